@@ -1,0 +1,31 @@
+//! The JSON bodies of the public API.
+//!
+//! Times are Unix milliseconds, durations are strings like `90s`, cursors are opaque strings.
+//! With the feature `openapi` every type here describes itself in the API description.
+
+mod value;
+
+mod batch;
+mod change;
+mod history;
+mod list;
+mod metadata;
+mod node;
+mod problem;
+mod tree;
+
+mod present;
+#[cfg(feature = "openapi")]
+mod schema;
+
+pub use self::{
+    batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
+    change::{Change, ChangeOp, Reset},
+    history::{Revision, RevisionOp, Superseded},
+    list::{ItemMetadata, ListItem, Page},
+    metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},
+    node::{Convergence, Health, Member, Members},
+    problem::{Absence, PROBLEM_CONTENT_TYPE, Problem},
+    tree::{More, NestedTree, TreeItem},
+    value::{JSON_CONTENT_TYPE, RestoreRequest, Stored, Value, ValueError, Written},
+};
