@@ -1,1 +1,38 @@
-//! placeholder
+//! The pure part of KVS: everything that can be a function of its arguments.
+//!
+//! No clock, no randomness, no I/O: time and identifiers come in as arguments, so that every node
+//! decides alike and every law can be tested. Reading order:
+//!
+//! 1. [`key`]: what a key is and how it lies on disk.
+//! 2. [`stamp`], [`clock`]: when something was written.
+//! 3. [`version`], [`mod@merge`]: what was written, and which of two writes wins.
+//! 4. [`decide`]: what a command does to a record.
+//! 5. [`codec`], [`value`]: the bytes of all that.
+//! 6. [`digest`]: the tree by which two nodes find their differences.
+//! 7. [`meta`], [`mode`]: who may do what with a key.
+//! 8. [`json`]: what we ask of a JSON text.
+
+pub mod clock;
+pub mod codec;
+pub mod decide;
+pub mod digest;
+pub mod id;
+pub mod json;
+pub mod key;
+pub mod merge;
+pub mod meta;
+pub mod mode;
+pub mod stamp;
+pub mod value;
+pub mod version;
+
+pub use clock::Clock;
+pub use decide::{Command, Condition, Decision, Expiry, Rejection, decide};
+pub use id::{GroupId, NodeId, UserId, VersionId};
+pub use key::{Key, KeyError, Kind, Prefix, RecordId};
+pub use merge::{Outcome, Rank, Superseded, merge};
+pub use meta::Meta;
+pub use mode::Mode;
+pub use stamp::{Stamp, UnixMillis};
+pub use value::{ContentType, Value};
+pub use version::{Absence, Body, BodyKind, Head, Origin, Version};
