@@ -17,6 +17,8 @@ mod tree;
 mod present;
 #[cfg(feature = "openapi")]
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},

@@ -7,7 +7,6 @@ use uuid::Uuid;
 ///
 /// A page may be empty and still have a `next`: a request examines a bounded number of keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items, in the route's order.
     pub items: Vec<T>,

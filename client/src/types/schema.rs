@@ -1,17 +1,23 @@
 //! Schemas of the types whose JSON is not what a derive would see.
 
+use std::borrow::Cow;
+
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr,
-        schema::{ObjectBuilder, OneOfBuilder, Schema},
+        Ref, RefOr,
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type},
     },
 };
 
 use super::{
     batch::{BatchItem, BatchItemFields, BatchResult, BatchResultFields},
+    list::Page,
     value::Value,
 };
+
+/// [`Value`] by a name of its own: utoipa takes any type named `Value` for arbitrary JSON.
+pub(super) type StoredValue = Value;
 
 type Named = Vec<(String, RefOr<Schema>)>;
 
@@ -31,7 +37,11 @@ impl PartialSchema for Value {
     }
 }
 
-impl ToSchema for Value {}
+impl ToSchema for Value {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("StoredValue")
+    }
+}
 
 impl PartialSchema for BatchItem {
     fn schema() -> RefOr<Schema> {
@@ -55,4 +65,39 @@ impl ToSchema for BatchResult {
     fn schemas(schemas: &mut Named) {
         BatchResultFields::schemas(schemas);
     }
+}
+
+/// Pages are named for their items, `ListItemPage`: a derive would name them all `Page`.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The items, in the route's order."));
+        let next = "The cursor to pass as `after` for the next page; null at the end. A page may \
+                    be empty and still have one: a request examines a bounded number of keys.";
+        ObjectBuilder::new()
+            .property("items", items)
+            .required("items")
+            .property("next", nullable_text(next))
+            .required("next")
+            .description(Some("One page of a list."))
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}Page", T::name()))
+    }
+
+    fn schemas(schemas: &mut Named) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+fn nullable_text(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(description))
 }

@@ -22,6 +22,7 @@ pub struct TreeItem {
     pub timestamp: u64,
     /// What is stored there.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::StoredValue))]
     pub value: Value,
 }
 

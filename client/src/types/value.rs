@@ -142,6 +142,7 @@ pub struct Stored {
     pub timestamp: u64,
     /// What was written.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = super::schema::StoredValue))]
     pub value: Value,
 }
 
