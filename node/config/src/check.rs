@@ -1,0 +1,74 @@
+//! Rules about text that a type cannot say, and about settings that must fit together.
+
+use crate::{
+    error::{Problem, Reason},
+    load::Effective,
+    settings::Settings,
+    size::Size,
+};
+
+/// What breaks a rule in `effective`.
+pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
+    let settings = &effective.settings;
+    let broken = [
+        ("node_id", node_id(settings)),
+        ("data_dir", data_dir(settings)),
+        ("cors_allowed_origins", cors(settings)),
+        ("limits.streams_per_caller", streams(settings)),
+        ("queue_size", queue_size(settings)),
+        ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
+        ("limits.answer_size", fits_value(settings, settings.limits.answer_size)),
+    ];
+    broken.into_iter().filter_map(|(path, reason)| Some(effective.problem(path, reason?)))
+}
+
+/// The longest name that DNS allows.
+const NODE_ID_MAX: usize = 253;
+
+fn node_id(settings: &Settings) -> Option<Reason> {
+    let name = settings.node_id.as_deref()?;
+    let fine = (1..=NODE_ID_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
+    let wanted = || format!("of 1 to {NODE_ID_MAX} bytes without control characters");
+    (!fine).then(|| Reason::not_a("name", &name.escape_debug().to_string(), Some(wanted())))
+}
+
+fn data_dir(settings: &Settings) -> Option<Reason> {
+    settings.data_dir.as_os_str().is_empty().then_some(Reason::NoValue)
+}
+
+fn cors(settings: &Settings) -> Option<Reason> {
+    let wrong = settings.cors_allowed_origins.iter().find(|origin| !is_origin(origin))?;
+    let form = "scheme://host or scheme://host:port without a path, or *".to_owned();
+    Some(Reason::not_a("web origin", wrong, Some(form)))
+}
+
+/// Browsers send an origin as scheme, host and port, in lower case, and nothing else.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let in_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-:[]_".contains(c);
+    text == "*" || host.is_some_and(|host| !host.is_empty() && host.chars().all(in_host))
+}
+
+fn streams(settings: &Settings) -> Option<Reason> {
+    let limits = &settings.limits;
+    let why = || format!("limits.streams_total allows only {} in all", limits.streams_total);
+    let value = limits.streams_per_caller;
+    (value > limits.streams_total).then(|| Reason::AtOdds { value: value.to_string(), why: why() })
+}
+
+/// A batch that could never wait in the queue would be told to retry for ever.
+fn queue_size(settings: &Settings) -> Option<Reason> {
+    let batch = settings.limits.batch_size;
+    let why = || format!("it must hold a batch, and limits.batch_size is {batch}");
+    at_least(settings.queue_size, batch, why)
+}
+
+/// A value that may be stored must also fit into what carries it.
+fn fits_value(settings: &Settings, size: Size) -> Option<Reason> {
+    let value = settings.limits.value_size;
+    at_least(size, value, || format!("it must hold a value, and limits.value_size is {value}"))
+}
+
+fn at_least(size: Size, least: Size, why: impl FnOnce() -> String) -> Option<Reason> {
+    (size < least).then(|| Reason::AtOdds { value: size.to_string(), why: why() })
+}

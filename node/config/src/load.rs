@@ -1,0 +1,86 @@
+//! From layers of text to settings: file, then environment, then flags; the last one counts.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    availability, check,
+    error::{ConfigError, Problem, Reason},
+    quantity::QuantityError,
+    renamed,
+    settings::Settings,
+    source::{self, Assignment, Origin},
+};
+
+/// The settings in force, and where each came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effective {
+    /// The values.
+    pub settings: Settings,
+    /// What was set by anyone; the rest are defaults.
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Effective {
+    /// Where the value of a setting came from, by its path, such as `limits.value_size`.
+    pub fn origin(&self, path: &str) -> &Origin {
+        self.origins.get(path).unwrap_or(&Origin::Default)
+    }
+
+    pub(crate) fn problem(&self, path: &str, reason: Reason) -> Problem {
+        Problem { origin: self.origin(path).clone(), name: path.to_owned(), reason }
+    }
+
+    /// Takes a value over, or says why not.
+    fn apply(&mut self, assignment: Assignment) -> Option<Problem> {
+        let Assignment { field, raw, origin } = assignment;
+        if let Err(reason) = (field.set)(&mut self.settings, &raw) {
+            let reason = with_old_unit(field.path, reason);
+            return Some(Problem { origin, name: field.path.to_owned(), reason });
+        }
+        self.origins.insert(field.path, origin);
+        None
+    }
+}
+
+/// A bare number probably comes from a file of the first KVS: propose the unit it had there.
+fn with_old_unit(path: &str, reason: Reason) -> Reason {
+    match (renamed::unit_of_bare_number(path), reason) {
+        (Some(unit), Reason::Quantity(QuantityError::NoUnit { text, units, .. })) => {
+            let write = format!("{text}{unit}");
+            Reason::Quantity(QuantityError::NoUnit { text, units, write })
+        }
+        (_, reason) => reason,
+    }
+}
+
+/// Makes the effective settings from the text of a file (with the name to use in errors), the
+/// variables of the environment, and flags as pairs of a setting's name and a text.
+///
+/// Variables count if they begin with `KVS__`; the rest of the name is the setting's in upper
+/// case, with `__` between group and name. Flags are named like settings, `limits.value_size`.
+/// A list in a variable or flag has commas between its items, and an empty text means none.
+///
+/// # Errors
+///
+/// Everything that is wrong, all layers at once: names that are unknown or were renamed, values
+/// that are malformed or out of range, features that this build lacks. Values that a later
+/// layer overrides must be right, too.
+pub fn load(
+    file: Option<(&Path, &str)>,
+    environment: impl Iterator<Item = (String, String)>,
+    flags: impl Iterator<Item = (String, String)>,
+) -> Result<Effective, ConfigError> {
+    let mut problems = Vec::new();
+    let mut effective = Effective::default();
+    let in_file = file.map(|(name, text)| source::from_file(name, text, &mut problems));
+    let in_environment = source::from_environment(environment, &mut problems);
+    let in_flags = source::from_flags(flags, &mut problems);
+    let layers = in_file.into_iter().flatten().chain(in_environment).chain(in_flags);
+    problems.extend(layers.filter_map(|assignment| effective.apply(assignment)));
+    problems.extend(availability::refusals(&effective));
+    // Rules between settings would misread values that were not taken over.
+    if problems.is_empty() {
+        problems.extend(check::refusals(&effective));
+    }
+    ConfigError::unless_empty(problems).map(|()| effective)
+}

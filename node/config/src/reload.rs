@@ -1,0 +1,34 @@
+//! Which changes a running node takes over, and which need a restart.
+
+use crate::settings::{FIELDS, Settings};
+
+const RELOADABLE: &[&str] = &[
+    "log_level",
+    "rate_limit",
+    "rate_limit_window",
+    "backup_schedule",
+    "tls.cert_file",
+    "tls.key_file",
+];
+
+/// Whether a running node takes over a new value of this setting.
+pub fn reloadable(path: &str) -> bool {
+    RELOADABLE.contains(&path)
+}
+
+/// The paths of the settings that differ between two configurations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Those that a running node takes over.
+    pub reloaded: Vec<&'static str>,
+    /// Those that count only after a restart.
+    pub need_restart: Vec<&'static str>,
+}
+
+/// What changed from `old` to `new`.
+pub fn diff(old: &Settings, new: &Settings) -> Changes {
+    let changed = FIELDS.iter().filter(|field| (field.get)(old) != (field.get)(new));
+    let (reloaded, need_restart) =
+        changed.map(|field| field.path).partition(|path| reloadable(path));
+    Changes { reloaded, need_restart }
+}

@@ -1,0 +1,258 @@
+//! The table of all settings. Order here is the order of the default file.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
+
+use crate::{
+    choice::{Durability, LogFormat, LogLevel},
+    duration::Duration,
+    field::settings,
+    size::Size,
+    value::{between, one_of},
+};
+
+settings! {
+    /// Everything that can be set on a node.
+    ///
+    /// Settings of features that this build lacks are here under their final names, so that a
+    /// file need not change when they come; until then any value but the default is refused.
+    settings {
+        /// Name of this node as people see it: 1 to 253 bytes without control characters.
+        /// Left out, it is the host name. The node's identity is a UUID of its own, not this.
+        node_id: Option<String> = None;
+
+        /// Address to listen on for clients. Loopback keeps the node to this machine;
+        /// 0.0.0.0 or :: opens it on every interface.
+        bind_address: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+        /// TCP port for clients. 0 lets the system choose a free one.
+        port: u16 = 8080, between(0, 65_535);
+
+        /// Folder for everything the node keeps; made when absent. A relative path is taken
+        /// from the folder where the node is started. One folder belongs to one node.
+        data_dir: PathBuf = PathBuf::from("./data");
+
+        /// Refuses client writes with 403 and goes on serving reads.
+        read_only: bool = false;
+
+        /// Least severe events to log. More is slower and fills the disk; it never shows
+        /// values or credentials. Taken over without a restart.
+        log_level: LogLevel = LogLevel::Info;
+
+        /// What a line of the log looks like: text for people, json for collectors.
+        log_format: LogFormat = LogFormat::Text;
+
+        /// When a write is acknowledged: sync, after the log is on disk; async, before, with
+        /// the flush following within `flush_interval`. async is faster for writers that come
+        /// one at a time and loses the last writes when power fails.
+        durability: Durability = Durability::Sync;
+
+        /// Longest time from an acknowledged write to its flush, with `durability: async`. This
+        /// bounds what a power loss takes. Longer: fewer flushes, more to lose.
+        flush_interval: Duration = Duration::millis(100),
+            between(Duration::millis(1), Duration::seconds(10));
+
+        /// Compresses stored values with zstd where that makes them smaller.
+        compression_enabled: bool = true;
+
+        /// zstd level. Higher: smaller files, slower writes.
+        compression_level: i32 = 3, between(1, 19);
+
+        /// Time after which a key expires whose write and prefix say nothing else. Left out,
+        /// keys stay until they are deleted.
+        default_ttl: Option<Duration> = None, between(Duration::seconds(1), Duration::MAX);
+
+        /// Keeps older versions of each key, to be listed and restored.
+        revision_history_enabled: bool = true;
+
+        /// Older versions kept per key. More: longer history, more disk, in proportion.
+        revisions: u32 = 3, between(1, 255);
+
+        /// Age after which an older version goes even if fewer than `revisions` are kept. Left
+        /// out, age alone drops none.
+        revision_max_age: Option<Duration> = None,
+            between(Duration::minutes(1), Duration::MAX);
+
+        /// How long a node that stands alone remembers that a key was deleted or expired, for
+        /// 404 answers and `_changes`. In a cluster that is decided by what every member has
+        /// seen. Longer: more disk per deleted key.
+        tombstone_retention: Duration = Duration::hours(24),
+            between(Duration::seconds(1), Duration::MAX);
+
+        /// Furthest that a clock may be ahead before its writes are refused. Larger: tolerates
+        /// worse clocks; a wrong one then wins over right ones for as long.
+        max_clock_drift: Duration = Duration::seconds(60),
+            between(Duration::seconds(1), Duration::hours(1));
+
+        /// Leaves of the digest tree, in memory whatever the number of keys: 1048576 take
+        /// 22 MB and suit millions of keys, 65536 take 1.4 MB and suit small installs.
+        digest_leaves: u32 = 1_048_576, one_of(&[65_536, 1_048_576]);
+
+        /// Memory for blocks of the store that were read. Larger: fewer reads from disk.
+        /// With `write_buffer`, `queue_size` and the digest tree it is most of what a node takes.
+        block_cache: Size = Size::mib(256), between(Size::mib(8), Size::gib(1024));
+
+        /// Memory for writes not yet in sorted files, for all column families together.
+        /// Larger: fewer, larger files and a longer start after a crash.
+        write_buffer: Size = Size::mib(128), between(Size::mib(4), Size::gib(64));
+
+        /// Bytes of disk that writes leave free, so that the store can flush and compact: below
+        /// it writes get 507 and reads go on. Smaller: more room for data, and a full disk may
+        /// stop the store's own work.
+        disk_reserve: Size = Size::mib(256), between(Size::mib(16), Size::gib(64));
+
+        /// Bytes that may wait for the writer; beyond it writes get 503 with Retry-After.
+        /// Larger: absorbs longer bursts, with longer waits and more memory.
+        queue_size: Size = Size::mib(64), between(Size::mib(1), Size::gib(4));
+
+        /// Time that requests in flight get to finish when the node stops. Longer: slower
+        /// restarts; shorter: clients see broken connections.
+        drain_timeout: Duration = Duration::seconds(10),
+            between(Duration::millis(100), Duration::minutes(10));
+
+        /// Origins whose pages may call this node from a browser, such as
+        /// `https://app.example.org`, or `*` for all. Empty, no page may.
+        cors_allowed_origins: Vec<String> = Vec::new();
+
+        /// Shows /members/ to anyone who can connect.
+        members_public: bool = true;
+
+        /// Shows /metrics to anyone who can connect. There are no keys or values in it.
+        metrics_public: bool = true;
+
+        /// Asks clients for credentials.
+        auth_enabled: bool = false;
+
+        /// Lets callers without credentials read. Has no effect while `auth_enabled` is false:
+        /// then anyone may.
+        allow_anonymous_read: bool = false;
+
+        /// Lets callers without credentials write, never delete. Has no effect while
+        /// `auth_enabled` is false: then anyone may do both.
+        allow_anonymous_write: bool = false;
+
+        /// Life of a token that does not ask for another. Longer: fewer renewals, and a stolen
+        /// token is of use for longer.
+        token_ttl: Duration = Duration::hours(1), between(Duration::minutes(1), Duration::days(30));
+
+        /// Longest life that a token may ask for.
+        token_max_ttl: Duration = Duration::days(30),
+            between(Duration::minutes(1), Duration::MAX);
+
+        /// Keeps a tamper-evident log of every change.
+        tamper_logging_enabled: bool = false;
+
+        /// Limits the requests of each caller.
+        rate_limiting_enabled: bool = false;
+
+        /// Requests that one caller may make per `rate_limit_window`, reads and writes apart.
+        /// Taken over without a restart.
+        rate_limit: Option<u32> = None, between(1, 1_000_000_000);
+
+        /// The time that `rate_limit` counts over. Longer: allows longer bursts. Taken over
+        /// without a restart.
+        rate_limit_window: Duration = Duration::minutes(1),
+            between(Duration::seconds(1), Duration::hours(24));
+
+        /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+        trusted_proxies: Vec<String> = Vec::new();
+
+        /// Makes this node a member of a cluster.
+        clustering_enabled: bool = false;
+
+        /// Client addresses of nodes to join, as host:port, or peer://host:port.
+        seed_nodes: Vec<String> = Vec::new();
+
+        /// The secret file that the nodes of one cluster share.
+        cluster_file: Option<PathBuf> = None;
+
+        /// TCP and UDP port for other nodes. Left out, it is port + 1000.
+        peer_port: Option<u16> = None, between(0, 65_535);
+
+        /// Time between two comparisons of digests with a random peer. Longer: less idle
+        /// traffic, and what a stream missed is found later.
+        sync_interval: Duration = Duration::seconds(10),
+            between(Duration::seconds(1), Duration::hours(1));
+
+        /// The same while the two differ.
+        catchup_interval: Duration = Duration::seconds(1),
+            between(Duration::millis(100), Duration::minutes(1));
+
+        /// Time between two probes of a member. Longer: less traffic, and a dead member is
+        /// noticed later.
+        gossip_interval: Duration = Duration::seconds(1),
+            between(Duration::millis(100), Duration::minutes(1));
+
+        /// Serves clients while the node still catches up; it may then answer with old values.
+        serve_while_syncing: bool = false;
+
+        /// Age of the oldest revisions that a new node fetches. Live keys always come, whatever
+        /// their age. Longer: a longer bootstrap.
+        bootstrap_max_age: Duration = Duration::hours(720),
+            between(Duration::hours(1), Duration::MAX);
+
+        /// Bytes a second that a new node is sent. Left out, as fast as the network allows.
+        bootstrap_rate: Option<Size> = None, between(Size::kib(64), Size::gib(1024));
+
+        /// When backups are made, as five cron fields in UTC. Taken over without a restart.
+        backup_schedule: Option<String> = None;
+
+        /// Age after which a backup is deleted. Longer: more disk.
+        backup_retention: Duration = Duration::days(7),
+            between(Duration::hours(1), Duration::MAX);
+    }
+
+    groups {
+        /// What one request may ask of a node. Larger values serve larger requests and let one
+        /// caller take more memory and time from the others.
+        limits: Limits {
+            /// Largest value, as sent; a larger one gets 413.
+            value_size: Size = Size::mib(1), between(Size::kib(1), Size::mib(64));
+
+            /// Deepest nesting of JSON; a deeper one gets 400. Parsing takes stack for each level.
+            json_depth: usize = 128, between(1, 1_024);
+
+            /// Largest body of a batch; a larger one gets 413.
+            batch_size: Size = Size::mib(16), between(Size::kib(1), Size::gib(1));
+
+            /// Most items of a batch. A batch is written in one go, and others wait for it.
+            batch_items: usize = 1_000, between(1, 100_000);
+
+            /// Largest answer of a list, a tree or a batch; what does not fit comes with the
+            /// next page.
+            answer_size: Size = Size::mib(16), between(Size::kib(64), Size::gib(1));
+
+            /// Largest request headers together; larger ones get 431.
+            header_size: Size = Size::kib(32), between(Size::kib(8), Size::mib(1));
+
+            /// Most `_changes` streams that one caller may have open. Each takes a connection and
+            /// up to `stream_backlog` of memory.
+            streams_per_caller: usize = 16, between(1, 10_000);
+
+            /// Most `_changes` streams open on this node.
+            streams_total: usize = 1_000, between(1, 100_000);
+
+            /// Bytes that may wait for a slow reader of a stream before it is cut off with its
+            /// cursor.
+            stream_backlog: Size = Size::mib(1), between(Size::kib(64), Size::mib(256));
+
+            /// Most keys that one request examines; a list then goes on with the next page.
+            scan_keys: usize = 10_000, between(100, 10_000_000);
+
+            /// Longest time from a request's headers to its answer; streams have none.
+            request_timeout: Duration = Duration::seconds(30),
+                between(Duration::millis(100), Duration::hours(1));
+        }
+
+        /// TLS for clients. Both files or none; read again when they change.
+        tls: Tls {
+            /// Certificate chain in PEM, the node's own first.
+            cert_file: Option<PathBuf> = None;
+
+            /// Private key of that certificate in PEM.
+            key_file: Option<PathBuf> = None;
+        }
+    }
+}
