@@ -1,1 +1,13 @@
-//! placeholder
+//! A KVS node: its store, its HTTP API and its command line.
+//!
+//! Reading order: [`store`] holds rows, [`writer`] changes them, [`records`] reads them as versions,
+//! [`node`] puts these together and serves the HTTP API.
+
+pub mod caller;
+pub mod digest;
+pub mod local;
+pub mod node;
+pub mod records;
+pub mod store;
+pub mod time;
+pub mod writer;

@@ -1,0 +1,183 @@
+//! The digest tree as the node holds it: a cache over the column `hidx`.
+//!
+//! Saved at a clean stop with the store's sequence and believed only if that is still the store's.
+//! Otherwise rebuilt in the background while the node serves: adding and removing commute, so the
+//! writer's changes and the rebuilder's rows may go into one tree in any order.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kvs_core::digest::{DigestKey, Entry, FANOUT, Leaf, Position, Summary, Tree};
+
+use crate::store::{Column, Read, StoreError, rows};
+use crate::writer::Outcome;
+
+const FILE: &str = "digest.tree";
+const MAGIC: &[u8; 8] = b"KVSTREE1";
+/// Rows that are added under one lock, so that the writer never waits long for the rebuilder.
+const REBUILD_STEP: usize = 1_024;
+
+/// The digest tree and whether it is whole.
+#[derive(Debug)]
+pub struct Digest {
+    tree: Mutex<Tree>,
+    ready: AtomicBool,
+}
+
+impl Digest {
+    /// The tree saved at the last clean stop, if it is that of a store at `sequence`; else an empty
+    /// one that [`Self::rebuild`] must fill. The file is removed: it is true for one start only.
+    pub fn open(data_dir: &Path, depth: u32, sequence: u64) -> Self {
+        let path = data_dir.join(FILE);
+        let saved = load(&path, depth, sequence);
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the saved digest tree cannot be removed");
+        }
+        let ready = AtomicBool::new(saved.is_some() || sequence == 0);
+        Self { tree: Mutex::new(saved.unwrap_or_else(|| Tree::new(depth))), ready }
+    }
+
+    /// Whether the tree covers the whole store.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Sum and count of everything, once the tree is whole.
+    pub fn root(&self) -> Option<Summary> {
+        self.is_ready().then(|| self.lock().root())
+    }
+
+    /// Takes over what a group did.
+    pub fn update(&self, outcome: &Outcome) {
+        if outcome.removed.is_empty() && outcome.added.is_empty() {
+            return;
+        }
+        let mut tree = self.lock();
+        outcome.removed.iter().for_each(|leaf| tree.remove(*leaf));
+        outcome.added.iter().for_each(|leaf| tree.add(*leaf));
+    }
+
+    /// Adds every row of `hidx` in `snapshot`, which must be from before the first [`Self::update`].
+    ///
+    /// # Errors
+    ///
+    /// A row cannot be read.
+    pub fn rebuild(&self, snapshot: &dyn Read, key: &DigestKey) -> Result<(), StoreError> {
+        let mut cursor = snapshot.cursor(Column::Hidx, &[], &[0xff; 9]);
+        let mut leaves = Vec::with_capacity(REBUILD_STEP);
+        while let Some((row, value)) = cursor.next()? {
+            leaves.push(leaf(key, row, value)?);
+            if leaves.len() == REBUILD_STEP {
+                self.add(&mut leaves);
+            }
+        }
+        self.add(&mut leaves);
+        self.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Saves the tree beside a store that stopped cleanly at `sequence`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written; the next start then rebuilds the tree.
+    pub fn save(&self, data_dir: &Path, sequence: u64) -> io::Result<()> {
+        if !self.is_ready() {
+            return Ok(());
+        }
+        let bytes = encode(&self.lock(), sequence);
+        let temporary = data_dir.join(format!("{FILE}.new"));
+        let mut file = File::create(&temporary)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(temporary, data_dir.join(FILE))
+    }
+
+    fn add(&self, leaves: &mut Vec<Leaf>) {
+        let mut tree = self.lock();
+        leaves.drain(..).for_each(|leaf| tree.add(leaf));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tree> {
+        // A panic elsewhere ends the node; until then the sums are whole.
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn leaf(key: &DigestKey, row: &[u8], value: &[u8]) -> Result<Leaf, StoreError> {
+    let malformed = || StoreError::Damaged(format!("row {} of hidx", row.escape_ascii()));
+    let (position, record) = row.split_first_chunk().ok_or_else(malformed)?;
+    let entry = Entry::from_bytes(value).ok_or_else(malformed)?;
+    let position = Position(u64::from_be_bytes(*position));
+    Ok(Leaf { position, item: key.item(record, &entry) })
+}
+
+fn encode(tree: &Tree, sequence: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64 + 20 * FANOUT.pow(tree.depth()));
+    bytes.extend(MAGIC);
+    bytes.extend(tree.depth().to_le_bytes());
+    bytes.extend(sequence.to_le_bytes());
+    for leaf in tree.leaves() {
+        bytes.extend(leaf.sum[0].to_le_bytes());
+        bytes.extend(leaf.sum[1].to_le_bytes());
+        bytes.extend(leaf.count.to_le_bytes());
+    }
+    let hash = blake3::hash(&bytes);
+    bytes.extend(hash.as_bytes());
+    bytes
+}
+
+/// The saved tree; nothing if there is none, or it is another store's or another moment's.
+fn load(path: &PathBuf, depth: u32, sequence: u64) -> Option<Tree> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
+    let (content, hash) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(content).as_bytes() != hash {
+        return None;
+    }
+    let rest = content.strip_prefix(MAGIC)?;
+    let rest = rest.strip_prefix(&depth.to_le_bytes())?;
+    let leaves = rest.strip_prefix(&sequence.to_le_bytes())?;
+    Tree::from_leaves(depth, leaves.chunks_exact(20).map(decode_leaf))
+}
+
+fn decode_leaf(bytes: &[u8]) -> Summary {
+    let number = |range: std::ops::Range<usize>| {
+        bytes[range].iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let count = u32::try_from(number(16..20)).unwrap_or(u32::MAX);
+    Summary { sum: [number(0..8), number(8..16)], count }
+}
+
+/// Reads the whole index again, for tests and for checks: the tree that ought to be.
+///
+/// # Errors
+///
+/// A row cannot be read.
+pub fn derive(read: &dyn Read, key: &DigestKey, depth: u32) -> Result<Summary, StoreError> {
+    let digest = Digest { tree: Mutex::new(Tree::new(depth)), ready: AtomicBool::new(false) };
+    digest.rebuild(read, key)?;
+    let mut data = read.cursor(Column::Data, &[], &[0xff]);
+    let mut count = 0u32;
+    while let Some((row, value)) = data.next()? {
+        let named = |error| rows::damaged(Column::Data, row, error);
+        let (_, head) = kvs_core::codec::decode_row_head(value).map_err(named)?;
+        let position = key.position(row);
+        let hidx = read.get(Column::Hidx, &rows::hidx(position, row))?;
+        if hidx.as_deref() != Some(&Entry::from(&head).to_bytes()) {
+            return Err(StoreError::Damaged(format!("hidx of row {}", row.escape_ascii())));
+        }
+        count += 1;
+    }
+    let root = digest.lock().root();
+    if root.count == count {
+        Ok(root)
+    } else {
+        Err(StoreError::Damaged(format!("hidx has {} rows, data {count}", root.count)))
+    }
+}

@@ -1,0 +1,192 @@
+//! From a request to the handler of its route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Response};
+use http_body_util::BodyExt as _;
+use kvs_config::Settings;
+use kvs_core::{Key, KeyError, Prefix};
+
+use super::query::Query;
+use super::route::Answering;
+use super::streams::Streams;
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route};
+use crate::caller::Caller;
+use crate::node::{Mode, Node};
+
+/// What all requests share.
+#[derive(Clone, Debug)]
+pub struct App {
+    node: Arc<Node>,
+    streams: Arc<Streams>,
+}
+
+impl App {
+    /// The state of a node's API.
+    pub fn new(node: Arc<Node>) -> Self {
+        let streams = Arc::new(Streams::new(&node.settings().limits));
+        Self { node, streams }
+    }
+}
+
+/// The API as a service. The table is asked by [`serve`] and not by the framework's router, which
+/// cannot have `/kv/{key}` of many segments beside `/kv/{prefix}/_ls`.
+pub fn router(app: App) -> Router {
+    Router::new().fallback(serve).with_state(app)
+}
+
+async fn serve(State(app): State<App>, request: Request) -> Response<Body> {
+    match answer(app, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.answer(),
+    }
+}
+
+async fn answer(app: App, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let place = Place::of(parts.uri.path())?;
+    let route = place.route(&parts.method)?;
+    if route.changes() && app.node.mode() == Mode::ReadOnly {
+        return Err(Problem::ReadOnly);
+    }
+    let bounded = app.node.settings().limits.request_timeout.into();
+    let body = tokio::time::timeout(bounded, read_body(route.body, app.node.settings(), body));
+    let body = body.await.map_err(|_late| Problem::TooSlow(bounded))??;
+    place.call(route, call(app, parts, body)?)?.await
+}
+
+fn call(app: App, parts: Parts, body: Bytes) -> Result<Call, Problem> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+    let App { node, streams } = app;
+    // Everybody is anonymous until there are accounts.
+    let caller = Caller::anonymous();
+    Ok(Call { node, caller, query, headers: parts.headers, body, streams })
+}
+
+/// Where a path leads.
+enum Place<'a> {
+    Fixed(&'a str),
+    Key(&'a str),
+    /// What comes before a sub-resource, and its name.
+    Sub(&'a str, &'a str),
+}
+
+impl<'a> Place<'a> {
+    fn of(path: &'a str) -> Result<Self, Problem> {
+        let Some(rest) = path.strip_prefix("/kv/") else {
+            return if path == "/kv" { Err(KeyError::Empty.into()) } else { Ok(Self::Fixed(path)) };
+        };
+        if ROUTES.iter().any(|route| matches!(route.endpoint, Endpoint::Fixed(at, _) if at == path)) {
+            return Ok(Self::Fixed(path));
+        }
+        let (above, last) = rest.rsplit_once('/').unwrap_or(("", rest));
+        Ok(if is_sub_resource(last) { Self::Sub(above, last) } else { Self::Key(rest) })
+    }
+
+    /// The row for this place and method. A `HEAD` goes where `GET` does.
+    fn route(&self, method: &Method) -> Result<&'static Route, Problem> {
+        let here = || ROUTES.iter().filter(|route| self.is_at(route));
+        let of = |method: &Method| here().find(|route| route.method == *method);
+        let instead = (*method == Method::HEAD).then(|| of(&Method::GET)).flatten();
+        of(method).or(instead).ok_or_else(|| {
+            let allowed: Vec<_> = here().map(|route| route.method.as_str()).collect();
+            if allowed.is_empty() { Problem::NoRoute } else { Problem::Method(allowed.join(", ")) }
+        })
+    }
+
+    fn is_at(&self, route: &Route) -> bool {
+        match (self, route.endpoint) {
+            (Self::Fixed(path), Endpoint::Fixed(at, _)) => *path == at,
+            (Self::Key(_), Endpoint::Key(None, _)) => true,
+            (Self::Sub(_, name), Endpoint::Key(Some(sub), _) | Endpoint::Prefix(sub, _)) => {
+                *name == sub
+            }
+            _ => false,
+        }
+    }
+
+    fn call(&self, route: &Route, call: Call) -> Result<Answering, Problem> {
+        match (route.endpoint, self) {
+            (Endpoint::Fixed(_, handler), _) => Ok(handler(call)),
+            (Endpoint::Key(_, handler), Self::Key(path) | Self::Sub(path, _)) => {
+                Ok(handler(call, Key::from_url_path(path)?))
+            }
+            (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => {
+                Ok(handler(call, prefix(path)?))
+            }
+            (Endpoint::Key(..) | Endpoint::Prefix(..), _) => Err(Problem::NoRoute),
+        }
+    }
+}
+
+fn is_sub_resource(name: &str) -> bool {
+    ROUTES.iter().any(|route| match route.endpoint {
+        Endpoint::Key(Some(sub), _) | Endpoint::Prefix(sub, _) => name == sub,
+        _ => false,
+    })
+}
+
+fn prefix(path: &str) -> Result<Prefix, KeyError> {
+    if path.is_empty() {
+        Ok(Prefix::Root)
+    } else {
+        Key::from_url_path(path).map(Prefix::Under)
+    }
+}
+
+async fn read_body(rule: BodyRule, settings: &Settings, body: Body) -> Result<Bytes, Problem> {
+    let (what, limit) = match rule {
+        BodyRule::Ignored => return Ok(Bytes::new()),
+        BodyRule::Value => ("value", settings.limits.value_size.as_len()),
+        BodyRule::Batch => ("batch", settings.limits.batch_size.as_len()),
+    };
+    let too_large = || Problem::TooLarge { what, limit };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut body = body;
+    let mut whole = Whole::default();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_error| Problem::BodyBrokeOff)?;
+        if let Ok(data) = frame.into_data() {
+            whole.add(data);
+        }
+        if whole.len() > limit {
+            return Err(too_large());
+        }
+    }
+    Ok(whole.into_bytes())
+}
+
+/// A body as it arrives: not copied if it comes in one piece, as small ones do.
+#[derive(Default)]
+struct Whole {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Whole {
+    fn add(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = data;
+        } else {
+            if self.rest.is_empty() {
+                self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.rest.extend_from_slice(&data);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.rest.len()
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}

@@ -1,0 +1,305 @@
+//! Everything that can be wrong with a request, and the one place that knows its status code.
+
+use axum::body::Body;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
+use kvs_core::decide::Rejection;
+use kvs_core::json::{JsonError, PatchError};
+use kvs_core::value::BadContentType;
+use kvs_core::{Absence, KeyError, VersionId};
+use thiserror::Error;
+
+use crate::node::ReadError;
+use crate::records::BadCursor;
+use crate::store::StoreError;
+use crate::writer::SubmitError;
+
+/// Why a request is not answered as it asks. `Display` is what the client reads.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// The path does not name a key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// A query parameter is unknown or malformed.
+    #[error("query parameter {name}: {reason}")]
+    Query {
+        /// Which one.
+        name: String,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// A header is malformed.
+    #[error("header {name}: {reason}")]
+    Header {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// A cursor is not one of ours.
+    #[error("{0}")]
+    Cursor(#[from] BadCursor),
+    /// The body is not JSON, or nested too deep.
+    #[error("the body is {0}")]
+    Json(#[from] JsonError),
+    /// The body broke off.
+    #[error("the body could not be read to its end")]
+    BodyBrokeOff,
+    /// The content type is malformed.
+    #[error("{0}")]
+    ContentType(#[from] BadContentType),
+    /// The route does not take bodies of this type.
+    #[error("a body of type {given} is not taken here; send {allowed}")]
+    MediaType {
+        /// What was sent.
+        given: String,
+        /// What is taken.
+        allowed: &'static str,
+    },
+    /// The body is JSON but does not say what it should.
+    #[error("{0}")]
+    Content(String),
+    /// A patch cannot be applied.
+    #[error("{0}")]
+    Patch(#[from] PatchError),
+    /// A body is larger than allowed.
+    #[error("the {what} has more than {limit} bytes, the most that is allowed")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the request did not arrive within {0:?}")]
+    TooSlow(std::time::Duration),
+    /// The record is absent.
+    #[error("{0}")]
+    Absent(Absence),
+    /// That revision is not kept.
+    #[error("no revision {0} of this key is kept")]
+    NoRevision(VersionId),
+    /// Nothing is at this path.
+    #[error("there is no such route; see /openapi.json or /docs")]
+    NoRoute,
+    /// A feature is off.
+    #[error("{switch} is off on this node, so this route is not there")]
+    SwitchedOff {
+        /// The setting that switches it.
+        switch: &'static str,
+    },
+    /// The path is right, the method not.
+    #[error("this method is not allowed here; allowed are {0}")]
+    Method(String),
+    /// The condition of a conditional write does not hold.
+    #[error("{}", precondition(*.0))]
+    Precondition(Option<VersionId>),
+    /// The key changed under a patch again and again.
+    #[error("the key is being changed by others faster than this change can be computed; try again")]
+    Contended,
+    /// The node takes no writes from clients.
+    #[error("this node is in read-only mode: it takes no writes from clients")]
+    ReadOnly,
+    /// Too many writes wait.
+    #[error("too many writes are waiting; try again in a moment")]
+    QueueFull,
+    /// The node is stopping.
+    #[error("the node is stopping; another one may answer")]
+    Stopping,
+    /// Too many streams are open.
+    #[error("{whose} has {limit} streams open, the most that is allowed; close one")]
+    TooManyStreams {
+        /// The caller, or the node as a whole.
+        whose: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The node is not ready.
+    #[error("the node is not ready: {0}")]
+    NotReady(&'static str),
+    /// The disk is full.
+    #[error("the disk is full; reading goes on, and writing will when there is room")]
+    DiskFull,
+    /// What is stored is damaged.
+    #[error("what is stored here is damaged and is not served; the node's log names it")]
+    Damaged(String),
+    /// Something failed that is not the client's doing.
+    #[error("the node failed to answer; its log says why under this request id")]
+    Internal(String),
+}
+
+fn precondition(current: Option<VersionId>) -> String {
+    match current {
+        Some(uuid) => format!("the condition does not hold: the current version is {uuid}"),
+        None => "the condition does not hold: the key is absent".to_owned(),
+    }
+}
+
+/// How a problem looks from outside.
+struct Look {
+    status: StatusCode,
+    /// What programs compare: the last part of `type`.
+    slug: &'static str,
+    title: &'static str,
+}
+
+const fn look(status: StatusCode, slug: &'static str, title: &'static str) -> Look {
+    Look { status, slug, title }
+}
+
+impl Problem {
+    /// A query parameter that is not as it should be.
+    pub fn query(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Query { name: name.into(), reason: reason.into() }
+    }
+
+    /// A header that is not visible ASCII.
+    pub fn header(name: &'static str) -> Self {
+        Self::Header { name, reason: "must be visible ASCII".to_owned() }
+    }
+
+    /// The status code: who has to act.
+    pub fn status(&self) -> StatusCode {
+        self.look().status
+    }
+
+    fn look(&self) -> Look {
+        use StatusCode as S;
+        match self {
+            Self::Key(KeyError::System) => look(S::FORBIDDEN, "system-key", "Reserved key"),
+            Self::Key(_) => look(S::BAD_REQUEST, "key-malformed", "Malformed key"),
+            Self::Query { .. } => look(S::BAD_REQUEST, "query-malformed", "Malformed query"),
+            Self::Header { .. } => look(S::BAD_REQUEST, "header-malformed", "Malformed header"),
+            Self::Cursor(_) => look(S::BAD_REQUEST, "cursor-malformed", "Malformed cursor"),
+            Self::Json(_) => look(S::BAD_REQUEST, "json-malformed", "Malformed JSON"),
+            Self::BodyBrokeOff => look(S::BAD_REQUEST, "body-broke-off", "Incomplete body"),
+            Self::ContentType(_) => {
+                look(S::UNSUPPORTED_MEDIA_TYPE, "content-type-malformed", "Malformed content type")
+            }
+            Self::MediaType { .. } => {
+                look(S::UNSUPPORTED_MEDIA_TYPE, "content-type-not-taken", "Unsupported content type")
+            }
+            Self::Content(_) => look(S::UNPROCESSABLE_ENTITY, "content-wrong", "Wrong content"),
+            Self::Patch(_) => look(S::UNPROCESSABLE_ENTITY, "patch-impossible", "Impossible patch"),
+            Self::TooLarge { .. } => look(S::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::TooSlow(_) => look(S::REQUEST_TIMEOUT, "too-slow", "Too slow"),
+            Self::Absent(_) => look(S::NOT_FOUND, "key-absent", "No such key"),
+            Self::NoRevision(_) => look(S::NOT_FOUND, "revision-absent", "No such revision"),
+            Self::NoRoute => look(S::NOT_FOUND, "no-route", "No such route"),
+            Self::SwitchedOff { .. } => look(S::NOT_FOUND, "switched-off", "Switched off"),
+            Self::Method(_) => look(S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::Precondition(_) => {
+                look(S::PRECONDITION_FAILED, "condition-failed", "Condition failed")
+            }
+            Self::Contended => look(S::CONFLICT, "contended", "Contended key"),
+            Self::ReadOnly => look(S::FORBIDDEN, "read-only", "Read-only mode"),
+            Self::QueueFull => look(S::SERVICE_UNAVAILABLE, "queue-full", "Queue full"),
+            Self::Stopping => look(S::SERVICE_UNAVAILABLE, "stopping", "Stopping"),
+            Self::TooManyStreams { .. } => {
+                look(S::SERVICE_UNAVAILABLE, "too-many-streams", "Too many streams")
+            }
+            Self::NotReady(_) => look(S::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+            Self::DiskFull => look(S::INSUFFICIENT_STORAGE, "disk-full", "Disk full"),
+            Self::Damaged(_) => look(S::INTERNAL_SERVER_ERROR, "damaged", "Damaged data"),
+            Self::Internal(_) => look(S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// What the log is to know and the client is not.
+    fn internal(&self) -> Option<&str> {
+        match self {
+            Self::Damaged(text) | Self::Internal(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The body that tells of the problem.
+    pub fn view(&self, request_id: Option<String>) -> ProblemView {
+        let Look { status, slug, title } = self.look();
+        let (absence, since) = match self {
+            Self::Absent(absence) => absence_view(*absence),
+            _ => (None, None),
+        };
+        ProblemView {
+            kind: format!("urn:kvs:problem:{slug}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            request_id,
+            absence,
+            since,
+        }
+    }
+
+    /// The answer that tells of the problem. Internal text goes to the log under the request id.
+    pub fn answer(&self) -> Response<Body> {
+        let request_id = format!("{:016x}", rand::random::<u64>());
+        if let Some(text) = self.internal() {
+            tracing::error!(request_id, error = text, "a request failed");
+        }
+        let view = self.view(Some(request_id));
+        // Plain strings and numbers: nothing in it can fail to be written.
+        let body = serde_json::to_vec(&view).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        let kind = HeaderValue::from_static(kvs_client::PROBLEM_CONTENT_TYPE);
+        headers.insert(CONTENT_TYPE, kind);
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Self::Method(allowed) = self
+            && let Ok(allowed) = HeaderValue::from_str(allowed)
+        {
+            headers.insert(ALLOW, allowed);
+        }
+        response
+    }
+}
+
+fn absence_view(absence: Absence) -> (Option<AbsenceView>, Option<u64>) {
+    match absence {
+        Absence::NeverWritten => (Some(AbsenceView::NeverWritten), None),
+        Absence::DeletedAt(at) => (Some(AbsenceView::Deleted), Some(at.0)),
+        Absence::ExpiredAt(at) => (Some(AbsenceView::Expired), Some(at.0)),
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { .. } => Self::DiskFull,
+            StoreError::Damaged(_) | StoreError::Row { .. } => Self::Damaged(error.to_string()),
+            StoreError::Failed(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::Abandoned(error) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::QueueFull => Self::QueueFull,
+            SubmitError::Stopping => Self::Stopping,
+            SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Absent(absence) => Self::Absent(absence),
+            Rejection::Condition { current } => Self::Precondition(current),
+        }
+    }
+}

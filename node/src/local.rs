@@ -1,0 +1,265 @@
+//! What a node knows about itself: the rows of the column `local`.
+
+use std::path::Path;
+
+use kvs_core::digest::DigestKey;
+use kvs_core::{NodeId, Origin, Stamp, UnixMillis};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::rows::{self, local};
+use crate::store::{Batch, Column, Flush, OpenError, Read, Store, StoreError};
+
+/// The format of the store that this build writes, and the newest it opens.
+pub const STORE_FORMAT: u64 = 1;
+
+/// How many earlier incarnations are remembered; cursors of older ones start over.
+const REMEMBERED_INCARNATIONS: usize = 64;
+
+/// A node's identity, made at its first start.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Which node this is.
+    pub node: NodeId,
+    /// When it first started.
+    pub joined: UnixMillis,
+    /// The secret of the digest tree.
+    pub digest_key: DigestKey,
+}
+
+impl Identity {
+    /// What this node's versions carry.
+    pub const fn origin(&self) -> Origin {
+        Origin { node: self.node, joined: self.joined }
+    }
+}
+
+/// The names under which positions in `log` are meaningful.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incarnations {
+    /// The store's present name: new after every start that a clean stop did not precede.
+    pub current: u64,
+    /// Earlier names, newest first, each with the last position that survived of it.
+    past: Vec<(u64, u64)>,
+}
+
+impl Incarnations {
+    /// Where a reader goes on that had read up to `position` of `incarnation`; nothing if that is
+    /// not known here.
+    pub fn resume(&self, incarnation: u64, position: u64) -> Option<u64> {
+        if incarnation == self.current {
+            return Some(position);
+        }
+        let (_, survived) = self.past.iter().find(|(name, _)| *name == incarnation)?;
+        Some(position.min(*survived))
+    }
+
+    fn begin(&mut self, name: u64, survived: u64) {
+        self.past.insert(0, (self.current, survived));
+        self.past.truncate(REMEMBERED_INCARNATIONS);
+        self.current = name;
+    }
+}
+
+/// What a start finds, or makes, in the column `local`.
+#[derive(Clone, Debug)]
+pub struct LocalState {
+    /// Who this node is.
+    pub identity: Identity,
+    /// Names for positions in `log`.
+    pub incarnations: Incarnations,
+    /// No stamp beyond this was handed out before.
+    pub clock_floor: Stamp,
+    /// The sequence of the next commit.
+    pub next_sequence: u64,
+    /// Up to where the dead were collected.
+    pub horizon: Stamp,
+    /// Whether the last stop was a clean one.
+    pub clean: bool,
+}
+
+/// What a clean stop leaves.
+#[derive(Serialize, Deserialize)]
+struct Clean {
+    next_sequence: u64,
+    clock: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdentityRow {
+    node: Uuid,
+    joined: u64,
+    digest_key: [u8; 32],
+}
+
+/// Reads the local rows, makes them in a new store, and marks the store as running.
+///
+/// # Errors
+///
+/// The store is of a newer format, or its rows cannot be read or written.
+pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalState, OpenError> {
+    check_format(store, path)?;
+    read_or_make(store, now)
+        .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn check_format(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
+    let failed = |reason| OpenError::Failed { path: path.to_owned(), reason };
+    let row = store.get(Column::Local, local::FORMAT).map_err(|error| failed(error.to_string()))?;
+    match row.as_deref().map(|bytes| number(bytes)) {
+        None => Ok(()),
+        Some(Some(found)) if found <= STORE_FORMAT => Ok(()),
+        Some(Some(found)) => {
+            Err(OpenError::Newer { path: path.to_owned(), found, supported: STORE_FORMAT })
+        }
+        Some(None) => Err(failed("its format number is malformed".into())),
+    }
+}
+
+fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreError> {
+    let mut batch = Batch::default();
+    let clean: Option<Clean> = read_json(store, local::CLEAN)?;
+    let survived = last_sequence(store)?;
+    let floor = read_number(store, local::CLOCK)?.map_or(Stamp::MIN, Stamp::from_bits);
+    let state = LocalState {
+        identity: read_or_make_identity(store, now, &mut batch)?,
+        incarnations: next_incarnations(store, clean.is_some(), survived)?,
+        clock_floor: clean.as_ref().map_or(floor, |clean| Stamp::from_bits(clean.clock)),
+        next_sequence: clean.as_ref().map_or(survived + 1, |clean| clean.next_sequence),
+        horizon: read_number(store, local::HORIZON)?.map_or(Stamp::MIN, Stamp::from_bits),
+        clean: clean.is_some(),
+    };
+    batch.put(Column::Local, local::FORMAT, &STORE_FORMAT.to_be_bytes());
+    put_json(&mut batch, local::INCARNATIONS, &state.incarnations)?;
+    batch.delete(Column::Local, local::CLEAN);
+    store.write(&batch, Flush::Synced)?;
+    Ok(state)
+}
+
+/// Marks the store as cleanly stopped.
+///
+/// # Errors
+///
+/// The mark cannot be written; the next start then counts as one after a crash.
+pub fn close(store: &dyn Store, next_sequence: u64, clock: Stamp) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    let clean = Clean { next_sequence, clock: clock.bits() };
+    put_json(&mut batch, local::CLEAN, &clean)?;
+    store.write(&batch, Flush::Synced)
+}
+
+fn read_or_make_identity(
+    store: &dyn Store,
+    now: UnixMillis,
+    batch: &mut Batch,
+) -> Result<Identity, StoreError> {
+    let row = match read_json(store, local::IDENTITY)? {
+        Some(row) => row,
+        None => {
+            let row = IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
+            put_json(batch, local::IDENTITY, &row)?;
+            row
+        }
+    };
+    Ok(Identity {
+        node: NodeId::new(row.node),
+        joined: UnixMillis(row.joined),
+        digest_key: DigestKey::new(row.digest_key),
+    })
+}
+
+fn next_incarnations(
+    store: &dyn Store,
+    clean: bool,
+    survived: u64,
+) -> Result<Incarnations, StoreError> {
+    match read_json::<Incarnations>(store, local::INCARNATIONS)? {
+        None => Ok(Incarnations { current: rand::random(), past: Vec::new() }),
+        Some(incarnations) if clean => Ok(incarnations),
+        Some(mut incarnations) => {
+            incarnations.begin(rand::random(), survived);
+            Ok(incarnations)
+        }
+    }
+}
+
+fn last_sequence(store: &dyn Read) -> Result<u64, StoreError> {
+    let last = store.last(Column::Log)?;
+    Ok(last.and_then(|(row, _)| rows::log_sequence(&row)).unwrap_or(0))
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn read_number(store: &dyn Read, name: &[u8]) -> Result<Option<u64>, StoreError> {
+    let Some(bytes) = store.get(Column::Local, name)? else { return Ok(None) };
+    number(&bytes).map(Some).ok_or_else(|| malformed(name, "not a number"))
+}
+
+fn read_json<T: for<'a> Deserialize<'a>>(
+    store: &dyn Read,
+    name: &[u8],
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = store.get(Column::Local, name)? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| malformed(name, &error.to_string()))
+}
+
+fn put_json(batch: &mut Batch, name: &[u8], value: &impl Serialize) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(value).map_err(|error| malformed(name, &error.to_string()))?;
+    batch.put(Column::Local, name, &bytes);
+    Ok(())
+}
+
+fn malformed(name: &[u8], why: &str) -> StoreError {
+    StoreError::Damaged(format!("row {} of local: {why}", name.escape_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn start(store: &MemoryStore) -> LocalState {
+        open(store, Path::new("memory"), UnixMillis(7)).unwrap()
+    }
+
+    #[test]
+    fn the_identity_is_made_once() {
+        let store = MemoryStore::default();
+        let first = start(&store).identity;
+        let again = start(&store).identity;
+        assert_eq!((first.node, first.joined), (again.node, again.joined));
+        assert_eq!(first.digest_key.bytes(), again.digest_key.bytes());
+    }
+
+    #[test]
+    fn a_crash_begins_a_new_incarnation_and_a_clean_stop_does_not() {
+        let store = MemoryStore::default();
+        let first = start(&store).incarnations;
+        close(&store, 5, Stamp::from_bits(9)).unwrap();
+        let second = start(&store);
+        assert_eq!(first, second.incarnations);
+        assert_eq!((second.next_sequence, second.clock_floor), (5, Stamp::from_bits(9)));
+
+        let mut batch = Batch::default();
+        batch.put(Column::Log, &rows::log(6), b"");
+        store.write(&batch, Flush::Later).unwrap();
+        let third = start(&store);
+        assert_ne!(third.incarnations.current, first.current);
+        assert_eq!(third.incarnations.resume(first.current, 4), Some(4));
+        assert_eq!(third.incarnations.resume(first.current, 99), Some(6));
+        assert_eq!(third.incarnations.resume(first.current ^ 1, 4), None);
+        assert_eq!(third.next_sequence, 7);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_with_both_numbers() {
+        let store = MemoryStore::default();
+        let mut batch = Batch::default();
+        batch.put(Column::Local, local::FORMAT, &2u64.to_be_bytes());
+        store.write(&batch, Flush::Later).unwrap();
+        let error = open(&store, Path::new("memory"), UnixMillis(7)).unwrap_err().to_string();
+        assert!(error.contains("format 2") && error.contains("up to 1"), "{error}");
+    }
+}

@@ -1,0 +1,393 @@
+//! The node: what stands between the HTTP API and the store.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use kvs_config::Settings;
+use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
+use thiserror::Error;
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::caller::Caller;
+use crate::digest::Digest;
+use crate::local::{self, Identity, Incarnations, LocalState};
+use crate::records::{self, Position, View};
+use crate::store::{
+    Cached, Column, DataLock, OpenError, RocksOptions, RocksStore, Store, StoreError,
+};
+use crate::time::WallClock;
+use crate::writer::{
+    self, Applier, Durability, Retention, SubmitError, Write, WriteResult, Writer, WriterParts,
+    WriterThread,
+};
+
+/// How often the dead are looked for.
+const COLLECT_EVERY: Duration = Duration::from_secs(10);
+
+/// Where a node is in its life, as `/health` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It serves.
+    Normal,
+    /// Client writes are refused.
+    ReadOnly,
+}
+
+impl Mode {
+    /// The mode as the API spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::ReadOnly => "read_only",
+        }
+    }
+}
+
+/// Why a node did not start. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The system refused a thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a reading failed.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that read it panicked or was taken away.
+    #[error("a reading was abandoned")]
+    Abandoned(#[from] JoinError),
+}
+
+/// A running node. All of its parts are shared; it stops by [`Running::stop`].
+#[derive(Debug)]
+pub struct Node {
+    store: Arc<dyn Store>,
+    writer: Writer,
+    digest: Arc<Digest>,
+    identity: Identity,
+    incarnations: Incarnations,
+    settings: Settings,
+    clock: Arc<dyn WallClock>,
+    /// Whether any metadata was ever set here: where none was, no write need look for it.
+    metadata_exists: AtomicBool,
+    started: UnixMillis,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A started node and what must be ended with it.
+#[derive(Debug)]
+pub struct Running {
+    /// The node.
+    pub node: Arc<Node>,
+    writer: WriterThread,
+    data_dir: PathBuf,
+    _lock: DataLock,
+}
+
+impl Running {
+    /// Opens the store and starts the writer. Call within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be opened, or a thread not be had.
+    pub fn start(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, StartError> {
+        let data_dir = settings.data_dir.clone();
+        let lock = DataLock::take(&data_dir).map_err(OpenError::from)?;
+        let store: Arc<dyn Store> =
+            Arc::new(RocksStore::open(&data_dir, &rocks_options(&settings))?);
+        let depth = settings.digest_leaves.ilog2() / 4;
+        let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
+        let state = local::open(&*store, &data_dir, clock.now())?;
+        rebuild(&store, &digest, &state).map_err(StartError::Thread)?;
+        let (writer, thread) = writer::start(WriterParts {
+            store: store.clone(),
+            digest: digest.clone(),
+            applier: Applier::new(&state, retention(&settings)),
+            clock: clock.clone(),
+            durability: durability(&settings),
+            queue_bytes: settings.queue_size.as_len(),
+        })
+        .map_err(StartError::Thread)?;
+        let metadata_exists = any_metadata(&*store).map_err(|error| OpenError::Failed {
+            path: data_dir.clone(),
+            reason: error.to_string(),
+        })?;
+        let node = Arc::new(Node {
+            store,
+            writer,
+            digest,
+            identity: state.identity,
+            incarnations: state.incarnations,
+            started: clock.now(),
+            settings,
+            clock,
+            metadata_exists: AtomicBool::new(metadata_exists),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        node.spawn(collect_the_dead(node.clone()));
+        Ok(Self { node, writer: thread, data_dir, _lock: lock })
+    }
+
+    /// Ends all tasks, finishes what was accepted, and closes the store. Requests must have ended.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be closed cleanly: the next start counts as one after a crash, and loses
+    /// nothing that was acknowledged.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.node.stopping.cancel();
+        self.node.tasks.close();
+        self.node.tasks.wait().await;
+        let Self { node, writer, data_dir, _lock } = self;
+        let stopped = tokio::task::spawn_blocking(move || close(&node, writer, &data_dir));
+        stopped.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+    }
+}
+
+fn close(node: &Node, writer: WriterThread, data_dir: &std::path::Path) -> Result<(), StoreError> {
+    let applier =
+        writer.stop().map_err(|_panic| StoreError::Failed("the writer thread panicked".into()))?;
+    local::close(&*node.store, applier.last_sequence() + 1, applier.last_stamp())?;
+    if let Err(error) = node.digest.save(data_dir, node.store.sequence()) {
+        tracing::warn!(%error, "the digest tree was not saved; the next start rebuilds it");
+    }
+    Ok(())
+}
+
+fn rocks_options(settings: &Settings) -> RocksOptions {
+    RocksOptions {
+        block_cache: settings.block_cache.as_len(),
+        write_buffer: settings.write_buffer.as_len(),
+        disk_reserve: settings.disk_reserve.as_len() as u64,
+    }
+}
+
+fn retention(settings: &Settings) -> Retention {
+    let count = if settings.revision_history_enabled { settings.revisions } else { 0 };
+    Retention { count: count as usize }
+}
+
+fn durability(settings: &Settings) -> Durability {
+    match settings.durability {
+        kvs_config::Durability::Sync => Durability::Sync,
+        kvs_config::Durability::Async => Durability::Async(settings.flush_interval.into()),
+    }
+}
+
+fn any_metadata(store: &dyn Store) -> Result<bool, StoreError> {
+    let (start, end) = kvs_core::Prefix::Root.range(kvs_core::Kind::Meta);
+    let mut cursor = store.cursor(Column::Data, &start, &end);
+    Ok(cursor.next()?.is_some())
+}
+
+/// Fills a digest tree that was not saved, from a snapshot taken before the first write.
+fn rebuild(store: &Arc<dyn Store>, digest: &Arc<Digest>, state: &LocalState) -> io::Result<()> {
+    if digest.is_ready() {
+        return Ok(());
+    }
+    let (store, digest, key) = (store.clone(), digest.clone(), state.identity.digest_key.clone());
+    let (taken, snapshot_taken) = std::sync::mpsc::channel();
+    thread::Builder::new().name("kvs-digest".into()).spawn(move || {
+        let snapshot = store.snapshot();
+        // The starter waits for this; if it is gone, the node did not start.
+        let _ = taken.send(());
+        match digest.rebuild(&*snapshot, &key) {
+            Ok(()) => tracing::info!("the digest tree is rebuilt"),
+            Err(error) => tracing::error!(%error, "the digest tree cannot be rebuilt"),
+        }
+    })?;
+    snapshot_taken.recv().map_err(io::Error::other)
+}
+
+/// Lets a node that stands alone forget the dead, once it has remembered them for as long as it was
+/// told to: what no other node can bring back needs no longer.
+async fn collect_the_dead(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(COLLECT_EVERY);
+    loop {
+        tokio::select! {
+            () = node.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let horizon = node.now().before(node.settings.tombstone_retention.into());
+        match node.writer.collect(Stamp::at(horizon)).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "dead records removed"),
+            Err(error) => tracing::warn!(%error, "dead records were not removed"),
+        }
+    }
+}
+
+impl Node {
+    /// Wall time.
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// When this process opened the store.
+    pub const fn started(&self) -> UnixMillis {
+        self.started
+    }
+
+    /// The settings it runs with.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Who this node is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether clients may write.
+    pub const fn mode(&self) -> Mode {
+        if self.settings.read_only { Mode::ReadOnly } else { Mode::Normal }
+    }
+
+    /// The digest tree.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The writer, for its figures and to wait for commits.
+    pub const fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The store, for its figures.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Cancelled when the node begins to stop: streams end then.
+    pub const fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Runs a task that the node waits for when it stops; it must end once [`Self::stopping`] is.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// The newest version of a record, dead or alive, if the caller may know of it. Waits for the
+    /// disk only where it must, and then elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The row cannot be read or is damaged.
+    pub async fn newest(
+        self: &Arc<Self>,
+        caller: &Caller,
+        record: RecordId,
+    ) -> Result<Option<Version>, ReadError> {
+        if !caller.may_read(&record.key) {
+            return Ok(None);
+        }
+        let row = record.encode();
+        let value = match self.store.get_cached(Column::Data, &row)? {
+            Cached::Known(value) => value,
+            Cached::OnDisk => {
+                let (node, row) = (self.clone(), row.clone());
+                tokio::task::spawn_blocking(move || node.store.get(Column::Data, &row)).await??
+            }
+        };
+        let Some(value) = value else { return Ok(None) };
+        Ok(Some(records::decode(&row, value)?.1))
+    }
+
+    /// Reads what may take long, on a thread that may wait, from one snapshot.
+    ///
+    /// # Errors
+    ///
+    /// A row cannot be read or is damaged.
+    pub async fn view<T: Send + 'static>(
+        self: &Arc<Self>,
+        caller: &Caller,
+        read: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (node, caller) = (self.clone(), caller.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let snapshot = node.store.snapshot();
+            let scan_keys = node.settings.limits.scan_keys;
+            let view = View { read: &*snapshot, caller: &caller, now: node.now(), scan_keys };
+            read(&view)
+        });
+        Ok(reading.await??)
+    }
+
+    /// Has writes carried out as one group or part of one, and answers when they are as durable as
+    /// configured. From the first poll on they happen, whether or not anybody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// None of them was carried out, or the store failed.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
+        if writes.iter().any(|write| write.record.kind == kvs_core::Kind::Meta) {
+            self.metadata_exists.store(true, Ordering::Release);
+        }
+        self.writer.submit(writes).await
+    }
+
+    /// How long a value written under `key` lives if its write does not say.
+    ///
+    /// # Errors
+    ///
+    /// The metadata cannot be read.
+    pub async fn default_ttl(
+        self: &Arc<Self>,
+        key: &Key,
+    ) -> Result<Option<Duration>, ReadError> {
+        let fallback = self.settings.default_ttl.map(Into::into);
+        if !self.metadata_exists.load(Ordering::Acquire) {
+            return Ok(fallback);
+        }
+        let key = key.clone();
+        let governing =
+            self.view(&Caller::anonymous(), move |view| view.governing_metadata(&key)).await?;
+        Ok(governing.and_then(|(_, meta)| meta.ttl).or(fallback))
+    }
+
+    /// Revisions older than this are no longer shown.
+    pub fn oldest_revision(&self) -> UnixMillis {
+        let age = self.settings.revision_max_age;
+        age.map_or(UnixMillis(0), |age| self.now().before(age.into()))
+    }
+
+    /// Where a reader of changes stands that has seen everything up to now.
+    pub fn present_position(&self) -> Position {
+        Position {
+            incarnation: self.incarnations.current,
+            sequence: *self.writer.committed().borrow(),
+            expired: Stamp::at(UnixMillis(self.now().0 + 1)),
+        }
+    }
+
+    /// Where a reader of changes stands that has seen nothing.
+    pub const fn first_position(&self) -> Position {
+        let incarnation = self.incarnations.current;
+        Position { incarnation, sequence: 0, expired: Stamp::MIN }
+    }
+
+    /// Where a reader goes on that stood at `position`; nothing if that is not known here.
+    pub fn resume(&self, position: Position) -> Option<Position> {
+        let sequence = self.incarnations.resume(position.incarnation, position.sequence)?;
+        Some(Position { incarnation: self.incarnations.current, sequence, ..position })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,369 @@
+//! The one thread that writes: it drains a queue into groups, each one batch and one flush.
+
+mod apply;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use kvs_core::{Stamp, Superseded};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+pub use apply::{Applied, Applier, Outcome, Receipt, Retention, Write, WriteResult};
+
+use crate::digest::Digest;
+use crate::store::{Flush, Store, StoreError};
+use crate::time::{WallClock, monotonic};
+
+/// Writes that go into one group while more are waiting.
+const GROUP_WRITES: usize = 256;
+/// Bytes of writes that go into one group while more are waiting.
+const GROUP_BYTES: usize = 4 << 20;
+/// Dead records that are removed in one group, so that collecting never holds writers up for long.
+const COLLECT_STEP: usize = 512;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is on disk.
+    Sync,
+    /// At once; it is on disk within this time.
+    Async(Duration),
+}
+
+/// Why a write was not carried out.
+#[derive(Clone, Debug, Error)]
+pub enum SubmitError {
+    /// Too much is waiting already. Nothing was written.
+    #[error("the write queue is full")]
+    QueueFull,
+    /// The node is stopping. Nothing was written.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Figures of the writer, for the metrics.
+#[derive(Debug, Default)]
+pub struct WriterFigures {
+    /// Versions committed.
+    pub commits: AtomicU64,
+    /// Groups written.
+    pub groups: AtomicU64,
+    /// Dead records removed.
+    pub collected: AtomicU64,
+    /// Versions that lost, in the order of [`Superseded::ALL`].
+    pub superseded: [AtomicU64; 3],
+    /// Bytes of writes that wait.
+    pub waiting_bytes: AtomicUsize,
+}
+
+/// The way to the writer thread. Clones lead to the same one.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: Sender<Job>,
+    queue_bytes: usize,
+    figures: Arc<WriterFigures>,
+    committed: watch::Receiver<u64>,
+}
+
+/// The running thread. Joining it yields where it left off.
+#[derive(Debug)]
+pub struct WriterThread {
+    queue: Sender<Job>,
+    handle: JoinHandle<Applier>,
+}
+
+/// What the thread is to do.
+#[derive(Debug)]
+enum Job {
+    Writes { writes: Vec<Write>, bytes: usize, reply: Reply },
+    Collect { horizon: Stamp, reply: oneshot::Sender<Result<u64, StoreError>> },
+    Stop,
+}
+
+type Reply = oneshot::Sender<Result<Vec<WriteResult>, StoreError>>;
+
+/// What the thread needs.
+#[derive(Debug)]
+pub struct WriterParts {
+    /// Where rows lie.
+    pub store: Arc<dyn Store>,
+    /// Where rows are counted.
+    pub digest: Arc<Digest>,
+    /// Where it goes on.
+    pub applier: Applier,
+    /// The wall clock.
+    pub clock: Arc<dyn WallClock>,
+    /// When writes are acknowledged.
+    pub durability: Durability,
+    /// Bytes of writes that may wait.
+    pub queue_bytes: usize,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+///
+/// The system has no thread to give.
+pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
+    let (queue, jobs) = mpsc::channel();
+    let figures = Arc::new(WriterFigures::default());
+    let (committed, committed_seen) = watch::channel(parts.applier.last_sequence());
+    let queue_bytes = parts.queue_bytes;
+    let thread = Thread { parts, jobs, figures: figures.clone(), committed, unsynced: None };
+    let handle = thread::Builder::new().name("kvs-writer".into()).spawn(move || thread.run())?;
+    let writer = Writer { queue: queue.clone(), queue_bytes, figures, committed: committed_seen };
+    Ok((writer, WriterThread { queue, handle }))
+}
+
+impl Writer {
+    /// Has writes carried out, each on its own but all within one flush, and waits until they are
+    /// as durable as configured. Dropping the future does not take them back.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written, or the store failed.
+    pub async fn submit(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
+        let bytes = writes.iter().map(Write::bytes).sum();
+        let waiting = self.figures.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        // One job always fits, or a large batch could never be written.
+        if waiting > 0 && waiting.saturating_add(bytes) > self.queue_bytes {
+            self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            return Err(SubmitError::QueueFull);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Writes { writes, bytes, reply })?;
+        Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
+    }
+
+    /// Removes the records that were dead before `horizon`, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the node is stopping.
+    pub async fn collect(&self, horizon: Stamp) -> Result<u64, SubmitError> {
+        let mut collected = 0;
+        loop {
+            let (reply, answer) = oneshot::channel();
+            self.send(Job::Collect { horizon, reply })?;
+            let step = answer.await.map_err(|_gone| SubmitError::Stopping)??;
+            collected += step;
+            if step < COLLECT_STEP as u64 {
+                return Ok(collected);
+            }
+        }
+    }
+
+    /// The sequence of the last commit, and the means to wait for the next. Ends with the thread.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.clone()
+    }
+
+    /// Figures for the metrics.
+    pub fn figures(&self) -> &WriterFigures {
+        &self.figures
+    }
+
+    fn send(&self, job: Job) -> Result<(), SubmitError> {
+        self.queue.send(job).map_err(|_gone| SubmitError::Stopping)
+    }
+}
+
+impl WriterThread {
+    /// Lets the thread finish what is waiting, and ends it.
+    ///
+    /// # Errors
+    ///
+    /// The thread panicked.
+    pub fn stop(self) -> thread::Result<Applier> {
+        // A thread that is gone already cannot be told to go.
+        let _ = self.queue.send(Job::Stop);
+        self.handle.join()
+    }
+}
+
+struct Thread {
+    parts: WriterParts,
+    jobs: Receiver<Job>,
+    figures: Arc<WriterFigures>,
+    committed: watch::Sender<u64>,
+    /// Until when what was written must be on disk.
+    unsynced: Option<Instant>,
+}
+
+/// Jobs whose writes make one group.
+#[derive(Default)]
+struct Pending {
+    writes: Vec<Write>,
+    /// How many writes each job has, and where its results go.
+    replies: Vec<(usize, Reply)>,
+    bytes: usize,
+}
+
+impl Pending {
+    fn add(&mut self, writes: Vec<Write>, bytes: usize, reply: Reply) {
+        self.replies.push((writes.len(), reply));
+        self.writes.extend(writes);
+        self.bytes += bytes;
+    }
+
+    fn is_full(&self) -> bool {
+        self.writes.len() >= GROUP_WRITES || self.bytes >= GROUP_BYTES
+    }
+}
+
+impl Thread {
+    fn run(mut self) -> Applier {
+        loop {
+            match self.next_job() {
+                Ok(Job::Writes { writes, bytes, reply }) => {
+                    let mut pending = Pending::default();
+                    pending.add(writes, bytes, reply);
+                    let other = self.fill(&mut pending);
+                    self.write(pending);
+                    if other.is_some_and(|job| self.attend(job)) {
+                        break;
+                    }
+                }
+                Ok(job) => {
+                    if self.attend(job) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.sync(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.sync();
+        self.parts.applier
+    }
+
+    fn next_job(&mut self) -> Result<Job, RecvTimeoutError> {
+        match self.unsynced {
+            None => self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
+            Some(due) => self.jobs.recv_timeout(due.saturating_duration_since(monotonic())),
+        }
+    }
+
+    /// Adds what waits to the group, up to its bound; returns a job that is not a write.
+    fn fill(&self, pending: &mut Pending) -> Option<Job> {
+        while !pending.is_full() {
+            match self.jobs.try_recv() {
+                Ok(Job::Writes { writes, bytes, reply }) => pending.add(writes, bytes, reply),
+                Ok(job) => return Some(job),
+                Err(_empty) => return None,
+            }
+        }
+        None
+    }
+
+    /// Carries out a job that is not a write; says whether to stop.
+    fn attend(&mut self, job: Job) -> bool {
+        match job {
+            Job::Stop => {
+                self.drain();
+                true
+            }
+            Job::Collect { horizon, reply } => {
+                let collected = self.collect(horizon);
+                // Nobody may be waiting any more; it is done all the same.
+                let _ = reply.send(collected);
+                false
+            }
+            Job::Writes { writes, bytes, reply } => {
+                let mut pending = Pending::default();
+                pending.add(writes, bytes, reply);
+                self.write(pending);
+                false
+            }
+        }
+    }
+
+    /// Writes what was accepted before the stop.
+    fn drain(&mut self) {
+        while let Ok(job) = self.jobs.try_recv() {
+            if let Job::Writes { writes, bytes, reply } = job {
+                let mut pending = Pending::default();
+                pending.add(writes, bytes, reply);
+                self.write(pending);
+            }
+        }
+    }
+
+    fn write(&mut self, pending: Pending) {
+        let flush = match self.parts.durability {
+            Durability::Sync => Flush::Synced,
+            Durability::Async(_) => Flush::Later,
+        };
+        let now = self.parts.clock.now();
+        let store = self.parts.store.clone();
+        let result = self.parts.applier.apply(&*store, pending.writes, now, flush);
+        self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
+        match result {
+            Ok(outcome) => self.answer(outcome, pending.replies),
+            Err(error) => refuse(&error, pending.replies),
+        }
+    }
+
+    fn answer(&mut self, outcome: Outcome, replies: Vec<(usize, Reply)>) {
+        self.note(&outcome);
+        let mut results = outcome.results.into_iter();
+        for (count, reply) in replies {
+            // A client that hung up does not take its write back.
+            let _ = reply.send(Ok(results.by_ref().take(count).collect()));
+        }
+    }
+
+    /// Lets digest, figures and watchers know, before anybody is answered.
+    fn note(&mut self, outcome: &Outcome) {
+        self.parts.digest.update(outcome);
+        self.figures.groups.fetch_add(1, Ordering::Relaxed);
+        self.figures.commits.fetch_add(outcome.added.len() as u64, Ordering::Relaxed);
+        for reason in &outcome.superseded {
+            let at = Superseded::ALL.iter().position(|known| known == reason).unwrap_or(0);
+            self.figures.superseded[at].fetch_add(1, Ordering::Relaxed);
+        }
+        if !outcome.added.is_empty() {
+            self.committed.send_replace(self.parts.applier.last_sequence());
+        }
+        if let Durability::Async(within) = self.parts.durability {
+            self.unsynced.get_or_insert_with(|| monotonic() + within);
+            if self.unsynced.is_some_and(|due| due <= monotonic()) {
+                self.sync();
+            }
+        }
+    }
+
+    fn collect(&mut self, horizon: Stamp) -> Result<u64, StoreError> {
+        let store = self.parts.store.clone();
+        let outcome = self.parts.applier.collect(&*store, horizon, COLLECT_STEP)?;
+        self.parts.digest.update(&outcome);
+        let count = outcome.removed.len() as u64;
+        self.figures.collected.fetch_add(count, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    fn sync(&mut self) {
+        if self.unsynced.take().is_some()
+            && let Err(error) = self.parts.store.sync()
+        {
+            tracing::error!(%error, "writes that were acknowledged may not be on disk");
+        }
+    }
+}
+
+fn refuse(error: &StoreError, replies: Vec<(usize, Reply)>) {
+    tracing::error!(%error, writes = replies.len(), "a group of writes was not carried out");
+    for (_, reply) in replies {
+        let _ = reply.send(Err(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

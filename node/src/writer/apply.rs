@@ -1,0 +1,412 @@
+//! What a group of writes does to the rows: the one way into the store.
+//!
+//! Synchronous, without a thread or a clock of its own: the writer thread calls it, and so do tests
+//! and simulations.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use kvs_core::codec::{self, Local, RevisionId};
+use kvs_core::decide::Moment;
+use kvs_core::digest::{DigestKey, Entry, Leaf};
+use kvs_core::{
+    Clock, Command, Decision, Head, Kind, Origin, RecordId, Rejection, Stamp, Superseded,
+    UnixMillis, Version, VersionId, decide,
+};
+
+use crate::local::LocalState;
+use crate::store::{Batch, Column, Flush, Read, Store, StoreError, rows};
+
+/// How far ahead the clock's floor is written, so that it need not be written with every group.
+const CLOCK_STEP_MILLIS: u64 = 1_000;
+
+/// A command on one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Of which record.
+    pub record: RecordId,
+    /// What to do.
+    pub command: Command,
+}
+
+impl Write {
+    /// Roughly how many bytes the write occupies while it waits.
+    pub fn bytes(&self) -> usize {
+        let body = match &self.command {
+            Command::Put { body, .. } | Command::Merge(Version { body, .. }) => body,
+            Command::Delete { .. } => return 256,
+        };
+        match body {
+            kvs_core::Body::Value(value) => 256 + value.stored_len(),
+            _ => 256,
+        }
+    }
+}
+
+/// What became of a write.
+pub type WriteResult = Result<Applied, Rejection>;
+
+/// What a write that was not rejected did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It made the current version.
+    Committed(Receipt),
+    /// Its version lost against the current one.
+    Lost(Superseded),
+    /// Its version was the current one already.
+    Known,
+}
+
+/// What names a committed version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its identity.
+    pub uuid: VersionId,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// Whether the record was absent before.
+    pub created: bool,
+    /// When it expires.
+    pub expires_at: Option<UnixMillis>,
+}
+
+/// What one group did.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// A result per write, in order.
+    pub results: Vec<WriteResult>,
+    /// Versions that lost, by reason.
+    pub superseded: Vec<Superseded>,
+    /// What left the digest tree.
+    pub removed: Vec<Leaf>,
+    /// What entered the digest tree.
+    pub added: Vec<Leaf>,
+}
+
+/// How many older versions of a value are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// At most so many per key; 0 keeps none.
+    pub count: usize,
+}
+
+/// Turns commands into rows.
+#[derive(Debug)]
+pub struct Applier {
+    origin: Origin,
+    digest_key: DigestKey,
+    retention: Retention,
+    clock: Clock,
+    /// What is on disk as the clock's floor.
+    clock_floor: Stamp,
+    next_sequence: u64,
+    horizon: Stamp,
+}
+
+/// A record's current version as the group sees it: from the store, or from an earlier write of the
+/// same group.
+struct Current {
+    head: Head,
+    local: Local,
+    row: Vec<u8>,
+}
+
+/// One group in the making.
+struct Group<'a> {
+    store: &'a dyn Read,
+    now: UnixMillis,
+    batch: Batch,
+    overlay: HashMap<Vec<u8>, Option<Current>>,
+    outcome: Outcome,
+}
+
+impl Applier {
+    /// An applier that goes on where the store left off.
+    pub fn new(state: &LocalState, retention: Retention) -> Self {
+        Self {
+            origin: state.identity.origin(),
+            digest_key: state.identity.digest_key.clone(),
+            retention,
+            clock: Clock::after(state.clock_floor),
+            clock_floor: state.clock_floor,
+            next_sequence: state.next_sequence,
+            horizon: state.horizon,
+        }
+    }
+
+    /// The sequence of the last commit.
+    pub const fn last_sequence(&self) -> u64 {
+        self.next_sequence - 1
+    }
+
+    /// The stamp of the last commit, or the floor the clock started from.
+    pub const fn last_stamp(&self) -> Stamp {
+        self.clock.last()
+    }
+
+    /// The stamp up to which the dead have been collected.
+    pub const fn horizon(&self) -> Stamp {
+        self.horizon
+    }
+
+    /// Carries out a group of writes as one batch.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be read or written; [`StoreError`] says whether anything was changed.
+    pub fn apply(
+        &mut self,
+        store: &dyn Store,
+        writes: impl IntoIterator<Item = Write>,
+        now: UnixMillis,
+        flush: Flush,
+    ) -> Result<Outcome, StoreError> {
+        let batch = Batch::default();
+        let overlay = HashMap::new();
+        let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
+        for write in writes {
+            let result = self.write(&mut group, write)?;
+            group.outcome.results.push(result);
+        }
+        self.finish(store, group, flush)
+    }
+
+    fn finish(
+        &mut self,
+        store: &dyn Store,
+        mut group: Group<'_>,
+        flush: Flush,
+    ) -> Result<Outcome, StoreError> {
+        if group.batch.is_empty() {
+            return Ok(group.outcome);
+        }
+        self.raise_clock_floor(&mut group.batch);
+        store.write(&group.batch, flush)?;
+        Ok(group.outcome)
+    }
+
+    fn raise_clock_floor(&mut self, batch: &mut Batch) {
+        if self.clock.last() > self.clock_floor {
+            let ahead = UnixMillis(self.clock.last().millis().0 + CLOCK_STEP_MILLIS);
+            self.clock_floor = Stamp::at(ahead);
+            batch.put(Column::Local, rows::local::CLOCK, &self.clock_floor.bits().to_be_bytes());
+        }
+    }
+
+    fn write(&mut self, group: &mut Group<'_>, write: Write) -> Result<WriteResult, StoreError> {
+        let row = write.record.encode();
+        let current = group.current(&row)?;
+        let head = current.as_ref().map(|current| &current.head);
+        // The clock moves on only if the write is committed.
+        let mut clock = self.clock.clone();
+        let stamp = clock.tick(group.now, head.map(|head| head.stamp));
+        let moment = Moment { now: group.now, stamp, origin: self.origin };
+        let absent = head.is_none_or(|head| head.absence(group.now).is_some());
+        let decision = decide(head, write.command, &moment);
+        let (result, current) = match decision {
+            Decision::Commit { version, replaced } => {
+                // A version of this node carries the tick; one of a peer may lie behind it.
+                self.clock = Clock::after(self.clock.last().max(version.stamp));
+                let receipt = receipt(&version, absent);
+                let replaced = current.zip(replaced);
+                let current = self.commit(group, &write.record, &row, &version, replaced);
+                (Ok(Applied::Committed(receipt)), Some(current))
+            }
+            Decision::Lost { version, reason } => {
+                let current = current.map(|current| {
+                    self.keep_loser(group, &write.record, &row, current, &version, reason)
+                });
+                (Ok(Applied::Lost(reason)), current.transpose()?)
+            }
+            Decision::Known => (Ok(Applied::Known), current),
+            Decision::Reject(rejection) => (Err(rejection), current),
+        };
+        group.overlay.insert(row, current);
+        Ok(result)
+    }
+
+    /// Adds the rows of a new current version, the replaced one's going first.
+    fn commit(
+        &mut self,
+        group: &mut Group<'_>,
+        record: &RecordId,
+        row: &[u8],
+        version: &Version,
+        replaced: Option<(Current, Superseded)>,
+    ) -> Current {
+        let mut revisions = Vec::new();
+        if let Some((old, reason)) = replaced {
+            group.remove_index(row, &old);
+            group.outcome.removed.push(self.leaf(row, &old.head));
+            group.outcome.superseded.push(reason);
+            revisions.clone_from(&old.local.revisions);
+            let id = RevisionId { stamp: old.head.stamp, uuid: old.head.uuid };
+            self.add_revision(group, record, &mut revisions, id, reason, || {
+                codec::version_of_row(&old.row)
+            });
+        }
+        let local = Local { sequence: self.next_sequence, revisions };
+        self.next_sequence += 1;
+        let head = version.head();
+        group.add_index(row, &head, local.sequence);
+        let leaf = self.leaf(row, &head);
+        let entry = Entry::from(&head).to_bytes();
+        group.batch.put(Column::Hidx, &rows::hidx(leaf.position, row), &entry);
+        group.outcome.added.push(leaf);
+        let value = codec::encode_row(&local, version);
+        group.batch.put(Column::Data, row, &value);
+        Current { head, local, row: value }
+    }
+
+    /// Keeps a version that lost on arrival as a revision of the one it lost against.
+    fn keep_loser(
+        &self,
+        group: &mut Group<'_>,
+        record: &RecordId,
+        row: &[u8],
+        mut current: Current,
+        loser: &Version,
+        reason: Superseded,
+    ) -> Result<Current, StoreError> {
+        group.outcome.superseded.push(reason);
+        let id = RevisionId { stamp: loser.stamp, uuid: loser.uuid };
+        if current.local.revisions.contains(&id) {
+            return Ok(current);
+        }
+        let before = current.local.revisions.clone();
+        let mut revisions = before.clone();
+        let encode = || Some(codec::encode(loser));
+        self.add_revision(group, record, &mut revisions, id, reason, encode);
+        if revisions != before {
+            let named = |error| rows::damaged(Column::Data, row, error);
+            let (_, version) = codec::decode_row(&Bytes::from(current.row)).map_err(named)?;
+            current.local.revisions = revisions;
+            current.row = codec::encode_row(&current.local, &version);
+            group.batch.put(Column::Data, row, &current.row);
+        }
+        Ok(current)
+    }
+
+    /// Keeps an older version, newest first, and drops what is beyond the bound.
+    fn add_revision(
+        &self,
+        group: &mut Group<'_>,
+        record: &RecordId,
+        revisions: &mut Vec<RevisionId>,
+        id: RevisionId,
+        reason: Superseded,
+        encoded: impl FnOnce() -> Option<Vec<u8>>,
+    ) {
+        if record.kind != Kind::Value || record.key.is_system() {
+            return;
+        }
+        let count = self.retention.count.min(codec::MAX_REVISIONS);
+        let at = revisions.partition_point(|kept| (kept.stamp, kept.uuid) > (id.stamp, id.uuid));
+        if at < count
+            && let Some(version) = encoded()
+        {
+            revisions.insert(at, id);
+            let key = rows::revision(&record.key, id.stamp, id.uuid);
+            group.batch.put(Column::Revisions, &key, &rows::revision_value(reason, &version));
+        }
+        for dropped in revisions.drain(count.min(revisions.len())..) {
+            let key = rows::revision(&record.key, dropped.stamp, dropped.uuid);
+            group.batch.delete(Column::Revisions, &key);
+        }
+    }
+
+    fn leaf(&self, row: &[u8], head: &Head) -> Leaf {
+        let position = self.digest_key.position(row);
+        Leaf { position, item: self.digest_key.item(row, &Entry::from(head)) }
+    }
+
+    /// Removes up to `limit` records that were dead before `horizon`, which every member of the
+    /// cluster has passed. Says in the outcome's results nothing, in `removed` which went.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    pub fn collect(
+        &mut self,
+        store: &dyn Store,
+        horizon: Stamp,
+        limit: usize,
+    ) -> Result<Outcome, StoreError> {
+        let batch = Batch::default();
+        let overlay = HashMap::new();
+        let now = horizon.millis();
+        let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
+        for record in dead_before(store, horizon, limit)? {
+            self.remove(&mut group, &record)?;
+        }
+        if group.outcome.removed.len() < limit {
+            self.horizon = self.horizon.max(horizon);
+            let bits = self.horizon.bits().to_be_bytes();
+            group.batch.put(Column::Local, rows::local::HORIZON, &bits);
+        }
+        self.finish(store, group, Flush::Later)
+    }
+
+    fn remove(&self, group: &mut Group<'_>, record: &RecordId) -> Result<(), StoreError> {
+        let row = record.encode();
+        let Some(old) = group.current(&row)? else { return Ok(()) };
+        group.remove_index(&row, &old);
+        for revision in &old.local.revisions {
+            let key = rows::revision(&record.key, revision.stamp, revision.uuid);
+            group.batch.delete(Column::Revisions, &key);
+        }
+        let leaf = self.leaf(&row, &old.head);
+        group.batch.delete(Column::Hidx, &rows::hidx(leaf.position, &row));
+        group.batch.delete(Column::Data, &row);
+        group.outcome.removed.push(leaf);
+        group.overlay.insert(row, None);
+        Ok(())
+    }
+}
+
+impl Group<'_> {
+    fn current(&mut self, row: &[u8]) -> Result<Option<Current>, StoreError> {
+        if let Some(current) = self.overlay.remove(row) {
+            return Ok(current);
+        }
+        let Some(value) = self.store.get(Column::Data, row)? else { return Ok(None) };
+        let named = |error| rows::damaged(Column::Data, row, error);
+        let (local, head) = codec::decode_row_head(&value).map_err(named)?;
+        Ok(Some(Current { head, local, row: value }))
+    }
+
+    fn add_index(&mut self, row: &[u8], head: &Head, sequence: u64) {
+        self.batch.put(Column::Log, &rows::log(sequence), row);
+        self.batch.put(Column::ByTime, &rows::timed(head.stamp, row), &[]);
+        if let Some(death) = head.dies() {
+            self.batch.put(Column::Dies, &rows::timed(death, row), &[]);
+        }
+    }
+
+    fn remove_index(&mut self, row: &[u8], old: &Current) {
+        self.batch.delete(Column::Log, &rows::log(old.local.sequence));
+        self.batch.delete(Column::ByTime, &rows::timed(old.head.stamp, row));
+        if let Some(death) = old.head.dies() {
+            self.batch.delete(Column::Dies, &rows::timed(death, row));
+        }
+    }
+}
+
+fn receipt(version: &Version, created: bool) -> Receipt {
+    let Version { uuid, stamp, expires_at, .. } = *version;
+    Receipt { uuid, stamp, created, expires_at }
+}
+
+fn dead_before(store: &dyn Read, horizon: Stamp, limit: usize) -> Result<Vec<RecordId>, StoreError> {
+    let mut cursor = store.cursor(Column::Dies, &[], &horizon.bits().to_be_bytes());
+    let mut dead = Vec::new();
+    while dead.len() < limit
+        && let Some((row, _)) = cursor.next()?
+    {
+        dead.push(rows::read_timed(Column::Dies, row)?.1);
+    }
+    Ok(dead)
+}
+
+#[cfg(test)]
+mod tests;
