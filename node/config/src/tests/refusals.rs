@@ -221,7 +221,7 @@ fn everything_wrong_is_reported_at_once() {
     let expected = "\
 config.yaml:2: prot: there is no such setting; did you mean port?
 config.yaml:1: port: 70000 is out of range: 0 to 65535 is allowed
-KVS__REVISIONS: 0 is out of range: 1 to 1000 is allowed
+KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed
 config.yaml:3: auth_enabled: true is refused: this build does not have authentication yet; leave it out or set it to false";
     assert_eq!(refused("port: 70000\nprot: 1\nauth_enabled: true\n", &env, &[]), expected);
 }
