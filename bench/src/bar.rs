@@ -1,0 +1,181 @@
+//! What KVS must reach, and whether it does.
+
+use crate::{
+    number::{bytes, float, grouped},
+    results::{Operation, Section},
+    scenario::Scenario,
+    stats::Spread,
+    target::Protocol,
+};
+
+use Condition::{KeysPerSecond, MemoryBelow, Slowdown, Times};
+
+/// One bar.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar {
+    /// Where it is measured.
+    pub scenario: Scenario,
+    /// What must hold.
+    pub condition: Condition,
+}
+
+/// What must hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Condition {
+    /// At least so many times the throughput of another server.
+    Times(Operation, Protocol, f64),
+    /// At least so many keys a second.
+    KeysPerSecond(Operation, f64),
+    /// The p99 at the most keys at most so many times that at the fewest.
+    Slowdown(Operation, f64),
+    /// Resident memory below so many bytes, at the most keys.
+    MemoryBelow(f64),
+}
+
+/// All bars, in the order in which they are shown.
+pub const BARS: [Bar; 14] = [
+    bar(Scenario::PutDisk, Times(Operation::Put, Protocol::Redis, 0.8)),
+    bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGrpc, 1.5)),
+    bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGateway, 4.0)),
+    bar(Scenario::PutDisk, Times(Operation::Put, Protocol::Nats, 3.5)),
+    bar(Scenario::PutTmpfs, Times(Operation::Put, Protocol::Redis, 0.8)),
+    bar(Scenario::PutTmpfs, Times(Operation::Put, Protocol::EtcdGrpc, 1.5)),
+    bar(Scenario::PutTmpfs, Times(Operation::Put, Protocol::EtcdGateway, 4.0)),
+    bar(Scenario::PutTmpfs, Times(Operation::Put, Protocol::Nats, 3.5)),
+    bar(Scenario::Get, Times(Operation::Get, Protocol::Bare, 0.85)),
+    bar(Scenario::Get, Times(Operation::Get, Protocol::EtcdGrpc, 1.5)),
+    bar(Scenario::Batch, KeysPerSecond(Operation::Batch, 60_000.0)),
+    bar(Scenario::Growth, Slowdown(Operation::Get, 1.5)),
+    bar(Scenario::Growth, Slowdown(Operation::Put, 1.5)),
+    bar(Scenario::Growth, MemoryBelow(1_073_741_824.0)),
+];
+
+const fn bar(scenario: Scenario, condition: Condition) -> Bar {
+    Bar { scenario, condition }
+}
+
+/// A bar held against results.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Verdict {
+    /// The bar in words.
+    pub bar: String,
+    /// What was measured, in words.
+    pub measured: String,
+    /// What was measured: a ratio, a rate or bytes.
+    pub figure: Option<Spread>,
+    /// Whether the bar is met, or nothing if it could not be measured.
+    pub met: Option<bool>,
+}
+
+/// The bars of one scenario.
+pub fn bars_of(scenario: Scenario) -> impl Iterator<Item = Bar> {
+    BARS.into_iter().filter(move |bar| bar.scenario == scenario)
+}
+
+impl Bar {
+    /// Holds this bar against the results of its scenario.
+    pub fn judge(&self, section: Option<&Section>) -> Verdict {
+        let figure = section.and_then(|section| self.condition.figure(section));
+        Verdict {
+            bar: format!("{}: {}", self.scenario, self.condition.words()),
+            measured: figure.map_or_else(
+                || "not measured".to_owned(),
+                |figure| self.condition.spread_in_words(figure),
+            ),
+            figure,
+            met: figure.map(|figure| self.condition.is_met(figure.median)),
+        }
+    }
+}
+
+impl Condition {
+    fn words(self) -> String {
+        match self {
+            Times(operation, other, least) => {
+                format!("{} at least {least} × {}", verb(operation), other.name())
+            }
+            KeysPerSecond(operation, least) => {
+                format!("{} at least {} keys/s", verb(operation), grouped(least))
+            }
+            Slowdown(operation, most) => {
+                format!("p99 of {} at 5M keys at most {most} × that at 1M", verb(operation))
+            }
+            MemoryBelow(most) => format!("resident memory at 5M keys below {}", bytes(most)),
+        }
+    }
+
+    fn figure(self, section: &Section) -> Option<Spread> {
+        match self {
+            Times(operation, other, _) => ratio(section, operation, other),
+            KeysPerSecond(operation, _) => ours(section, operation)?.throughput(),
+            Slowdown(operation, _) => slowdown(section, operation),
+            MemoryBelow(_) => memory(section),
+        }
+    }
+
+    fn is_met(self, figure: f64) -> bool {
+        match self {
+            Times(_, _, least) | KeysPerSecond(_, least) => figure >= least,
+            Slowdown(_, most) => figure <= most,
+            MemoryBelow(most) => figure < most,
+        }
+    }
+
+    fn spread_in_words(self, spread: Spread) -> String {
+        let Spread { median, min, max } = spread;
+        let one = |figure| self.in_words(figure);
+        format!("{} ({} – {})", one(median), one(min), one(max))
+    }
+
+    fn in_words(self, figure: f64) -> String {
+        match self {
+            Times(..) | Slowdown(..) => format!("{figure:.2} ×"),
+            KeysPerSecond(..) => format!("{}/s", grouped(figure)),
+            MemoryBelow(_) => bytes(figure),
+        }
+    }
+}
+
+fn verb(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Get => "GET",
+        Operation::Put => "durable PUT",
+        Operation::Batch => "durable puts in batches",
+    }
+}
+
+fn ours(section: &Section, operation: Operation) -> Option<&crate::results::Measurement> {
+    let point = *section.points(operation).last()?;
+    section.find(Protocol::Kvs, operation, point)
+}
+
+/// Our throughput by another's, round by round.
+pub fn ratio(section: &Section, operation: Operation, other: Protocol) -> Option<Spread> {
+    let ours = ours(section, operation)?;
+    let theirs = section.find(other, operation, ours.point)?;
+    Spread::of_ratios(&ours.throughputs(), &theirs.throughputs())
+}
+
+/// Rounds at different sizes are no pairs, so the quotient of two medians has to do.
+fn slowdown(section: &Section, operation: Operation) -> Option<Spread> {
+    let points = section.points(operation);
+    let at = |point| section.find(Protocol::Kvs, operation, point)?.p99();
+    let (small, large) = (at(*points.first()?)?, at(*points.last()?)?);
+    let complete = points.len() > 1 && small.min > 0.0;
+    complete.then(|| Spread {
+        median: large.median / small.median,
+        min: large.min / small.max,
+        max: large.max / small.min,
+    })
+}
+
+/// The most that was seen at the largest number of keys counts.
+fn memory(section: &Section) -> Option<Spread> {
+    let most_keys = section.memory.iter().map(|memory| memory.keys).max()?;
+    let there = section.memory.iter().filter(|memory| memory.keys == most_keys);
+    let spread = Spread::of(there.map(|memory| float(memory.bytes)))?;
+    Some(Spread { median: spread.max, ..spread })
+}
+
+#[cfg(test)]
+mod tests;

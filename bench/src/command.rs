@@ -1,0 +1,286 @@
+//! What the commands do.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    bar::BARS,
+    bare::{self, Answer},
+    cli::{BareArgs, Cli, Command, Effort, LoadArgs, Places, Programs, ProveArgs, RunArgs},
+    console::{answer, note},
+    evidence,
+    load::{self, Figures, Load, LoadError, default_threads},
+    report,
+    results::{Results, Section},
+    scenario::{self, Scenario, ScenarioError, Settings},
+    schedule::{Pace, Window},
+    server,
+    target::{Endpoint, Protocol},
+    workload::{KeyChoice, Workload},
+};
+
+mod smoke;
+
+pub use smoke::SmokeError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// A file, a process or the runtime failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A scenario has no results.
+    #[error("{scenario} was not measured")]
+    Scenario {
+        /// Which.
+        scenario: Scenario,
+        /// Why not.
+        source: ScenarioError,
+    },
+    /// A load has no figures.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The smoke test failed.
+    #[error(transparent)]
+    Smoke(#[from] SmokeError),
+    /// The scenario has no bar that could be proved.
+    #[error("{scenario} has no bars; those with bars are {}", scenarios_with_bars())]
+    NoBars {
+        /// Which.
+        scenario: Scenario,
+    },
+    /// At least one bar was missed or not measured.
+    #[error("not every bar of {0} is met")]
+    Missed(Scenario),
+    /// The server to be loaded is not named in a way that is understood.
+    #[error(
+        "{0}: a server is named like http://127.0.0.1:8080, with http, etcd, etcd+http, redis or nats"
+    )]
+    Url(String),
+    /// The server to be loaded is somewhere else.
+    #[error("{0} is not on this machine; the load generator loads nobody else's")]
+    NotLoopback(SocketAddr),
+    /// Somebody asked it to stop.
+    #[error("stopped by a signal; the servers are ended, no results are written")]
+    Stopped,
+    /// The installation of the other servers failed.
+    #[error("peers/install.sh failed")]
+    Peers,
+}
+
+fn scenarios_with_bars() -> String {
+    let mut names: Vec<String> = BARS.iter().map(|bar| bar.scenario.to_string()).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = match cli.command {
+        Command::Peers => install_peers(),
+        Command::Run(arguments) => until_stopped(&runtime, measure(&arguments)),
+        Command::Smoke(programs) => until_stopped(&runtime, smoke(&programs)),
+        Command::Prove(arguments) => until_stopped(&runtime, prove(&arguments)),
+        Command::Report(places) => write_report(&Results::read(&places.results)?, &places),
+        Command::Load(arguments) => until_stopped(&runtime, put_load(&arguments)),
+        Command::Bare(arguments) => runtime.block_on(serve_bare(&arguments)),
+    };
+    runtime.shutdown_background();
+    outcome
+}
+
+/// What is dropped at a signal takes its servers with it.
+fn until_stopped(
+    runtime: &Runtime,
+    work: impl Future<Output = Result<(), CommandError>>,
+) -> Result<(), CommandError> {
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            outcome = work => outcome,
+            _ = interrupt.recv() => Err(CommandError::Stopped),
+            _ = terminate.recv() => Err(CommandError::Stopped),
+        }
+    })
+}
+
+fn install_peers() -> Result<(), CommandError> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/install.sh");
+    if process::Command::new(script).status()?.success() {
+        Ok(())
+    } else {
+        Err(CommandError::Peers)
+    }
+}
+
+async fn measure(arguments: &RunArgs) -> Result<(), CommandError> {
+    let settings = settings(&arguments.programs, arguments.effort)?;
+    for scenario in chosen(&arguments.only) {
+        let section = run_one(scenario, &settings).await?;
+        keep(scenario, section, &arguments.places)?;
+    }
+    answer(&format!("report: {}", arguments.places.out.join("benchmarks.md").display()));
+    Ok(())
+}
+
+fn chosen(only: &[Scenario]) -> Vec<Scenario> {
+    if only.is_empty() {
+        return <Scenario as clap::ValueEnum>::value_variants().to_vec();
+    }
+    only.to_vec()
+}
+
+async fn run_one(scenario: Scenario, settings: &Settings) -> Result<Section, CommandError> {
+    let outcome = scenario::run(scenario, settings).await;
+    outcome.map_err(|source| CommandError::Scenario { scenario, source })
+}
+
+/// Results are read again before each change, so that two runs lose nothing of each other.
+fn keep(scenario: Scenario, section: Section, places: &Places) -> Result<(), CommandError> {
+    let mut results = Results::read(&places.results)?;
+    results.sections.insert(scenario, section);
+    results.write(&places.results)?;
+    write_report(&results, places)
+}
+
+fn write_report(results: &Results, places: &Places) -> Result<(), CommandError> {
+    Ok(report::write(results, &places.out)?)
+}
+
+async fn prove(arguments: &ProveArgs) -> Result<(), CommandError> {
+    let scenario = arguments.scenario;
+    if crate::bar::bars_of(scenario).next().is_none() {
+        return Err(CommandError::NoBars { scenario });
+    }
+    let settings = settings(&arguments.programs, arguments.effort)?;
+    let section = run_one(scenario, &settings).await?;
+    let (file, verdicts) = evidence::write(scenario, &section, &arguments.evidence)?;
+    keep(scenario, section, &arguments.places)?;
+    for verdict in &verdicts {
+        let mark = if verdict.met == Some(true) { "met" } else { "NOT met" };
+        answer(&format!("{mark}: {}: {}", verdict.bar, verdict.measured));
+    }
+    answer(&format!("evidence: {}", file.display()));
+    if evidence::all_met(&verdicts) { Ok(()) } else { Err(CommandError::Missed(scenario)) }
+}
+
+async fn smoke(programs: &Programs) -> Result<(), CommandError> {
+    let threads = default_threads();
+    let settings = settings(programs, Effort { rounds: 1, seconds: 2, threads })?;
+    Ok(smoke::run(&settings).await?)
+}
+
+async fn serve_bare(arguments: &BareArgs) -> Result<(), CommandError> {
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
+    Ok(bare::serve(listener, &Answer::read(&arguments.answer)?).await?)
+}
+
+fn settings(programs: &Programs, effort: Effort) -> io::Result<Settings> {
+    Ok(Settings {
+        rounds: usize::try_from(effort.rounds).unwrap_or(1),
+        length: Duration::from_secs(effort.seconds),
+        threads: effort.threads,
+        programs: server::Programs {
+            kvs: programs.kvs.clone().unwrap_or_else(built_kvs),
+            peers: programs.peers.clone().unwrap_or_else(|| cache("peers")),
+            bench: std::env::current_exe()?,
+        },
+        disk: programs.disk.clone().unwrap_or_else(|| cache("bench")),
+        tmpfs: programs.tmpfs.clone(),
+        command: command_line(),
+    })
+}
+
+/// The first that exists of what `make build` leaves and what cargo does.
+fn built_kvs() -> PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let dist = repository.join("dist/kvs");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let release = target.unwrap_or_else(|| repository.join("target")).join("release/kvs");
+    let found = [dist.clone(), release].into_iter().find(|program| program.exists());
+    found.and_then(|program| program.canonicalize().ok()).unwrap_or(dist)
+}
+
+fn cache(name: &str) -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    home.join(".cache/kvs").join(name)
+}
+
+fn command_line() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("kvs-bench {}", arguments.join(" "))
+}
+
+async fn put_load(arguments: &LoadArgs) -> Result<(), CommandError> {
+    let load = load_of(arguments)?;
+    load.endpoint
+        .prepare()
+        .await
+        .map_err(|source| LoadError::Connect { name: load.endpoint.protocol.name(), source })?;
+    if arguments.fill {
+        note("filling ...");
+        load::fill(load.endpoint, &load.workload, 0..load.workload.keys).await?;
+    }
+    let figures = load::run(&load).await?;
+    answer(&in_words(&figures));
+    Ok(())
+}
+
+fn load_of(arguments: &LoadArgs) -> Result<Load, CommandError> {
+    let length = Duration::from_secs(arguments.seconds);
+    Ok(Load {
+        endpoint: endpoint(&arguments.url)?,
+        workload: Workload {
+            keys: arguments.keys,
+            value_size: arguments.value_size,
+            reads: arguments.reads,
+            choice: arguments.zipf.map_or(KeyChoice::Uniform, KeyChoice::Zipf),
+            batch: arguments.batch,
+            seed: arguments.seed,
+        },
+        connections: arguments.connections,
+        pace: arguments.rate.map_or(Pace::Closed, |rate| Pace::Open(f64::from(rate))),
+        window: Window { warmup: length / 10, length },
+        threads: arguments.threads,
+    })
+}
+
+/// A URL names the protocol and an address, which must be on this machine.
+fn endpoint(url: &str) -> Result<Endpoint, CommandError> {
+    let misnamed = || CommandError::Url(url.to_owned());
+    let (scheme, rest) = url.split_once("://").ok_or_else(misnamed)?;
+    let protocol = match scheme {
+        "http" => Protocol::Kvs,
+        "etcd" => Protocol::EtcdGrpc,
+        "etcd+http" => Protocol::EtcdGateway,
+        "redis" => Protocol::Redis,
+        "nats" => Protocol::Nats,
+        _ => return Err(misnamed()),
+    };
+    let addresses = rest.trim_end_matches('/').to_socket_addrs();
+    let address = addresses.ok().and_then(|mut all| all.next()).ok_or_else(misnamed)?;
+    if !address.ip().is_loopback() {
+        return Err(CommandError::NotLoopback(address));
+    }
+    Ok(Endpoint { protocol, address })
+}
+
+fn in_words(figures: &Figures) -> String {
+    serde_json::to_string_pretty(figures).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! What is measured, and how servers take turns.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{
+    bare::Answer,
+    console::note,
+    disk,
+    load::{self, Figures, Load, LoadError},
+    machine::{self, Machine},
+    number::grouped,
+    results::{About, Measurement, Operation, Origin, Section},
+    schedule::{Pace, Window},
+    server::{Fleet, Product, Programs},
+    target::{Endpoint, KvsSession, Protocol, Session, TargetError},
+    workload::{KeyChoice, ValuePool, Workload, key_name},
+};
+
+mod comparison;
+mod curve;
+pub(crate) mod growth;
+
+/// Bytes of a value, in all scenarios.
+pub const VALUE_SIZE: usize = 256;
+
+/// From which keys and values of all scenarios follow.
+const SEED: u64 = 20_240_229;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Durable puts on disk, all servers.
+    PutDisk,
+    /// The same with all data in memory, where the processor alone decides.
+    PutTmpfs,
+    /// Reads, all servers and the bare handler.
+    Get,
+    /// Batches of 100 durable puts.
+    Batch,
+    /// Throughput and latency over the number of connections.
+    Connections,
+    /// Throughput and latency over the number of keys.
+    Keys,
+    /// Latency at 1 and at 5 million keys, and memory.
+    Growth,
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
+        formatter.write_str(&name.unwrap_or_default())
+    }
+}
+
+/// How scenarios are measured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Rounds, of which medians are taken.
+    pub rounds: usize,
+    /// How long each server is measured in each round.
+    pub length: Duration,
+    /// Threads of the load generator.
+    pub threads: usize,
+    /// What is measured.
+    pub programs: Programs,
+    /// A folder on disk.
+    pub disk: PathBuf,
+    /// A folder in memory.
+    pub tmpfs: PathBuf,
+    /// The command that measures the same again.
+    pub command: String,
+}
+
+/// Why a scenario has no results.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// A server could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The disk alone could not be measured.
+    #[error("the disk alone could not be measured")]
+    Disk(#[from] io::Error),
+    /// KVS did not show what the bare handler is to repeat.
+    #[error("KVS did not answer the read that the bare handler is to repeat")]
+    Sample(#[source] TargetError),
+    /// The scenario is about KVS and KVS could not be started.
+    #[error("{0}")]
+    NoKvs(String),
+}
+
+/// Measures a scenario from an empty folder to its results.
+pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Section, ScenarioError> {
+    note(&format!("{scenario}:"));
+    match scenario {
+        Scenario::PutDisk => comparison::put_on_disk(settings).await,
+        Scenario::PutTmpfs => comparison::put_in_memory(settings).await,
+        Scenario::Get => comparison::get(settings).await,
+        Scenario::Batch => comparison::batch(settings).await,
+        Scenario::Connections => curve::over_connections(settings).await,
+        Scenario::Keys => curve::over_keys(settings).await,
+        Scenario::Growth => growth::measure_growth(settings).await,
+    }
+}
+
+/// One thing to be measured in every round.
+#[derive(Debug, Clone)]
+struct Turn {
+    operation: Operation,
+    point: u64,
+    load: Load,
+}
+
+impl Settings {
+    fn window(&self) -> Window {
+        Window { warmup: self.length / 4, length: self.length }
+    }
+
+    /// A load of this scenario's kind in a closed loop.
+    fn load(&self, endpoint: Endpoint, workload: Workload, connections: usize) -> Load {
+        let (pace, window, threads) = (Pace::Closed, self.window(), self.threads);
+        Load { endpoint, workload, connections, pace, window, threads }
+    }
+
+    /// The results of a scenario, still without figures.
+    fn section(&self, asked: String, place: &Path, fleet: &Fleet) -> Section {
+        Section {
+            origin: Origin::now(&self.command),
+            machine: Machine::here(),
+            filesystem: machine::filesystem(place),
+            rounds: self.rounds,
+            seconds: self.length.as_secs_f64(),
+            threads: self.threads,
+            asked,
+            servers: fleet.products().map(|product| self.about(product)).collect(),
+            left_out: fleet.left_out().to_vec(),
+            measurements: Vec::new(),
+            syncs: Vec::new(),
+            memory: Vec::new(),
+        }
+    }
+
+    fn about(&self, product: Product) -> About {
+        let version = self.programs.version(product).or_else(|| library_version(product));
+        About {
+            name: product.name().to_owned(),
+            version: version.unwrap_or_else(|| "unknown".to_owned()),
+            settings: product.settings().to_owned(),
+        }
+    }
+}
+
+fn library_version(product: Product) -> Option<String> {
+    (product == Product::Bare).then(|| format!("axum {}", locked_version("axum")))
+}
+
+/// The version of a library that this program was built with.
+pub fn locked_version(library: &str) -> String {
+    let lock = include_str!("../Cargo.lock");
+    let after = lock.split_once(&format!("name = \"{library}\"\nversion = \""));
+    let version = after.and_then(|(_, rest)| rest.split_once('"'));
+    version.map_or("unknown", |(version, _)| version).to_owned()
+}
+
+fn workload(keys: u64, reads: u8, batch: usize) -> Workload {
+    let choice = KeyChoice::Uniform;
+    Workload { keys, value_size: VALUE_SIZE, reads, choice, batch, seed: SEED }
+}
+
+/// Measures every turn once in each round, each round beginning with another one: what changes
+/// in the machine over time falls on all alike.
+///
+/// With a folder, the disk alone has a turn too.
+async fn interleave(
+    settings: &Settings,
+    turns: &[Turn],
+    syncing: Option<&Path>,
+    section: &mut Section,
+) -> Result<(), ScenarioError> {
+    let mut rounds = vec![Vec::new(); turns.len()];
+    for round in 0..settings.rounds {
+        for place in rotated(turns.len(), round) {
+            rounds[place].push(measure(&turns[place], round).await?);
+        }
+        if let Some(folder) = syncing {
+            section.syncs.push(syncs(folder.to_owned(), settings.length).await?);
+        }
+    }
+    section.measurements.extend(turns.iter().zip(rounds).map(|(turn, rounds)| Measurement {
+        protocol: turn.load.endpoint.protocol,
+        operation: turn.operation,
+        point: turn.point,
+        rounds,
+    }));
+    Ok(())
+}
+
+fn rotated(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |place| (place + round) % count)
+}
+
+/// Between two turns all servers have a moment to finish what they do in the background.
+const PAUSE: Duration = Duration::from_millis(300);
+
+async fn measure(turn: &Turn, round: usize) -> Result<Figures, ScenarioError> {
+    sleep(PAUSE).await;
+    let figures = load::run(&turn.load).await?;
+    let name = turn.load.endpoint.protocol.name();
+    let rate = grouped(figures.keys_per_second);
+    note(&format!("  round {}, {name}, {:?}, {}: {rate}/s", round + 1, turn.operation, turn.point));
+    if let Some(error) = &figures.first_error {
+        note(&format!("  {} requests failed, the first: {error}", figures.errors));
+    }
+    Ok(figures)
+}
+
+async fn syncs(folder: PathBuf, length: Duration) -> io::Result<f64> {
+    let rate = spawn_blocking(move || disk::syncs_per_second(&folder, length / 2)).await??;
+    note(&format!("  the disk alone: {} syncs/s", grouped(rate)));
+    Ok(rate)
+}
+
+/// Fills all of these servers with the keys of the workload, one after the other.
+async fn fill_all(endpoints: &[Endpoint], workload: &Workload) -> Result<(), ScenarioError> {
+    for &endpoint in endpoints {
+        if endpoint.protocol != Protocol::EtcdGateway {
+            note(&format!(
+                "  {} keys into {}",
+                grouped(crate::number::float(workload.keys)),
+                endpoint.protocol.name()
+            ));
+            load::fill(endpoint, workload, 0..workload.keys).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What KVS answers to a read, or what it would if it is not there.
+async fn sample(fleet: &Fleet, workload: &Workload) -> Result<Answer, ScenarioError> {
+    let Some(endpoint) = fleet.endpoint(Protocol::Kvs) else {
+        return Ok(Answer::sample(&a_value(workload)));
+    };
+    let mut session = KvsSession::connect(endpoint.address).await.map_err(ScenarioError::Sample)?;
+    let answer = session.read(&key_name(0)).await.map_err(ScenarioError::Sample)?;
+    Ok(Answer::of(&answer))
+}
+
+fn a_value(workload: &Workload) -> String {
+    use rand::{SeedableRng, rngs::SmallRng};
+    let mut rng = SmallRng::seed_from_u64(workload.seed);
+    let value = ValuePool::new(workload.value_size, workload.seed).draw(&mut rng);
+    String::from_utf8_lossy(&value).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_begins_with_another_server() {
+        let round = |number| rotated(3, number).collect::<Vec<_>>();
+        assert_eq!([round(0), round(1), round(4)], [[0, 1, 2], [1, 2, 0], [1, 2, 0]]);
+    }
+
+    #[test]
+    fn the_libraries_of_the_clients_have_versions() {
+        assert!(locked_version("axum").starts_with("0.8"));
+        assert_eq!(locked_version("no-such-library"), "unknown");
+    }
+
+    #[test]
+    fn scenarios_are_named_alike_on_the_command_line_and_in_results() {
+        for scenario in Scenario::value_variants() {
+            let json = serde_json::to_string(scenario).expect("it is a string");
+            assert_eq!(json, format!("\"{scenario}\""));
+        }
+    }
+}
