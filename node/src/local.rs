@@ -156,7 +156,8 @@ fn read_or_make_identity(
     let row = match read_json(store, local::IDENTITY)? {
         Some(row) => row,
         None => {
-            let row = IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
+            let row =
+                IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
             put_json(batch, local::IDENTITY, &row)?;
             row
         }

@@ -347,10 +347,7 @@ impl Node {
     /// # Errors
     ///
     /// The metadata cannot be read.
-    pub async fn default_ttl(
-        self: &Arc<Self>,
-        key: &Key,
-    ) -> Result<Option<Duration>, ReadError> {
+    pub async fn default_ttl(self: &Arc<Self>, key: &Key) -> Result<Option<Duration>, ReadError> {
         let fallback = self.settings.default_ttl.map(Into::into);
         if !self.metadata_exists.load(Ordering::Acquire) {
             return Ok(fallback);

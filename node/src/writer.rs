@@ -138,7 +138,9 @@ impl Writer {
             return Err(SubmitError::QueueFull);
         }
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Writes { writes, bytes, reply })?;
+        self.send(Job::Writes { writes, bytes, reply }).inspect_err(|_stopping| {
+            self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        })?;
         Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
     }
 

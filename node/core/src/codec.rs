@@ -146,6 +146,17 @@ pub fn decode_row_head(bytes: &[u8]) -> Result<(Local, Head), DecodeError> {
     Ok((local, head))
 }
 
+/// The version within a row of `data`, as [`encode`] would have written it; nothing if the row is cut
+/// short.
+pub fn version_of_row(row: &[u8]) -> Option<Vec<u8>> {
+    let kept = usize::from(*row.get(9)?);
+    let version = row.get(10 + 24 * kept..)?;
+    let mut out = Vec::with_capacity(1 + version.len());
+    out.push(row[0]);
+    out.extend(version);
+    Some(out)
+}
+
 fn body_len(body: &Body) -> usize {
     match body {
         Body::Value(value) => value.stored_len() + value.content_type.as_str().len(),

@@ -163,12 +163,11 @@ impl Members {
     }
 
     fn set(&mut self, name: String, value: Box<RawValue>) {
-        match self.index.get(&name) {
-            Some(at) => self.entries[*at] = Some((name, value)),
-            None => {
-                self.index.insert(name.clone(), self.entries.len());
-                self.entries.push(Some((name, value)));
-            }
+        if let Some(at) = self.index.get(&name) {
+            self.entries[*at] = Some((name, value));
+        } else {
+            self.index.insert(name.clone(), self.entries.len());
+            self.entries.push(Some((name, value)));
         }
     }
 

@@ -11,6 +11,10 @@ use zstd::bulk::{Compressor, Decompressor};
 /// shrinks, and the store compresses whole blocks of them later.
 pub const MIN_COMPRESSED: usize = 512;
 
+/// The most bytes that a compressed value may have, twice the largest that any node accepts: a
+/// damaged length must not make a reader ask for gigabytes.
+pub const MAX_COMPRESSED: usize = 128 << 20;
+
 /// The most bytes that the content type's text may have.
 pub const MAX_CONTENT_TYPE: usize = 255;
 
@@ -101,7 +105,8 @@ impl Value {
 
     /// A value that is stored as a zstd frame of `level` where that is smaller.
     pub fn compressed(content_type: ContentType, bytes: Bytes, level: i32) -> Self {
-        let data = match (bytes.len() >= MIN_COMPRESSED, u32::try_from(bytes.len())) {
+        let worth_it = (MIN_COMPRESSED..=MAX_COMPRESSED).contains(&bytes.len());
+        let data = match (worth_it, u32::try_from(bytes.len())) {
             (true, Ok(length)) => match compress(&bytes, level) {
                 Ok(frame) if frame.len() < bytes.len() => {
                     Data::Zstd { length, frame: frame.into() }
@@ -142,8 +147,12 @@ impl Value {
         match &self.data {
             Data::Plain(bytes) => Ok(bytes.clone()),
             Data::Zstd { length, frame } => {
-                let bytes = decompress(frame, *length as usize).map_err(Damaged)?;
-                if bytes.len() != *length as usize {
+                let length = *length as usize;
+                if length > MAX_COMPRESSED {
+                    return Err(Damaged(io::Error::other("the header's length is out of range")));
+                }
+                let bytes = decompress(frame, length).map_err(Damaged)?;
+                if bytes.len() != length {
                     return Err(Damaged(io::Error::other("length differs from the header's")));
                 }
                 Ok(bytes.into())

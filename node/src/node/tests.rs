@@ -1,0 +1,135 @@
+use std::path::Path;
+
+use kvs_core::{Body, Command, ContentType, Value, VersionId};
+use uuid::Uuid;
+
+use super::*;
+use crate::digest;
+use crate::time::ManualClock;
+
+fn settings(dir: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.data_dir = dir.to_owned();
+    settings.digest_leaves = 65_536;
+    settings.tombstone_retention = kvs_config::Duration::seconds(60);
+    settings
+}
+
+fn start(dir: &Path) -> Running {
+    Running::start(settings(dir), Arc::new(ManualClock::at(1_000_000))).unwrap()
+}
+
+fn record(key: &str) -> RecordId {
+    RecordId::value(Key::client(key).unwrap())
+}
+
+async fn put(node: &Node, key: &str) {
+    let body = Body::Value(Value::plain(ContentType::JSON, "1".into()));
+    let command = Command::put(body, VersionId::new(Uuid::new_v4()));
+    let results = node.write(vec![Write { record: record(key), command }]).await.unwrap();
+    results[0].unwrap();
+}
+
+/// The root of the index as it lies on disk.
+fn derived(node: &Node) -> kvs_core::digest::Summary {
+    digest::derive(&*node.store, &node.identity.digest_key, 4).unwrap()
+}
+
+async fn ready_root(node: &Node) -> kvs_core::digest::Summary {
+    let deadline = std::time::Duration::from_secs(20);
+    let ready = async {
+        while node.digest.root().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(deadline, ready).await.unwrap();
+    node.digest.root().unwrap()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    put(&running.node, "a/b").await;
+    let before = running.node.present_position();
+    let identity = running.node.identity().node;
+    running.stop().await.unwrap();
+    assert!(dir.path().join("digest.tree").exists());
+
+    let running = start(dir.path());
+    let node = &running.node;
+    assert!(node.digest.is_ready());
+    assert_eq!(node.digest.root(), Some(derived(node)));
+    assert_eq!(node.identity().node, identity);
+    assert_eq!(node.resume(before), Some(before));
+    let newest = node.newest(&Caller::anonymous(), record("a/b")).await.unwrap();
+    assert!(newest.is_some());
+    put(node, "c").await;
+    assert!(node.present_position().sequence > before.sequence);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tree_that_was_not_saved_is_rebuilt_while_writes_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    for number in 0..3_000 {
+        put(&running.node, &format!("k/{number}")).await;
+    }
+    running.stop().await.unwrap();
+    std::fs::remove_file(dir.path().join("digest.tree")).unwrap();
+
+    let running = start(dir.path());
+    for number in 2_900..3_100 {
+        put(&running.node, &format!("k/{number}")).await;
+    }
+    assert_eq!(ready_root(&running.node).await, derived(&running.node));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_saved_tree_of_another_moment_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    put(&running.node, "a").await;
+    running.stop().await.unwrap();
+    let saved = std::fs::read(dir.path().join("digest.tree")).unwrap();
+
+    let running = start(dir.path());
+    put(&running.node, "b").await;
+    running.stop().await.unwrap();
+    std::fs::write(dir.path().join("digest.tree"), saved).unwrap();
+
+    let running = start(dir.path());
+    assert_eq!(ready_root(&running.node).await, derived(&running.node));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_node_on_one_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    let second = Running::start(settings(dir.path()), Arc::new(ManualClock::at(1)));
+    let error = second.unwrap_err().to_string();
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_default_ttl_is_that_of_the_governing_metadata() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    let node = &running.node;
+    let key = Key::client("a/b").unwrap();
+    assert_eq!(node.default_ttl(&key).await.unwrap(), None);
+    let meta = kvs_core::Meta { ttl: Some(Duration::from_secs(9)), ..Default::default() };
+    let command = Command::put(Body::Meta(meta), VersionId::new(Uuid::new_v4()));
+    let record = RecordId::meta(Key::client("a").unwrap());
+    node.write(vec![Write { record, command }]).await.unwrap()[0].unwrap();
+    assert_eq!(node.default_ttl(&key).await.unwrap(), Some(Duration::from_secs(9)));
+    running.stop().await.unwrap();
+
+    let running = start(dir.path());
+    assert_eq!(running.node.default_ttl(&key).await.unwrap(), Some(Duration::from_secs(9)));
+    running.stop().await.unwrap();
+}

@@ -211,7 +211,8 @@ impl View<'_> {
         let end = Stamp::at(range.until).bits().to_be_bytes();
         // What is to expire later has not changed yet.
         let dead = Stamp::at(range.until.min(UnixMillis(self.now.0 + 1))).bits().to_be_bytes();
-        let mut at = after.cloned().unwrap_or(TimePosition { writes: start.clone(), deaths: start });
+        let mut at =
+            after.cloned().unwrap_or(TimePosition { writes: start.clone(), deaths: start });
         let mut writes = Ahead::new(self.read.cursor(Column::ByTime, &at.writes, &end))?;
         let mut deaths = Ahead::new(self.read.cursor(Column::Dies, &at.deaths, &dead))?;
         let mut items = Vec::new();

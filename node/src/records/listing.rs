@@ -248,8 +248,9 @@ impl ChildWalk<'_> {
             self.finish_child();
             return None;
         };
-        let within = RecordId::decode(&row)
-            .is_ok_and(|record| self.child.as_ref().is_some_and(|child| child.key == self.child_of(&record.key)));
+        let within = RecordId::decode(&row).is_ok_and(|record| {
+            self.child.as_ref().is_some_and(|child| child.key == self.child_of(&record.key))
+        });
         if within {
             // Whether the child has anything below is not known yet: it comes with the next page.
             return Some(ListPosition { row, value_seen });

@@ -58,7 +58,9 @@ fn a_snapshot_does_not_change() {
     on_every_store(|store| {
         store.write(&batch(&[Change::Put(b"a", b"1")]), Flush::Later).unwrap();
         let snapshot = store.snapshot();
-        store.write(&batch(&[Change::Delete(b"a"), Change::Put(b"b", b"2")]), Flush::Later).unwrap();
+        store
+            .write(&batch(&[Change::Delete(b"a"), Change::Put(b"b", b"2")]), Flush::Later)
+            .unwrap();
         assert_eq!(snapshot.get(Column::Data, b"a").unwrap(), Some(b"1".to_vec()));
         assert_eq!(keys(&*snapshot, b"", b"z"), ["a"]);
         assert_eq!(keys(store, b"", b"z"), ["b"]);
@@ -117,7 +119,8 @@ fn the_sequence_rises_with_every_change_and_survives_opening_again() {
 #[test]
 fn a_full_disk_refuses_writes_and_goes_on_reading() {
     let dir = tempfile::tempdir().unwrap();
-    let options = RocksOptions { block_cache: 1 << 20, write_buffer: 4 << 20, disk_reserve: u64::MAX };
+    let options =
+        RocksOptions { block_cache: 1 << 20, write_buffer: 4 << 20, disk_reserve: u64::MAX };
     let store = RocksStore::open(dir.path(), &options).unwrap();
     let refused = store.write(&batch(&[Change::Put(b"a", b"1")]), Flush::Synced);
     assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");

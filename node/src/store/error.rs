@@ -11,7 +11,9 @@ use super::LockError;
 #[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// There is no room. Nothing was written; reading goes on.
-    #[error("the disk is full: {free} bytes are free and {reserve} are kept for the store's own work")]
+    #[error(
+        "the disk is full: {free} bytes are free and {reserve} are kept for the store's own work"
+    )]
     Full {
         /// Bytes that are free.
         free: u64,

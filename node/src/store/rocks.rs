@@ -1,6 +1,8 @@
 //! The store on disk. Only this file knows RocksDB.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
@@ -56,10 +58,16 @@ impl RocksStore {
         });
         let db = DB::open_cf_descriptors(&database_options(options), &path, families).map_err(
             |error| match error.kind() {
-                ErrorKind::Corruption => OpenError::Damaged { path: path.clone(), reason: error.into() },
+                ErrorKind::Corruption => {
+                    OpenError::Damaged { path: path.clone(), reason: error.into() }
+                }
                 _ => OpenError::Failed { path: path.clone(), reason: error.into() },
             },
         )?;
+        sync_names(data_dir).map_err(|error| OpenError::Failed {
+            path: path.clone(),
+            reason: format!("its name cannot be brought to disk: {error}"),
+        })?;
         Ok(Self { db, path, cache, disk_reserve: options.disk_reserve })
     }
 
@@ -98,6 +106,15 @@ impl RocksStore {
         }
         Ok(rocks)
     }
+}
+
+/// Brings the names of a new store to disk: its files would be lost without their directory's.
+fn sync_names(data_dir: &Path) -> io::Result<()> {
+    let data_dir = data_dir.canonicalize()?;
+    for directory in data_dir.ancestors().take(2) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn database_options(options: &RocksOptions) -> Options {
@@ -228,7 +245,10 @@ impl Read for RocksSnapshot<'_> {
         match self.store.family(column) {
             Ok(family) => {
                 let options = range(start, end);
-                Box::new(RocksCursor::new(self.snapshot.raw_iterator_cf_opt(family, options), start))
+                Box::new(RocksCursor::new(
+                    self.snapshot.raw_iterator_cf_opt(family, options),
+                    start,
+                ))
             }
             Err(error) => Box::new(Broken(error)),
         }

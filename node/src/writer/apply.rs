@@ -397,7 +397,11 @@ fn receipt(version: &Version, created: bool) -> Receipt {
     Receipt { uuid, stamp, created, expires_at }
 }
 
-fn dead_before(store: &dyn Read, horizon: Stamp, limit: usize) -> Result<Vec<RecordId>, StoreError> {
+fn dead_before(
+    store: &dyn Read,
+    horizon: Stamp,
+    limit: usize,
+) -> Result<Vec<RecordId>, StoreError> {
     let mut cursor = store.cursor(Column::Dies, &[], &horizon.bits().to_be_bytes());
     let mut dead = Vec::new();
     while dead.len() < limit

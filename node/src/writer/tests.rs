@@ -1,0 +1,165 @@
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use kvs_core::{Body, Command, ContentType, Key, RecordId, Value, VersionId};
+use uuid::Uuid;
+
+use super::*;
+use crate::local;
+use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, Read};
+use crate::time::ManualClock;
+
+fn put(key: &str) -> Write {
+    let body = Body::Value(Value::plain(ContentType::JSON, "1".into()));
+    let command = Command::put(body, VersionId::new(Uuid::new_v4()));
+    Write { record: RecordId::value(Key::client(key).unwrap()), command }
+}
+
+fn start_on(
+    store: Arc<dyn Store>,
+    durability: Durability,
+    queue_bytes: usize,
+) -> (Writer, WriterThread) {
+    let state = local::open(&*store, Path::new("memory"), kvs_core::UnixMillis(1)).unwrap();
+    let digest = Arc::new(Digest::open(Path::new("/nonexistent"), 2, 0));
+    let applier = Applier::new(&state, Retention { count: 3 });
+    let clock = Arc::new(ManualClock::at(1_000));
+    start(WriterParts { store, digest, applier, clock, durability, queue_bytes }).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_accepted_before_the_stop_is_written() {
+    let store = Arc::new(MemoryStore::default());
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    let keys: Vec<_> = (0..50).map(|number| format!("k/{number}")).collect();
+    let writes = keys.iter().map(|key| writer.submit(vec![put(key)]));
+    let answers = futures_util::future::join_all(writes).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|results| results[0].is_ok())));
+    thread.stop().unwrap();
+    assert!(matches!(writer.submit(vec![put("late")]).await, Err(SubmitError::Stopping)));
+    assert_eq!(writer.figures().commits.load(Ordering::Relaxed), 50);
+    assert_eq!(writer.figures().waiting_bytes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_write_goes_on_when_nobody_waits_for_it_any_more() {
+    let store = Arc::new(MemoryStore::default());
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    {
+        let mut abandoned = Box::pin(writer.submit(vec![put("k")]));
+        let _ = futures_util::poll!(&mut abandoned);
+    }
+    thread.stop().unwrap();
+    let row = RecordId::value(Key::client("k").unwrap()).encode();
+    assert!(store.get(Column::Data, &row).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn watchers_learn_of_a_commit_before_its_writer_is_answered() {
+    let (writer, thread) = start_on(Arc::new(MemoryStore::default()), Durability::Sync, 1 << 20);
+    let committed = writer.committed();
+    let before = *committed.borrow();
+    writer.submit(vec![put("k")]).await.unwrap();
+    assert_eq!(*committed.borrow(), before + 1);
+    thread.stop().unwrap();
+}
+
+/// A store whose writes wait until the test lets them go.
+#[derive(Debug)]
+struct Gated {
+    inner: MemoryStore,
+    gate: std::sync::Mutex<std::sync::mpsc::Receiver<Result<(), StoreError>>>,
+    entered: std::sync::mpsc::Sender<()>,
+}
+
+impl Store for Gated {
+    fn write(&self, batch: &Batch, flush: Flush) -> Result<(), StoreError> {
+        self.entered.send(()).unwrap();
+        self.gate.lock().unwrap().recv().unwrap()?;
+        self.inner.write(batch, flush)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.inner.sync()
+    }
+
+    fn snapshot(&self) -> Box<dyn Read + '_> {
+        self.inner.snapshot()
+    }
+
+    fn get_cached(&self, column: Column, key: &[u8]) -> Result<Cached, StoreError> {
+        self.inner.get_cached(column, key)
+    }
+
+    fn sequence(&self) -> u64 {
+        self.inner.sequence()
+    }
+
+    fn sizes(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+impl Read for Gated {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(column, key)
+    }
+
+    fn cursor<'a>(&'a self, column: Column, start: &[u8], end: &[u8]) -> Box<dyn Cursor + 'a> {
+        self.inner.cursor(column, start, end)
+    }
+
+    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.inner.last(column)
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_what_waits_goes_into_one_group() {
+    let (open, gate) = std::sync::mpsc::channel();
+    let (entered, entries) = std::sync::mpsc::channel();
+    open.send(Ok(())).unwrap();
+    let inner = MemoryStore::default();
+    let store = Arc::new(Gated { inner, gate: gate.into(), entered });
+    let one = put("k").bytes();
+    let (writer, thread) = start_on(store, Durability::Sync, 3 * one);
+    entries.recv().unwrap();
+
+    let mut first = Box::pin(writer.submit(vec![put("a")]));
+    let mut second = Box::pin(writer.submit(vec![put("b")]));
+    let mut third = Box::pin(writer.submit(vec![put("c")]));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    // The first is being written; the others wait.
+    entries.recv().unwrap();
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert!(futures_util::poll!(&mut third).is_pending());
+    assert!(matches!(writer.submit(vec![put("d")]).await, Err(SubmitError::QueueFull)));
+
+    let full = StoreError::Full { free: 1, reserve: 2 };
+    open.send(Ok(())).unwrap();
+    open.send(Err(full)).unwrap();
+    first.await.unwrap();
+    assert!(matches!(second.await, Err(SubmitError::Store(StoreError::Full { .. }))));
+    assert!(matches!(third.await, Err(SubmitError::Store(StoreError::Full { .. }))));
+
+    open.send(Ok(())).unwrap();
+    writer.submit(vec![put("e")]).await.unwrap();
+    thread.stop().unwrap();
+    assert_eq!(writer.figures().groups.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn the_dead_are_removed_step_by_step() {
+    let store = Arc::new(MemoryStore::default());
+    let (writer, thread) = start_on(store, Durability::Async(Duration::from_millis(1)), 8 << 20);
+    let keys: Vec<_> = (0..2 * COLLECT_STEP + 1).map(|number| format!("k/{number}")).collect();
+    writer.submit(keys.iter().map(|key| put(key)).collect()).await.unwrap();
+    let delete = |key: &String| Write {
+        record: RecordId::value(Key::client(key).unwrap()),
+        command: Command::delete(VersionId::new(Uuid::new_v4())),
+    };
+    writer.submit(keys.iter().map(delete).collect()).await.unwrap();
+    assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), keys.len() as u64);
+    assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), 0);
+    thread.stop().unwrap();
+}

@@ -78,6 +78,7 @@ proptest! {
     #[test]
     fn a_row_survives_its_encoding_and_its_head_agrees(local in local(), version in version()) {
         let row = Bytes::from(encode_row(&local, &version));
+        prop_assert_eq!(version_of_row(&row), Some(encode(&version)));
         prop_assert_eq!(decode_row_head(&row), Ok((local.clone(), version.head())));
         prop_assert_eq!(decode_row(&row), Ok((local, version)));
     }
