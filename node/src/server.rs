@@ -1,0 +1,152 @@
+//! The listening socket and the connections on it.
+//!
+//! HTTP/1.1 and HTTP/2 without TLS, told apart by how a connection begins. Every task belongs to one
+//! tracker, so that a drain knows when all of them have ended.
+
+mod connection;
+mod cors;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_config::Settings;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::connection::Connections;
+use crate::http::App;
+use crate::node::Node;
+
+/// Connections that the system holds for us until they are accepted.
+const BACKLOG: u32 = 1_024;
+/// How long nothing is accepted after the system ran out of something, such as file descriptors:
+/// trying at once would only burn the processor that could free one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A node's address cannot be listened on. Nothing was changed.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {reason}")]
+pub struct BindError {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// What is wrong and what to do.
+    reason: String,
+    #[source]
+    source: io::Error,
+}
+
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        let reason = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program listens there; stop it, or set another `port`".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "the system does not let this user have that port; set a `port` from 1024 up".into()
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address; set another `bind_address`".to_owned()
+            }
+            _ => source.to_string(),
+        };
+        Self { address, reason, source }
+    }
+}
+
+/// A bound socket that does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Binds the address and port of the settings. Call within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses them.
+    pub fn bind(settings: &Settings) -> Result<Self, BindError> {
+        let wanted = SocketAddr::new(settings.bind_address, settings.port);
+        listen(wanted).map_err(|error| BindError::new(wanted, error))
+    }
+
+    /// Where it listens; with `port: 0` this tells which port the system chose.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the node's API until `shutdown`. Then nothing is accepted any more, streams end,
+    /// requests in flight are answered, and what has not ended within `drain_timeout` is dropped.
+    pub async fn serve(self, node: Arc<Node>, shutdown: CancellationToken) {
+        let drain_timeout = node.settings().drain_timeout.into();
+        let connections = Connections::new(App::new(node.clone()).at(self.address), &shutdown);
+        accept_until(self.listener, &connections, &shutdown).await;
+        node.stopping().cancel();
+        drain(connections, drain_timeout).await;
+    }
+}
+
+fn listen(wanted: SocketAddr) -> io::Result<Server> {
+    let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of an earlier process that are still closing do not keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(wanted)?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok(Server { listener, address })
+}
+
+async fn accept_until(
+    listener: TcpListener,
+    connections: &Connections,
+    shutdown: &CancellationToken,
+) {
+    let mut failing = false;
+    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, peer)) => {
+                failing = false;
+                begin(connections, stream, peer);
+            }
+            Err(error) if of_one_connection(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; trying again");
+                }
+                shutdown.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+}
+
+fn begin(connections: &Connections, stream: TcpStream, peer: SocketAddr) {
+    // Answers are written whole: waiting to fill a packet would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    connections.serve(stream, peer.ip());
+}
+
+/// Whether the error says that one client left before it was accepted, and nothing of the rest.
+fn of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::ConnectionRefused | Kind::Interrupted
+    )
+}
+
+async fn drain(connections: Connections, within: Duration) {
+    let tasks: TaskTracker = connections.tasks().clone();
+    tasks.close();
+    if tokio::time::timeout(within, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "connections are dropped: they did not end in time");
+        connections.abandon();
+        tasks.wait().await;
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection: its limits, its requests, its end.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use kvs_config::Limits;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use super::cors;
+use crate::http::{self, App};
+
+/// Room for the request line beside the headers: a key has up to 1 KiB, thrice that when
+/// percent-encoded, and a cursor as much again.
+const REQUEST_LINE: usize = 16 << 10;
+/// How often a silent HTTP/2 client is asked whether it is still there, and how long it has to say.
+const PING: Duration = Duration::from_secs(20);
+
+/// All connections of a server.
+pub(super) struct Connections {
+    app: App,
+    builder: Arc<Builder<Tracked>>,
+    tasks: TaskTracker,
+    /// Once it is cancelled, connections take no further requests.
+    leaving: CancellationToken,
+    /// Once it is cancelled, connections are dropped.
+    abandoned: CancellationToken,
+    /// How long a client may take to send the first of its requests.
+    patience: Duration,
+}
+
+impl Connections {
+    pub(super) fn new(app: App, leaving: &CancellationToken) -> Self {
+        let tasks = TaskTracker::new();
+        let abandoned = CancellationToken::new();
+        let limits = &app.settings().limits;
+        let executor = Tracked { tasks: tasks.clone(), abandoned: abandoned.clone() };
+        let builder = Arc::new(builder(executor, limits));
+        let patience = limits.request_timeout.into();
+        Self { app, builder, tasks, leaving: leaving.clone(), abandoned, patience }
+    }
+
+    /// The tasks of all connections.
+    pub(super) const fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Drops what is left.
+    pub(super) fn abandon(&self) {
+        self.abandoned.cancel();
+    }
+
+    /// Serves the requests that come on `stream`, in a task of its own.
+    pub(super) fn serve(&self, stream: TcpStream, peer: IpAddr) {
+        let app = self.app.clone().from_peer(peer);
+        let cors = cors::layer(&app.settings().cors_allowed_origins);
+        let router = http::router(app);
+        let router = match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
+        let (builder, leaving) = (self.builder.clone(), self.leaving.clone());
+        let serving = serve(builder, stream, router, leaving, self.patience);
+        self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(serving));
+    }
+}
+
+fn builder(executor: Tracked, limits: &Limits) -> Builder<Tracked> {
+    // One byte over `header_size` is told apart by the API, which can say so in a body. These
+    // bounds are for what is larger still: it is refused before it is read.
+    let head = limits.header_size.as_len() + REQUEST_LINE;
+    let mut builder = Builder::new(executor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Also how long a connection may lie idle between two requests.
+        .header_read_timeout(Duration::from(limits.request_timeout))
+        .max_buf_size(head);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX));
+    builder
+}
+
+async fn serve(
+    builder: Arc<Builder<Tracked>>,
+    stream: TcpStream,
+    router: Router,
+    leaving: CancellationToken,
+    patience: Duration,
+) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let noting = asked.clone();
+    let service = service_fn(move |request| {
+        noting.store(true, Ordering::Relaxed);
+        router.clone().call(request)
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let silent = pin!(stays_silent(&asked, patience));
+    tokio::select! {
+        // How a connection ends concerns its client alone.
+        _ended = connection.as_mut() => return,
+        () = leaving.cancelled() => {}
+        () = silent => return,
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ended = connection.await;
+}
+
+/// Ends if no request came within `patience`. The HTTP/1 parser has a bound of its own for each
+/// request's head, but does not run until the first bytes have told the version.
+async fn stays_silent(asked: &AtomicBool, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Runs the tasks of HTTP/2 streams where the drain sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    tasks: TaskTracker,
+    abandoned: CancellationToken,
+}
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(task));
+    }
+}
