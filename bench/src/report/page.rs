@@ -38,7 +38,7 @@ pub(super) fn render(results: &Results, plots: &[Plot]) -> String {
 }
 
 fn bars(results: &Results) -> String {
-    let mut table = Table::new(["bar", "measured", ""]);
+    let mut table = Table::of_text(["bar", "measured", ""]);
     for bar in BARS {
         let verdict = bar.judge(results.sections.get(&bar.scenario));
         let mark = match verdict.met {
@@ -78,8 +78,15 @@ fn title(scenario: Scenario) -> &'static str {
 }
 
 fn comparison(section: &Section) -> String {
-    let mut table =
-        Table::new(["server", "keys/s", "(least – greatest)", "p50", "p99", "KVS ÷ it", "failed"]);
+    let mut table = Table::of_figures([
+        "server",
+        "keys/s",
+        "(least – greatest)",
+        "p50",
+        "p99",
+        "KVS ÷ it",
+        "failed",
+    ]);
     for one in &section.measurements {
         table.row([
             one.protocol.name().to_owned(),
@@ -144,7 +151,7 @@ fn cell(measurement: Option<&Measurement>) -> String {
 }
 
 fn growth(section: &Section) -> String {
-    let mut table = Table::new(["keys", "operation", "at keys/s", "p50", "p99", "failed"]);
+    let mut table = Table::of_figures(["keys", "operation", "at keys/s", "p50", "p99", "failed"]);
     for one in &section.measurements {
         table.row([
             short(one.point),
@@ -176,8 +183,8 @@ fn remarks(section: &Section) -> String {
     let Section { origin, rounds, seconds, filesystem, threads, .. } = section;
     writeln!(
         text,
-        "Measured {} at commit {} on {filesystem}: {rounds} rounds of {seconds} s each, {threads} \
-         client threads; `{}`.\n",
+        "Measured {} at commit {} on {filesystem}: {rounds} rounds of {seconds} s each, client \
+         threads: {threads}; `{}`.\n",
         origin.date,
         origin.short_commit(),
         origin.command
@@ -191,7 +198,7 @@ fn surroundings(results: &Results) -> String {
     for machine in different(results.sections.values().map(|section| &section.machine)) {
         text += &about_machine(machine);
     }
-    let mut table = Table::new(["server", "version", "settings"]);
+    let mut table = Table::of_text(["server", "version", "settings"]);
     for About { name, version, settings } in
         different(results.sections.values().flat_map(|section| &section.servers))
     {

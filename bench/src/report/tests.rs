@@ -44,7 +44,7 @@ fn what_was_left_out_and_how_it_was_measured_is_said() {
     assert_line("Left out: NATS: there is no Go compiler.");
     assert_line(
         "Measured 2026-01-02 03:04 UTC at commit 0123456789ab on ext4 on /dev/vda: 3 rounds of \
-         4 s each, 1 client threads; `kvs-bench run`.",
+         4 s each, client threads: 1; `kvs-bench run`.",
     );
     assert_line("A processor, 2 cores, 24.00 GiB of memory, Debian, Linux 6.1.");
     assert_line("| KVS | kvs 0.1.0 | `durability: sync` |");
