@@ -76,7 +76,9 @@ impl Answer {
 /// Answers every read until the process ends.
 pub async fn serve(listener: TcpListener, answer: &Answer) -> io::Result<()> {
     let shared = Arc::new((answer.header_map(), Bytes::from(answer.body.clone())));
-    let routes = Router::new().route("/kv/{*key}", get(same)).with_state(shared);
+    let ready = get(async || "ready");
+    let routes =
+        Router::new().route("/readyz", ready).route("/kv/{*key}", get(same)).with_state(shared);
     let listener = listener.tap_io(|stream| {
         stream.set_nodelay(true).ok();
     });

@@ -100,13 +100,14 @@ impl Endpoint {
     /// Succeeds once the server is ready to be measured, and makes what it needs for that.
     pub async fn prepare(self) -> Result<(), TargetError> {
         match self.protocol {
-            Protocol::Kvs => KvsSession::connect(self.address).await?.ready().await,
+            Protocol::Kvs | Protocol::Bare => {
+                KvsSession::connect(self.address).await?.ready().await
+            }
             Protocol::Nats => NatsSession::create_bucket(self.address).await,
             Protocol::EtcdGrpc | Protocol::EtcdGateway | Protocol::Redis => {
                 let probe = Bytes::from_static(br#"{"v":""}"#);
                 self.connect().await?.put("bench/probe", &probe).await
             }
-            Protocol::Bare => self.connect().await?.get("bench/probe").await,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::number::float_len;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
-const LEFT: f64 = 80.0;
+const LEFT: f64 = 90.0;
 const RIGHT: f64 = 180.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 56.0;

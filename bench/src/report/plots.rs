@@ -43,9 +43,9 @@ const THROUGHPUT: Subject = Subject {
 
 const P99: Subject = Subject {
     name: "p99",
-    upward: "99 of 100 requests are answered within",
+    upward: "99 of 100 are answered within",
     scale: Scale::Decades,
-    spelled: latency,
+    spelled: |micros| latency(micros).replace(".00", ""),
     value: |measurement| measurement.p99().map(|spread| spread.median),
 };
 
