@@ -29,6 +29,15 @@ pub enum Change<'a> {
     Delete(&'a [u8]),
 }
 
+impl<'a> Change<'a> {
+    /// The row that is changed.
+    pub const fn key(&self) -> &'a [u8] {
+        match self {
+            Self::Put(key, _) | Self::Delete(key) => key,
+        }
+    }
+}
+
 impl Batch {
     /// Puts a row.
     pub fn put(&mut self, column: Column, key: &[u8], value: &[u8]) {

@@ -96,7 +96,11 @@ impl RocksStore {
     fn to_rocks(&self, batch: &Batch) -> Result<WriteBatch, StoreError> {
         let families = Column::ALL.map(|column| self.family(column));
         let mut rocks = WriteBatch::with_capacity_bytes(batch.bytes() * 2);
-        for (column, change) in batch.changes() {
+        let mut changes: Vec<_> = batch.changes().collect();
+        // Neighbours in a memtable are found faster one after the other. The sort is stable: changes
+        // of one row stay in their order, and others do not meet.
+        changes.sort_by_key(|(column, change)| (*column, change.key()));
+        for (column, change) in changes {
             let family = families[column as usize].clone()?;
             match change {
                 Change::Put(key, value) => rocks.put_cf(family, key, value),
@@ -149,7 +153,9 @@ fn column_options(column: Column, cache: &Cache, options: &RocksOptions) -> Opti
     }
     let mut family = Options::default();
     family.set_block_based_table_factory(&table);
-    family.set_write_buffer_size(options.write_buffer / 2);
+    // Small tables are searched in the processor's cache: with half the limit for each column an
+    // overwrite took half as long again.
+    family.set_write_buffer_size(options.write_buffer / 8);
     family.set_compression_type(DBCompressionType::Lz4);
     family.set_bottommost_compression_type(DBCompressionType::Zstd);
     family.set_level_compaction_dynamic_level_bytes(true);
