@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process,
     time::Duration,
@@ -17,19 +17,17 @@ use tokio::{
 use crate::{
     bar::BARS,
     bare::{self, Answer},
-    cli::{BareArgs, Cli, Command, Effort, LoadArgs, Places, Programs, ProveArgs, RunArgs},
-    console::{answer, note},
+    cli::{BareArgs, Cli, Command, Effort, Places, Programs, ProveArgs, RunArgs},
+    console::answer,
     evidence,
-    load::{self, Figures, Load, LoadError, default_threads},
+    load::{LoadError, default_threads},
     report,
     results::{Results, Section},
     scenario::{self, Scenario, ScenarioError, Settings},
-    schedule::{Pace, Window},
     server,
-    target::{Endpoint, Protocol},
-    workload::{KeyChoice, Workload},
 };
 
+mod load;
 mod smoke;
 
 pub use smoke::SmokeError;
@@ -94,7 +92,7 @@ pub fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Smoke(programs) => until_stopped(&runtime, smoke(&programs)),
         Command::Prove(arguments) => until_stopped(&runtime, prove(&arguments)),
         Command::Report(places) => write_report(&Results::read(&places.results)?, &places),
-        Command::Load(arguments) => until_stopped(&runtime, put_load(&arguments)),
+        Command::Load(arguments) => until_stopped(&runtime, load::run(&arguments)),
         Command::Bare(arguments) => runtime.block_on(serve_bare(&arguments)),
     };
     runtime.shutdown_background();
@@ -222,64 +220,6 @@ fn cache(name: &str) -> PathBuf {
 fn command_line() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     format!("kvs-bench {}", arguments.join(" "))
-}
-
-async fn put_load(arguments: &LoadArgs) -> Result<(), CommandError> {
-    let load = load_of(arguments)?;
-    load.endpoint
-        .prepare()
-        .await
-        .map_err(|source| LoadError::Connect { name: load.endpoint.protocol.name(), source })?;
-    if arguments.fill {
-        note("filling ...");
-        load::fill(load.endpoint, &load.workload, 0..load.workload.keys).await?;
-    }
-    let figures = load::run(&load).await?;
-    answer(&in_words(&figures));
-    Ok(())
-}
-
-fn load_of(arguments: &LoadArgs) -> Result<Load, CommandError> {
-    let length = Duration::from_secs(arguments.seconds);
-    Ok(Load {
-        endpoint: endpoint(&arguments.url)?,
-        workload: Workload {
-            keys: arguments.keys,
-            value_size: arguments.value_size,
-            reads: arguments.reads,
-            choice: arguments.zipf.map_or(KeyChoice::Uniform, KeyChoice::Zipf),
-            batch: arguments.batch,
-            seed: arguments.seed,
-        },
-        connections: arguments.connections,
-        pace: arguments.rate.map_or(Pace::Closed, |rate| Pace::Open(f64::from(rate))),
-        window: Window { warmup: length / 10, length },
-        threads: arguments.threads,
-    })
-}
-
-/// A URL names the protocol and an address, which must be on this machine.
-fn endpoint(url: &str) -> Result<Endpoint, CommandError> {
-    let misnamed = || CommandError::Url(url.to_owned());
-    let (scheme, rest) = url.split_once("://").ok_or_else(misnamed)?;
-    let protocol = match scheme {
-        "http" => Protocol::Kvs,
-        "etcd" => Protocol::EtcdGrpc,
-        "etcd+http" => Protocol::EtcdGateway,
-        "redis" => Protocol::Redis,
-        "nats" => Protocol::Nats,
-        _ => return Err(misnamed()),
-    };
-    let addresses = rest.trim_end_matches('/').to_socket_addrs();
-    let address = addresses.ok().and_then(|mut all| all.next()).ok_or_else(misnamed)?;
-    if !address.ip().is_loopback() {
-        return Err(CommandError::NotLoopback(address));
-    }
-    Ok(Endpoint { protocol, address })
-}
-
-fn in_words(figures: &Figures) -> String {
-    serde_json::to_string_pretty(figures).unwrap_or_default()
 }
 
 #[cfg(test)]

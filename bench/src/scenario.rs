@@ -8,16 +8,14 @@ use std::{
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     bare::Answer,
     console::note,
-    disk,
-    load::{self, Figures, Load, LoadError},
+    load::{self, Load, LoadError},
     machine::{self, Machine},
-    number::grouped,
-    results::{About, Measurement, Operation, Origin, Section},
+    number::{float, grouped},
+    results::{About, Origin, Section},
     schedule::{Pace, Window},
     server::{Fleet, Product, Programs},
     target::{Endpoint, KvsSession, Protocol, Session, TargetError},
@@ -27,6 +25,9 @@ use crate::{
 mod comparison;
 mod curve;
 pub(crate) mod growth;
+mod turn;
+
+use turn::{Turn, interleave, measure};
 
 /// Bytes of a value, in all scenarios.
 pub const VALUE_SIZE: usize = 256;
@@ -111,14 +112,6 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Section, Sce
     }
 }
 
-/// One thing to be measured in every round.
-#[derive(Debug, Clone)]
-struct Turn {
-    operation: Operation,
-    point: u64,
-    load: Load,
-}
-
 impl Settings {
     fn window(&self) -> Window {
         Window { warmup: self.length / 4, length: self.length }
@@ -175,66 +168,13 @@ fn workload(keys: u64, reads: u8, batch: usize) -> Workload {
     Workload { keys, value_size: VALUE_SIZE, reads, choice, batch, seed: SEED }
 }
 
-/// Measures every turn once in each round, each round beginning with another one: what changes
-/// in the machine over time falls on all alike.
-///
-/// With a folder, the disk alone has a turn too.
-async fn interleave(
-    settings: &Settings,
-    turns: &[Turn],
-    syncing: Option<&Path>,
-    section: &mut Section,
-) -> Result<(), ScenarioError> {
-    let mut rounds = vec![Vec::new(); turns.len()];
-    for round in 0..settings.rounds {
-        for place in rotated(turns.len(), round) {
-            rounds[place].push(measure(&turns[place], round).await?);
-        }
-        if let Some(folder) = syncing {
-            section.syncs.push(syncs(folder.to_owned(), settings.length).await?);
-        }
-    }
-    section.measurements.extend(turns.iter().zip(rounds).map(|(turn, rounds)| Measurement {
-        protocol: turn.load.endpoint.protocol,
-        operation: turn.operation,
-        point: turn.point,
-        rounds,
-    }));
-    Ok(())
-}
-
-fn rotated(count: usize, round: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |place| (place + round) % count)
-}
-
-/// Between two turns all servers have a moment to finish what they do in the background.
-const PAUSE: Duration = Duration::from_millis(300);
-
-async fn measure(turn: &Turn, round: usize) -> Result<Figures, ScenarioError> {
-    sleep(PAUSE).await;
-    let figures = load::run(&turn.load).await?;
-    let name = turn.load.endpoint.protocol.name();
-    let rate = grouped(figures.keys_per_second);
-    note(&format!("  round {}, {name}, {:?}, {}: {rate}/s", round + 1, turn.operation, turn.point));
-    if let Some(error) = &figures.first_error {
-        note(&format!("  {} requests failed, the first: {error}", figures.errors));
-    }
-    Ok(figures)
-}
-
-async fn syncs(folder: PathBuf, length: Duration) -> io::Result<f64> {
-    let rate = spawn_blocking(move || disk::syncs_per_second(&folder, length / 2)).await??;
-    note(&format!("  the disk alone: {} syncs/s", grouped(rate)));
-    Ok(rate)
-}
-
 /// Fills all of these servers with the keys of the workload, one after the other.
 async fn fill_all(endpoints: &[Endpoint], workload: &Workload) -> Result<(), ScenarioError> {
     for &endpoint in endpoints {
         if endpoint.protocol != Protocol::EtcdGateway {
             note(&format!(
                 "  {} keys into {}",
-                grouped(crate::number::float(workload.keys)),
+                grouped(float(workload.keys)),
                 endpoint.protocol.name()
             ));
             load::fill(endpoint, workload, 0..workload.keys).await?;
@@ -263,12 +203,6 @@ fn a_value(workload: &Workload) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_round_begins_with_another_server() {
-        let round = |number| rotated(3, number).collect::<Vec<_>>();
-        assert_eq!([round(0), round(1), round(4)], [[0, 1, 2], [1, 2, 0], [1, 2, 0]]);
-    }
 
     #[test]
     fn the_libraries_of_the_clients_have_versions() {

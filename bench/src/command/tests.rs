@@ -1,4 +1,5 @@
-use super::*;
+use super::{load::endpoint, *};
+use crate::target::Protocol;
 
 #[test]
 fn a_server_is_named_by_its_scheme() {

@@ -11,7 +11,7 @@ use crate::{
     machine::resident_bytes,
     number::{bytes, float, grouped},
     results::{Measurement, Memory, Operation},
-    scenario::Turn,
+    scenario::turn::Turn,
     schedule::Pace,
     server::{Fleet, Product},
     target::{Endpoint, Protocol},
