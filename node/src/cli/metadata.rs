@@ -1,0 +1,146 @@
+//! `kvs chmod` and `kvs chown`: who may do what with a key.
+
+use clap::Args;
+use futures_util::TryStreamExt as _;
+use kvs_client::{Client, Field, Metadata, MetadataPatch, ModeSetting, TreeOptions};
+use kvs_core::Mode;
+use uuid::Uuid;
+
+use super::remote::Remote;
+use super::{Done, Failure, output};
+use crate::config::Environment;
+
+/// Set who may create, delete, write and read a key.
+///
+/// A mode is twelve letters: cdwr (create, delete, write, read) for the owner, the group and all
+/// others, with - for what is not allowed; or the same as a number, such as 0xF31. It governs the
+/// key and what is below it, up to keys with metadata of their own. Modes are kept now and take
+/// effect once authentication is available.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kvs chmod cdwr--wr---r home/room
+  kvs chmod -R cdwr-------- home      also where keys below have a mode of their own")]
+pub(super) struct Chmod {
+    /// The mode, such as cdwr--wr---r or 0xF31
+    #[arg(allow_hyphen_values = true, value_parser = mode)]
+    mode: Mode,
+
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// Set the owner and the group of a key.
+///
+/// Both are uuids, of a user and of a group; - stands for nobody.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kvs chown 0190b6f2-4c1e-4c7e-9d0a-0a8a3c1f2b11 home/room     the owner
+  kvs chown :0190b6f2-4c1e-4c7e-9d0a-0a8a3c1f2b12 home/room    the group
+  kvs chown -:- home/room                                      neither")]
+pub(super) struct Chown {
+    /// OWNER, OWNER:GROUP or :GROUP
+    #[arg(allow_hyphen_values = true, value_parser = ownership)]
+    owner: Ownership,
+
+    #[command(flatten)]
+    subject: Subject,
+}
+
+/// What is changed.
+#[derive(Debug, Args)]
+struct Subject {
+    /// The key
+    key: String,
+
+    /// Also change each key below
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// What to set of owner and group.
+#[derive(Clone, Debug)]
+struct Ownership {
+    owner: Field<Uuid>,
+    group: Field<Uuid>,
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    let number = text.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16));
+    match number.or_else(|| text.parse().ok().map(Ok)) {
+        Some(Ok(bits)) => Mode::from_bits(bits).map_err(|error| error.to_string()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => text.parse::<Mode>().map_err(|error| error.to_string()),
+    }
+}
+
+fn ownership(text: &str) -> Result<Ownership, String> {
+    let (owner, group) = text.split_once(':').unwrap_or((text, ""));
+    let ownership = Ownership { owner: subject_id(owner)?, group: subject_id(group)? };
+    if ownership.owner.is_keep() && ownership.group.is_keep() {
+        return Err("give OWNER, OWNER:GROUP or :GROUP".to_owned());
+    }
+    Ok(ownership)
+}
+
+fn subject_id(text: &str) -> Result<Field<Uuid>, String> {
+    match text {
+        "" => Ok(Field::Keep),
+        "-" => Ok(Field::Clear),
+        text => {
+            let refused = |error| format!("{text} is not a uuid: {error}; - stands for nobody");
+            text.parse().map(Field::Set).map_err(refused)
+        }
+    }
+}
+
+impl Chmod {
+    pub(super) async fn run(self, environment: &Environment) -> Done {
+        let mode = Some(ModeSetting::Bits(self.mode.bits()));
+        self.subject.patch(environment, MetadataPatch { mode, ..MetadataPatch::default() }).await
+    }
+}
+
+impl Chown {
+    pub(super) async fn run(self, environment: &Environment) -> Done {
+        let Ownership { owner, group } = self.owner;
+        let patch = MetadataPatch { owner, group, ..MetadataPatch::default() };
+        self.subject.patch(environment, patch).await
+    }
+}
+
+impl Subject {
+    async fn patch(self, environment: &Environment, patch: MetadataPatch) -> Done {
+        let client = self.remote.client(environment)?;
+        self.patch_one(&client, &self.key, &patch).await?;
+        if !self.recursive {
+            return Ok(());
+        }
+        let mut below = client.tree_all(&self.key, TreeOptions::default());
+        while let Some(item) = below.try_next().await? {
+            if item.key != self.key {
+                self.patch_one(&client, &item.key, &patch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn patch_one(&self, client: &Client, key: &str, patch: &MetadataPatch) -> Done {
+        let refused = |error| match Failure::from(error) {
+            Failure::Because { reason, code } => Failure::because(format!("{key}: {reason}"), code),
+            other => other,
+        };
+        let metadata = client.patch_metadata(key, patch).await.map_err(refused)?;
+        if self.remote.json { output::json(&metadata) } else { print(key, &metadata) }
+    }
+}
+
+fn print(key: &str, metadata: &Metadata) -> Done {
+    let shown = |id: Option<Uuid>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let (owner, group) = (shown(metadata.owner), shown(metadata.group));
+    output::line(format_args!("{}  {owner}:{group}  {key}", metadata.mode.text))
+}

@@ -1,0 +1,64 @@
+//! Which node a client command speaks with, and how it prints the answer.
+
+use std::time::Duration;
+
+use clap::Args;
+use kvs_client::Client;
+
+use super::failure::Failure;
+use crate::config::Environment;
+
+/// Where a node answers if nothing else is said.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+
+const SERVER_HELP: &str = "Address of the node [env: KVS_SERVER] [default: http://127.0.0.1:8080]";
+
+/// As in `kvs_client`, whose own HTTP client cannot be told about proxies.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Options of every client command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Node")]
+pub(super) struct Remote {
+    #[arg(long, value_name = "URL", help = SERVER_HELP)]
+    server: Option<String>,
+
+    #[arg(long, help = "Token that says who asks [env: KVS_TOKEN]")]
+    token: Option<String>,
+
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Remote {
+    pub(super) fn client(&self, environment: &Environment) -> Result<Client, Failure> {
+        let server = self.server.as_deref().or(environment.server.as_deref());
+        let token = self.token.as_deref().or(environment.token.as_deref());
+        client(server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
+    }
+}
+
+/// A client of a node; one on this machine is never reached through a proxy.
+pub(super) fn client(
+    server: &str,
+    token: Option<&str>,
+    timeout: Duration,
+) -> Result<Client, Failure> {
+    let mut http = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .read_timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none());
+    if is_local(server) {
+        http = http.no_proxy();
+    }
+    let http = http.build().map_err(|error| Failure::of(&error))?;
+    Ok(Client::with_http(server, token, http)?)
+}
+
+fn is_local(server: &str) -> bool {
+    let url = reqwest::Url::parse(server).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    host == "localhost" || host == "[::1]" || host.starts_with("127.")
+}

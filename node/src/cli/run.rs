@@ -1,0 +1,119 @@
+//! `kvs run`: a node, from its configuration to its last write.
+
+mod background;
+mod greeting;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use kvs_config::{Effective, Settings};
+use tokio_util::sync::CancellationToken;
+
+use self::background::Background;
+use self::greeting::Greeting;
+use self::reload::{Reload, Signals};
+use super::flags::SettingFlags;
+use super::{Done, Failure, output};
+use crate::config::{self, Environment, Sources};
+use crate::logging::{self, Destination};
+use crate::node::Running;
+use crate::server::Server;
+use crate::time::SystemClock;
+
+/// Run a node in the foreground, with its log on standard output.
+///
+/// Once ready it prints where it answers and where its data lies. Ctrl-C or SIGTERM lets the
+/// requests in flight finish and ends it. On SIGHUP, and when the file changes, it takes over a new
+/// `log_level`; other settings need a restart.
+///
+/// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
+/// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
+/// the file least.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kvs run                        with config.yaml of this folder, written if it is not there
+  kvs run node1.yaml --port 0    on a free port, which it prints
+  kvs node1.yaml                 the same as kvs run node1.yaml")]
+pub(super) struct Run {
+    /// The configuration file; its .yaml may be left out [default: config.yaml]
+    config: Option<PathBuf>,
+
+    /// Be this instance of `kvs start`: hold its pid file, write to its log
+    #[arg(long, hide = true)]
+    instance: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Run {
+    pub(super) fn run(self, environment: Environment) -> Done {
+        let found = config::find(self.config.as_deref())?;
+        if found.written {
+            output::line(greeting::written(&found.path))?;
+        }
+        let instance = self.instance;
+        let sources = Sources { file: Some(found.path), environment, flags: self.settings.0 };
+        let effective = sources.load()?;
+        let Some(name) = instance else { return serve(sources, effective, None) };
+        let mut background = Background::enter(&name, &sources)?;
+        let served = serve(sources, effective, Some(&mut background));
+        background.leave()?;
+        served
+    }
+}
+
+/// Runs a node until it is told to stop, on threads of its own.
+fn serve(sources: Sources, effective: Effective, background: Option<&mut Background>) -> Done {
+    let settings = &effective.settings;
+    let to = background.as_ref().map_or(Ok(Destination::Stdout), |background| background.log())?;
+    let logging = logging::start(settings.log_level, settings.log_format, to);
+    let in_background = background.is_some();
+    let reload = Reload::new(sources, effective, logging);
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = threads.block_on(run_node(reload, background));
+    if let (Err(Failure::Because { reason, .. }), true) = (&served, in_background) {
+        tracing::error!(reason, "the node ended");
+    }
+    served
+}
+
+async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Done {
+    let settings = reload.settings().clone();
+    let mut signals = Signals::new()?;
+    // The port comes first: where it is taken, nothing else need be touched.
+    let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
+    let greeting = Greeting::new(&settings, server.local_addr());
+    let running = start(settings)?;
+    tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "ready");
+    tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
+    match background {
+        Some(background) => background.ready(&greeting, reload.settings(), &running.node)?,
+        None => output::line(greeting.foreground())?,
+    }
+    let shutdown = CancellationToken::new();
+    let serving = server.serve(running.node.clone(), shutdown.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => {}
+        signal = signals.attend(&mut reload) => {
+            tracing::info!(signal, "stopping: requests in flight may finish");
+            shutdown.cancel();
+            serving.await;
+        }
+    }
+    stop(running).await
+}
+
+fn start(settings: Settings) -> Result<Running, Failure> {
+    Running::start(settings, Arc::new(SystemClock)).map_err(|error| Failure::of(&error))
+}
+
+async fn stop(running: Running) -> Done {
+    running.stop().await.map_err(|error| Failure::of(&error))?;
+    tracing::info!("stopped");
+    Ok(())
+}

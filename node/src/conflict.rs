@@ -1,0 +1,171 @@
+//! Makes a conflict: one key, one stamp, different versions in several data directories, as two
+//! nodes make it that take a write in the same instant. For seeing `merge` at work.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use kvs_config::Settings;
+use kvs_core::{
+    Body, Command, ContentType, Key, NodeId, RecordId, Stamp, UnixMillis, Value, Version, VersionId,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::local::{self, LocalState};
+use crate::records;
+use crate::store::{
+    Column, DataLock, Flush, LockError, OpenError, Read as _, RocksOptions, RocksStore, Store as _,
+    StoreError,
+};
+use crate::writer::{Applier, Retention, Write};
+
+/// A data directory and what its node is to have written.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The directory; made, with a new node's identity, if it is not there.
+    pub dir: PathBuf,
+    /// The value, as JSON text.
+    pub value: Bytes,
+}
+
+/// The version that was written to one directory.
+#[derive(Clone, Debug)]
+pub struct Planted {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Its node.
+    pub node: NodeId,
+    /// The version; its body is the value.
+    pub version: Version,
+}
+
+/// Why a conflict could not be made. Directories that come before the one at fault may have their
+/// version already; making the conflict again is safe.
+#[derive(Debug, Error)]
+pub enum ConflictError {
+    /// A directory is in use.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// A store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A store cannot be read or written.
+    #[error("{dir}: {source}", dir = .dir.display())]
+    Store {
+        /// The directory.
+        dir: PathBuf,
+        /// What went wrong.
+        source: StoreError,
+    },
+}
+
+/// An opened directory.
+struct Site {
+    dir: PathBuf,
+    value: Bytes,
+    state: LocalState,
+    store: RocksStore,
+    applier: Applier,
+    _lock: DataLock,
+}
+
+/// Writes a version of `key` to each directory: the same stamp, later than all there is, and each
+/// its own node's. New nodes join in the order given, so that the first one is the oldest.
+///
+/// # Errors
+///
+/// A directory is in use, or its store cannot be opened, read or written.
+pub fn plant(key: &Key, sides: &[Side], now: UnixMillis) -> Result<Vec<Planted>, ConflictError> {
+    let record = RecordId::value(key.clone());
+    let joins = (now.0..).map(UnixMillis);
+    let sites = sides.iter().zip(joins).map(|(side, joined)| Site::open(side, joined));
+    let sites = sites.collect::<Result<Vec<_>, _>>()?;
+    let mut stamp = Stamp::at(now);
+    for site in &sites {
+        stamp = stamp.max(site.latest(&record)?);
+    }
+    sites.into_iter().map(|site| site.write(&record, stamp.next())).collect()
+}
+
+/// The version that every node will have once all have met.
+pub fn winner(planted: &[Planted]) -> Option<&Planted> {
+    planted.iter().max_by_key(|planted| planted.version.rank())
+}
+
+impl Site {
+    fn open(side: &Side, joined: UnixMillis) -> Result<Self, ConflictError> {
+        let lock = DataLock::take(&side.dir)?;
+        let store = RocksStore::open(&side.dir, &options())?;
+        let state = local::open(&store, &side.dir, joined)?;
+        let count = Settings::default().revisions as usize;
+        let applier = Applier::new(&state, Retention { count });
+        let (dir, value) = (side.dir.clone(), side.value.clone());
+        Ok(Self { dir, value, state, store, applier, _lock: lock })
+    }
+
+    /// The latest stamp that this directory knows of.
+    fn latest(&self, record: &RecordId) -> Result<Stamp, ConflictError> {
+        let row = record.encode();
+        let value = self.store.get(Column::Data, &row).map_err(|error| self.failed(error))?;
+        let Some(value) = value else { return Ok(self.applier.last_stamp()) };
+        let (_, version) = records::decode(&row, value).map_err(|error| self.failed(error))?;
+        Ok(version.stamp.max(self.applier.last_stamp()))
+    }
+
+    fn write(mut self, record: &RecordId, stamp: Stamp) -> Result<Planted, ConflictError> {
+        let version = self.version(stamp);
+        self.commit(record, &version).map_err(|error| self.failed(error))?;
+        Ok(Planted { dir: self.dir, node: self.state.identity.node, version })
+    }
+
+    fn version(&self, stamp: Stamp) -> Version {
+        Version {
+            stamp,
+            origin: self.state.identity.origin(),
+            uuid: VersionId::new(Uuid::new_v4()),
+            created_at: stamp.millis(),
+            owner: None,
+            expires_at: None,
+            body: Body::Value(Value::plain(ContentType::JSON, self.value.clone())),
+        }
+    }
+
+    fn commit(&mut self, record: &RecordId, version: &Version) -> Result<(), StoreError> {
+        let command = Command::Merge(version.clone());
+        let write = Write { record: record.clone(), command };
+        let now = version.stamp.millis();
+        self.applier.apply(&self.store, [write], now, Flush::Synced)?;
+        self.store.sync()?;
+        local::close(&self.store, self.applier.last_sequence() + 1, self.applier.last_stamp())
+    }
+
+    fn failed(&self, source: StoreError) -> ConflictError {
+        ConflictError::Store { dir: self.dir.clone(), source }
+    }
+}
+
+fn options() -> RocksOptions {
+    let settings = Settings::default();
+    RocksOptions {
+        block_cache: settings.block_cache.as_len(),
+        write_buffer: settings.write_buffer.as_len(),
+        disk_reserve: settings.disk_reserve.as_bytes(),
+    }
+}
+
+/// Reads the version of `key` that a directory holds, while no node runs on it.
+///
+/// # Errors
+///
+/// The directory is in use, or its store cannot be opened or read.
+pub fn read(key: &Key, dir: &Path) -> Result<Option<Version>, ConflictError> {
+    let failed = |source| ConflictError::Store { dir: dir.to_owned(), source };
+    let _lock = DataLock::take(dir)?;
+    let store = RocksStore::open(dir, &options())?;
+    let row = RecordId::value(key.clone()).encode();
+    let value = store.get(Column::Data, &row).map_err(failed)?;
+    value
+        .map(|value| records::decode(&row, value).map(|(_, version)| version))
+        .transpose()
+        .map_err(failed)
+}
