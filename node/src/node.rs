@@ -10,7 +10,7 @@ use std::time::Duration;
 use kvs_config::Settings;
 use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -179,7 +179,8 @@ fn rocks_options(settings: &Settings) -> RocksOptions {
 
 fn retention(settings: &Settings) -> Retention {
     let count = if settings.revision_history_enabled { settings.revisions } else { 0 };
-    Retention { count: count as usize }
+    let max_age = settings.revision_max_age.map(Into::into);
+    Retention { count: count as usize, max_age }
 }
 
 fn durability(settings: &Settings) -> Durability {
@@ -278,9 +279,13 @@ impl Node {
         &self.stopping
     }
 
-    /// Runs a task that the node waits for when it stops; it must end once [`Self::stopping`] is.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+    /// Runs a task that the node waits for when it stops; it must end once [`Self::stopping`] is,
+    /// or after a bounded time.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn(task)
     }
 
     /// The newest version of a record, dead or alive, if the caller may know of it. Waits for the

@@ -70,8 +70,8 @@ settings! {
         /// Older versions kept per key. More: longer history, more disk, in proportion.
         revisions: u32 = 3, between(1, 255);
 
-        /// Age after which an older version goes even if fewer than `revisions` are kept. Left
-        /// out, age alone drops none.
+        /// Age after which an older version is no longer shown even if fewer than `revisions` are
+        /// kept; it leaves the disk with the key's next write. Left out, age alone drops none.
         revision_max_age: Option<Duration> = None,
             between(Duration::minutes(1), Duration::MAX);
 

@@ -135,6 +135,20 @@ impl View<'_> {
         Ok((Page { items, next: Some(at) }, more))
     }
 
+    /// When, by what is known now, the first expiry comes that is to be told after `position`, of
+    /// any record.
+    ///
+    /// # Errors
+    ///
+    /// A row cannot be read or is damaged.
+    pub fn next_expiry(&self, position: Position) -> Result<Option<UnixMillis>, StoreError> {
+        let start = position.expired.bits().to_be_bytes();
+        let mut deaths = self.read.cursor(Column::Dies, &start, &[0xff; 9]);
+        let Some((row, _)) = deaths.next()? else { return Ok(None) };
+        let (death, _) = rows::read_timed(Column::Dies, row)?;
+        Ok(Some(death.millis()))
+    }
+
     /// Adds the expiries from `at` to now; says whether a bound cut them short.
     fn expiries_after(
         &self,

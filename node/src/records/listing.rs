@@ -80,6 +80,24 @@ pub struct ListPosition {
     value_seen: bool,
 }
 
+impl ListPosition {
+    /// Right after the value of `key`, before what lies below it.
+    pub fn after_value(key: &Key) -> Self {
+        after_row(&RecordId::value(key.clone()).encode())
+    }
+
+    /// Past `key` and everything below it.
+    pub fn past(key: &Key) -> Self {
+        Self { row: past_subtree(key), value_seen: false }
+    }
+
+    /// Whether a list of `prefix` could go on here. A client may give the cursor of another list.
+    pub fn lies_in(&self, prefix: &Prefix) -> bool {
+        let (start, end) = prefix.range(Kind::Value);
+        start <= self.row && self.row <= end
+    }
+}
+
 impl Cursor for ListPosition {
     const TAG: u8 = b'l';
 

@@ -21,7 +21,7 @@ impl Fixture {
     fn new() -> Self {
         let store = MemoryStore::default();
         let state = local::open(&store, Path::new("memory"), UnixMillis(1)).unwrap();
-        let applier = Applier::new(&state, Retention { count: 3 });
+        let applier = Applier::new(&state, Retention { count: 3, max_age: None });
         Self { store, applier, caller: Caller::anonymous(), now: 1_000, scan_keys: 10_000 }
     }
 

@@ -4,6 +4,7 @@
 //! and simulations.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_core::codec::{self, Local, RevisionId};
@@ -83,11 +84,22 @@ pub struct Outcome {
     pub added: Vec<Leaf>,
 }
 
-/// How many older versions of a value are kept.
+/// Which older versions of a value are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// At most so many per key; 0 keeps none.
     pub count: usize,
+    /// None written longer ago than this. They leave the disk with the key's next write.
+    pub max_age: Option<Duration>,
+}
+
+impl Retention {
+    /// How many of `revisions`, which lie newest first, are kept at `now`.
+    fn keeps(&self, revisions: &[RevisionId], now: UnixMillis) -> usize {
+        let oldest = self.max_age.map_or(Stamp::MIN, |age| Stamp::at(now.before(age)));
+        let young = revisions.partition_point(|revision| revision.stamp >= oldest);
+        young.min(self.count).min(codec::MAX_REVISIONS)
+    }
 }
 
 /// Turns commands into rows.
@@ -300,16 +312,16 @@ impl Applier {
         if record.kind != Kind::Value || record.key.is_system() {
             return;
         }
-        let count = self.retention.count.min(codec::MAX_REVISIONS);
         let at = revisions.partition_point(|kept| (kept.stamp, kept.uuid) > (id.stamp, id.uuid));
-        if at < count
+        revisions.insert(at, id);
+        let kept = self.retention.keeps(revisions, group.now);
+        if at < kept
             && let Some(version) = encoded()
         {
-            revisions.insert(at, id);
             let key = rows::revision(&record.key, id.stamp, id.uuid);
             group.batch.put(Column::Revisions, &key, &rows::revision_value(reason, &version));
         }
-        for dropped in revisions.drain(count.min(revisions.len())..) {
+        for dropped in revisions.drain(kept..).filter(|dropped| *dropped != id) {
             let key = rows::revision(&record.key, dropped.stamp, dropped.uuid);
             group.batch.delete(Column::Revisions, &key);
         }

@@ -22,7 +22,7 @@ fn start_on(
 ) -> (Writer, WriterThread) {
     let state = local::open(&*store, Path::new("memory"), kvs_core::UnixMillis(1)).unwrap();
     let digest = Arc::new(Digest::open(Path::new("/nonexistent"), 2, 0));
-    let applier = Applier::new(&state, Retention { count: 3 });
+    let applier = Applier::new(&state, Retention { count: 3, max_age: None });
     let clock = Arc::new(ManualClock::at(1_000));
     start(WriterParts { store, digest, applier, clock, durability, queue_bytes }).unwrap()
 }

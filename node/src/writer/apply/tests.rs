@@ -23,7 +23,7 @@ impl Fixture {
         let store = MemoryStore::default();
         let state = local::open(&store, Path::new("memory"), UnixMillis(1)).unwrap();
         let key = state.identity.digest_key.clone();
-        let applier = Applier::new(&state, Retention { count: revisions });
+        let applier = Applier::new(&state, Retention { count: revisions, max_age: None });
         Self { store, applier, key, now: UnixMillis(1_000), next_uuid: 1 }
     }
 
@@ -164,6 +164,23 @@ fn the_bound_of_revisions_holds_and_the_oldest_goes_first() {
 }
 
 #[test]
+fn revisions_older_than_their_bound_go_with_the_next_write() {
+    let mut fixture = Fixture::new(3);
+    fixture.applier.retention.max_age = Some(Duration::from_millis(100));
+    fixture.put("k", "1").unwrap();
+    fixture.now.0 += 60;
+    fixture.put("k", "2").unwrap();
+    assert_eq!(fixture.row("k").0.revisions.len(), 1);
+    fixture.now.0 += 41;
+    fixture.put("k", "3").unwrap();
+    assert_eq!(fixture.row("k").0.revisions.len(), 1);
+    fixture.now.0 += 101;
+    fixture.put("k", "4").unwrap();
+    assert_eq!(fixture.row("k").0.revisions, []);
+    fixture.check();
+}
+
+#[test]
 fn without_history_no_revision_is_kept() {
     let mut fixture = Fixture::new(0);
     fixture.put("k", "1").unwrap();
@@ -234,7 +251,7 @@ fn stamps_go_on_after_a_start_even_if_the_wall_clock_went_back() {
     fixture.put("k", "1").unwrap();
     let before = fixture.row("k").1.stamp;
     let state = local::open(&fixture.store, Path::new("memory"), UnixMillis(1)).unwrap();
-    fixture.applier = Applier::new(&state, Retention { count: 3 });
+    fixture.applier = Applier::new(&state, Retention { count: 3, max_age: None });
     fixture.now = UnixMillis(10);
     fixture.put("other", "1").unwrap();
     assert!(fixture.row("other").1.stamp > before);
