@@ -98,7 +98,7 @@ impl Site {
         let store = RocksStore::open(&side.dir, &options())?;
         let state = local::open(&store, &side.dir, joined)?;
         let count = Settings::default().revisions as usize;
-        let applier = Applier::new(&state, Retention { count });
+        let applier = Applier::new(&state, Retention { count, max_age: None });
         let (dir, value) = (side.dir.clone(), side.value.clone());
         Ok(Self { dir, value, state, store, applier, _lock: lock })
     }

@@ -4,10 +4,17 @@
 //! [`node`] puts these together and serves the HTTP API.
 
 pub mod caller;
+pub mod cli;
+pub mod config;
+pub mod conflict;
+pub mod daemon;
 pub mod digest;
+pub mod http;
 pub mod local;
+pub mod logging;
 pub mod node;
 pub mod records;
+pub mod server;
 pub mod store;
 pub mod time;
 pub mod writer;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `kvs`: see `kvs --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kvs_node::cli::main(std::env::args_os())
+}
