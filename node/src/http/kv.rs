@@ -1,0 +1,118 @@
+//! Single keys: read, write, patch, delete.
+
+pub(super) mod condition;
+pub(super) mod describe;
+mod patch;
+pub(super) mod ttl;
+
+use axum::body::Body as HttpBody;
+use http::header::CONTENT_RANGE;
+use http::{Response, StatusCode};
+use kvs_core::decide::{Condition, Expiry};
+use kvs_core::{Body, Command, Key, RecordId, Version, VersionId};
+
+use super::value::{self, Shape};
+use super::{Answer, Call, Problem};
+use crate::writer::{Applied, Receipt, Write};
+
+pub(super) use patch::patch;
+
+/// How often a change that was computed from a version is computed again when that version turns
+/// out to be old. Each time means that somebody else's change was made, so nobody waits in vain.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// `GET` and `HEAD`.
+pub(super) async fn read(mut call: Call, key: Key) -> Answer {
+    let shape = if call.query.take_switch("raw")? { Shape::Raw } else { Shape::Envelope };
+    let revision = call.query.take("revision");
+    call.query.finish(&["raw", "revision"])?;
+    let version = match revision {
+        None => current(&call, RecordId::value(key)).await?,
+        Some(text) => revision_named(&call, key, &text).await?,
+    };
+    value::answer(&version, shape, &call.headers)
+}
+
+async fn revision_named(call: &Call, key: Key, text: &str) -> Result<Version, Problem> {
+    let uuid: VersionId = text.parse().map_err(|_text| {
+        Problem::query("revision", "must be the uuid of a version, as _history lists them")
+    })?;
+    let version = super::history::revision(call, key, uuid).await?;
+    alive(call, version)
+}
+
+/// `PUT`.
+pub(super) async fn write(mut call: Call, key: Key) -> Answer {
+    let ttl = ttl::of_request(&mut call)?;
+    call.query.finish(&["ttl"])?;
+    if call.headers.contains_key(CONTENT_RANGE) {
+        let reason = "parts of a value cannot be written; send it whole, or PATCH".to_owned();
+        return Err(Problem::Header { name: "content-range", reason });
+    }
+    let condition = condition::of_request(&call)?;
+    let body = Body::Value(value::from_request(&call).await?);
+    let ttl = match ttl {
+        Some(ttl) => Some(ttl),
+        None => call.node.default_ttl(&key).await?,
+    };
+    let expiry = ttl.map_or(Expiry::Never, Expiry::After);
+    let receipt = put(&call, RecordId::value(key), body, expiry, condition).await??;
+    let status = if receipt.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(value::written(&receipt, status))
+}
+
+/// `DELETE`.
+pub(super) async fn delete(call: Call, key: Key) -> Answer {
+    call.query.finish(&[])?;
+    let condition = condition::of_request(&call)?;
+    let uuid = value::new_version_id();
+    let record = RecordId::value(key);
+    submit(&call, Write { record, command: Command::Delete { condition, uuid } }).await??;
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// The version of a record that is there now.
+pub(super) async fn current(call: &Call, record: RecordId) -> Result<Version, Problem> {
+    match call.node.newest(&call.caller, record).await? {
+        Some(version) => alive(call, version),
+        None => Err(Problem::Absent(kvs_core::Absence::NeverWritten)),
+    }
+}
+
+/// The version, if it is neither a tombstone nor expired.
+fn alive(call: &Call, version: Version) -> Result<Version, Problem> {
+    match version.head().absence(call.node.now()) {
+        Some(absence) => Err(Problem::Absent(absence)),
+        None => Ok(version),
+    }
+}
+
+/// Writes a body in the caller's name. The outer error is of the store, the inner one of the record.
+pub(super) async fn put(
+    call: &Call,
+    record: RecordId,
+    body: Body,
+    expiry: Expiry,
+    condition: Condition,
+) -> Result<Result<Receipt, kvs_core::Rejection>, Problem> {
+    let (uuid, author) = (value::new_version_id(), call.caller.user());
+    let command = Command::Put { body, expiry, condition, uuid, author };
+    submit(call, Write { record, command }).await
+}
+
+/// Has one write carried out.
+pub(super) async fn submit(
+    call: &Call,
+    write: Write,
+) -> Result<Result<Receipt, kvs_core::Rejection>, Problem> {
+    let results = call.node.write(vec![write]).await?;
+    match results.into_iter().next() {
+        Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),
+        Some(Err(rejection)) => Ok(Err(rejection)),
+        Some(Ok(Applied::Lost(_) | Applied::Known)) | None => {
+            Err(Problem::Internal("a write of this node was not committed".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The routes, all of them, in one table.
+
+use http::Method;
+
+use super::{
+    Access, BodyRule, Endpoint, Route, Scope, batch, changes, docs, health, history, kv, listing,
+    metadata, metrics, openapi,
+};
+
+const READ: Access = Access::Scopes(&[Scope::Read]);
+const WRITE: Access = Access::Scopes(&[Scope::Write]);
+const READ_WRITE: Access = Access::Scopes(&[Scope::Read, Scope::Write]);
+const DELETE: Access = Access::Scopes(&[Scope::Delete]);
+
+/// Every route of this build.
+pub static ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Key(None, |call, key| Box::pin(kv::read(call, key))),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "read_value",
+        summary: "Reads a key",
+        describe: kv::describe::read,
+    },
+    Route {
+        method: Method::PUT,
+        endpoint: Endpoint::Key(None, |call, key| Box::pin(kv::write(call, key))),
+        access: WRITE,
+        body: BodyRule::Value,
+        operation: "write_value",
+        summary: "Writes a key",
+        describe: kv::describe::write,
+    },
+    Route {
+        method: Method::PATCH,
+        endpoint: Endpoint::Key(None, |call, key| Box::pin(kv::patch(call, key))),
+        access: READ_WRITE,
+        body: BodyRule::Value,
+        operation: "patch_value",
+        summary: "Changes parts of a JSON value, as one step on this node (RFC 7396)",
+        describe: kv::describe::patch,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Key(None, |call, key| Box::pin(kv::delete(call, key))),
+        access: DELETE,
+        body: BodyRule::Ignored,
+        operation: "delete_value",
+        summary: "Deletes a key",
+        describe: kv::describe::delete,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/kv/_batch", |call| Box::pin(batch::carry_out(call))),
+        access: Access::EachItem,
+        body: BodyRule::Batch,
+        operation: "batch",
+        summary: "Does many reads, writes and deletes with one flush",
+        describe: batch::describe,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Key(Some("_history"), |call, key| Box::pin(history::list(call, key))),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "list_revisions",
+        summary: "Lists the versions of a key that are kept, newest first",
+        describe: history::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Key(Some("_restore"), |call, key| {
+            Box::pin(history::restore(call, key))
+        }),
+        access: WRITE,
+        body: BodyRule::Value,
+        operation: "restore_revision",
+        summary: "Writes an older version back, as a new version",
+        describe: history::describe_restore,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Key(Some("_metadata"), |call, key| Box::pin(metadata::read(call, key))),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "read_metadata",
+        summary: "Reads the metadata that governs a key or prefix",
+        describe: metadata::describe_read,
+    },
+    Route {
+        method: Method::PATCH,
+        endpoint: Endpoint::Key(Some("_metadata"), |call, key| {
+            Box::pin(metadata::patch(call, key))
+        }),
+        access: READ_WRITE,
+        body: BodyRule::Value,
+        operation: "patch_metadata",
+        summary: "Sets or clears parts of the metadata of a key or prefix",
+        describe: metadata::describe_patch,
+    },
+    Route {
+        method: Method::PUT,
+        endpoint: Endpoint::Key(Some("_metadata"), |call, key| {
+            Box::pin(metadata::replace(call, key))
+        }),
+        access: READ_WRITE,
+        body: BodyRule::Value,
+        operation: "replace_metadata",
+        summary: "Replaces the metadata of a key or prefix; what is left out is cleared",
+        describe: metadata::describe_replace,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Prefix("_ls", |call, prefix| Box::pin(listing::list(call, prefix))),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "list_children",
+        summary: "Lists the direct children of a prefix, in order",
+        describe: listing::describe::list,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Prefix("_tree", |call, prefix| {
+            Box::pin(listing::tree::read(call, prefix))
+        }),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "read_tree",
+        summary: "Reads everything below a prefix",
+        describe: listing::describe::tree,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Prefix("_changes", |call, prefix| {
+            Box::pin(changes::changes(call, prefix))
+        }),
+        access: READ,
+        body: BodyRule::Ignored,
+        operation: "list_changes",
+        summary: "Lists what changed below a prefix, or streams it as it happens",
+        describe: changes::describe::changes,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/livez", |call| Box::pin(health::live(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "livez",
+        summary: "Tells whether the process answers",
+        describe: health::describe::live,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/readyz", |call| Box::pin(health::ready(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "readyz",
+        summary: "Tells whether the node serves",
+        describe: health::describe::ready,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/health", |call| Box::pin(health::state(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "health",
+        summary: "Tells what the node is and does",
+        describe: health::describe::state,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/members/", |call| Box::pin(health::members(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "members",
+        summary: "Lists the nodes that this one knows",
+        describe: health::describe::members,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/metrics", |call| Box::pin(metrics::serve(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "metrics",
+        summary: "Tells the node's figures to a monitoring system",
+        describe: health::describe::metrics,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/openapi.json", |call| Box::pin(openapi::serve(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "openapi",
+        summary: "Describes this API",
+        describe: docs::describe_document,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/docs", |call| Box::pin(docs::page(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "docs",
+        summary: "Shows this API as a page to read and try",
+        describe: docs::describe_page,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed(docs::SCRIPT, |call| Box::pin(docs::script(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "docs_script",
+        summary: "Is part of the page of the API",
+        describe: docs::describe_script,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed(docs::STYLE, |call| Box::pin(docs::style(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "docs_style",
+        summary: "Is part of the page of the API",
+        describe: docs::describe_style,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed(docs::START, |call| Box::pin(docs::start(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "docs_start",
+        summary: "Is part of the page of the API",
+        describe: docs::describe_script,
+    },
+];
