@@ -1,5 +1,7 @@
 //! `kvs chmod` and `kvs chown`: who may do what with a key.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use futures_util::TryStreamExt as _;
 use kvs_client::{Client, Field, Metadata, MetadataPatch, ModeSetting, TreeOptions};
@@ -120,10 +122,30 @@ impl Subject {
         if !self.recursive {
             return Ok(());
         }
+        let mut seen = HashSet::from([self.key.clone()]);
         let mut below = client.tree_all(&self.key, TreeOptions::default());
         while let Some(item) = below.try_next().await? {
-            if item.key != self.key {
+            self.patch_between(&client, &item.key, &mut seen, &patch).await?;
+            if seen.insert(item.key.clone()) {
                 self.patch_one(&client, &item.key, &patch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets what lies between this key and one below, where it has metadata of its own: all else
+    /// there inherits.
+    async fn patch_between(
+        &self,
+        client: &Client,
+        below: &str,
+        seen: &mut HashSet<String>,
+        patch: &MetadataPatch,
+    ) -> Done {
+        let ends = below.match_indices('/').map(|(end, _)| &below[..end]);
+        for key in ends.filter(|key| key.len() > self.key.len()) {
+            if seen.insert(key.to_owned()) && has_own(client, key).await? {
+                self.patch_one(client, key, patch).await?;
             }
         }
         Ok(())
@@ -137,6 +159,10 @@ impl Subject {
         let metadata = client.patch_metadata(key, patch).await.map_err(refused)?;
         if self.remote.json { output::json(&metadata) } else { print(key, &metadata) }
     }
+}
+
+async fn has_own(client: &Client, key: &str) -> Result<bool, Failure> {
+    Ok(client.metadata(key).await?.governed_by.as_deref() == Some(key))
 }
 
 fn print(key: &str, metadata: &Metadata) -> Done {

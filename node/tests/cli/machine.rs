@@ -1,0 +1,139 @@
+//! A machine to run the program on: a home in a folder that goes with the test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use kvs_node::time::monotonic;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A home, and the nodes that were started there; they end with it.
+pub(crate) struct Machine {
+    dir: TempDir,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file and says where.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A configuration of this name, with a free port and a small digest tree.
+    pub(crate) fn config(&self, name: &str) -> PathBuf {
+        let text = format!("port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\n");
+        self.file(&format!("{name}.yaml"), &text)
+    }
+
+    /// The program, in the test's own folder.
+    pub(crate) fn kvs<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = Command::from_std(self.std(arguments));
+        command.timeout(PATIENCE);
+        command
+    }
+
+    /// The same, to be run beside the test.
+    pub(crate) fn spawn<const N: usize>(&self, arguments: [&str; N]) -> Child {
+        self.std(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn std<const N: usize>(&self, arguments: [&str; N]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"));
+        let kept = |(name, _): &(std::ffi::OsString, _)| !name.to_string_lossy().starts_with("KVS");
+        command.env_clear().envs(std::env::vars_os().filter(kept)).env("HOME", self.path("home"));
+        command.current_dir(self.dir.path()).args(arguments);
+        command
+    }
+
+    /// Starts a node in the background and answers where it is.
+    pub(crate) fn start(&self, name: &str) -> String {
+        self.config(name);
+        self.kvs(["start", name]).assert().success();
+        self.status(name)["address"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn status(&self, name: &str) -> Value {
+        let output = self.kvs(["status", name, "--json"]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn pid(&self, name: &str) -> i32 {
+        self.status(name)["pid"].as_i64().unwrap().try_into().unwrap()
+    }
+
+    pub(crate) fn log(&self, name: &str) -> String {
+        let path = format!("home/.kvs/logs/kvs_{name}.yaml.log");
+        std::fs::read_to_string(self.path(&path)).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.path("home/.kvs/pids")).into_iter().flatten().flatten();
+        let name = |file: std::fs::DirEntry| {
+            file.file_name().to_str()?.strip_suffix(".pid").map(str::to_owned)
+        };
+        files.filter_map(name).collect()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for name in self.names() {
+            // What is not running any more need not be stopped.
+            let _ = self.kvs(["stop", &name]).output();
+        }
+    }
+}
+
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = monotonic() + PATIENCE;
+    while !is_so() {
+        assert!(monotonic() < deadline, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+pub(crate) fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+/// Asserts that a command gave its reason in one line that has all these words.
+pub(crate) fn one_line<const N: usize>(assert: &Assert, words: [&str; N]) {
+    let said = stderr(assert);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("kvs: "), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} in {said}");
+    }
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

@@ -1,0 +1,9 @@
+//! The program `kvs` as people use it: real processes, each test with a home of its own.
+
+mod client;
+mod daemon;
+mod machine;
+mod offline;
+mod refusals;
+mod run;
+mod transfer;

@@ -1,0 +1,104 @@
+//! A node in the foreground.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout};
+
+use rustix::process::Signal;
+
+use crate::machine::{Machine, signal, stdout};
+
+/// A node in the foreground, and what it prints.
+struct Foreground {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Foreground {
+    fn new(mut child: Child) -> Self {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// Reads lines up to one with `word` in it, and answers that.
+    fn line_with(&mut self, word: &str) -> String {
+        self.lines.by_ref().map_while(Result::ok).find(|line| line.contains(word)).unwrap()
+    }
+
+    fn stop(&mut self, by: Signal) -> i32 {
+        signal(self.child.id().try_into().unwrap(), by);
+        self.lines.by_ref().for_each(drop);
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        // It has ended by itself, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn url(line: &str) -> String {
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_ready_node_names_its_real_port_and_both_signals_end_it_well() {
+    let machine = Machine::new();
+    machine.config("node1");
+    for by in [Signal::INT, Signal::TERM] {
+        let mut node = Foreground::new(machine.spawn(["node1.yaml"]));
+        let url = url(&node.line_with("is ready at"));
+        assert!(!url.ends_with(":0"), "{url}");
+        machine.kvs(["put", "a/b", "1", "--server", &url]).assert().success();
+        assert_eq!(node.stop(by), 0);
+    }
+}
+
+#[test]
+fn the_curl_lines_that_a_node_prints_work() {
+    let machine = Machine::new();
+    machine.config("node1");
+    let mut node = Foreground::new(machine.spawn(["run", "node1"]));
+    for wanted in ["uuid", r#""data":["red","blue"]"#, r#""items""#] {
+        let line = node.line_with("  curl ");
+        let answer = assert_cmd::Command::new("sh").args(["-c", &line]).assert().success();
+        assert!(stdout(&answer).contains(wanted), "{line}: {}", stdout(&answer));
+    }
+    let line = node.line_with("uthentication");
+    assert!(line.contains("not available yet"), "{line}");
+    assert_eq!(node.stop(Signal::TERM), 0);
+}
+
+#[test]
+fn without_a_configuration_one_is_written_and_named() {
+    let machine = Machine::new();
+    let mut node = Foreground::new(machine.spawn(["run", "--port", "0"]));
+    assert!(node.line_with("config.yaml").contains("wrote it"));
+    node.line_with("is ready at");
+    assert_eq!(node.stop(Signal::INT), 0);
+    assert!(machine.path("data").is_dir());
+    machine.kvs(["config", "check", "config.yaml"]).assert().success();
+}
+
+#[test]
+fn a_log_for_programs_is_json_lines() {
+    let machine = Machine::new();
+    machine.config("node1");
+    let mut node = Foreground::new(machine.spawn(["run", "node1", "--log-format", "json"]));
+    let line: serde_json::Value = serde_json::from_str(&node.line_with("\"ready\"")).unwrap();
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(node.stop(Signal::TERM), 0);
+}
+
+#[test]
+fn a_running_node_keeps_what_it_was_given_through_a_restart() {
+    let machine = Machine::new();
+    let url = machine.start("node1");
+    machine.kvs(["put", "a/b", "[1, 2]", "--server", &url]).assert().success();
+    machine.kvs(["restart", "node1"]).assert().success();
+    let url = machine.status("node1")["address"].as_str().unwrap().to_owned();
+    let read = machine.kvs(["get", "a/b"]).env("KVS_SERVER", url).assert().success();
+    assert_eq!(stdout(&read), "[1, 2]\n");
+}
