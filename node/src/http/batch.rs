@@ -12,7 +12,7 @@ use kvs_core::{Command, Key, RecordId};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::openapi::describe::Describe as _;
-use super::{Answer, Call, Problem, value};
+use super::{Answer, Call, Problem, body, value};
 use crate::node::Mode;
 use crate::writer::{Write, WriteResult};
 use plan::{Change, Planned};
@@ -20,9 +20,9 @@ use plan::{Change, Planned};
 /// `POST /kv/_batch`.
 pub(super) async fn carry_out(call: Call) -> Answer {
     call.query.finish(&[])?;
-    value::expect_json(&call, &[], "application/json")?;
-    let (node, body) = (call.node.clone(), call.body.clone());
-    let planned = move || plan::of_body(&body, node.settings());
+    body::expect_json(&call, &[], "application/json")?;
+    let (node, text) = (call.node.clone(), call.body.clone());
+    let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
     let (steps, writes) = steps(&call, planned).await?;
     let results = if writes.is_empty() { Vec::new() } else { call.node.write(writes).await? };

@@ -46,26 +46,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     frame-ancestors 'none'";
 
 /// `GET /docs`.
-pub(super) async fn page(call: Call) -> Answer {
-    file(&call, "text/html; charset=utf-8", Bytes::from_static(PAGE.as_bytes()))
+pub(super) fn page(call: &Call) -> Answer {
+    file(call, "text/html; charset=utf-8", Bytes::from_static(PAGE.as_bytes()))
 }
 
 /// What starts the viewer.
-pub(super) async fn start(call: Call) -> Answer {
+pub(super) fn start(call: &Call) -> Answer {
     let text = Bytes::from_static(START_SCRIPT.as_bytes());
-    file(&call, "text/javascript; charset=utf-8", text)
+    file(call, "text/javascript; charset=utf-8", text)
 }
 
 /// The viewer.
-pub(super) async fn script(call: Call) -> Answer {
+pub(super) fn script(call: &Call) -> Answer {
     static FILE: LazyLock<Option<Bytes>> = LazyLock::new(|| vendored("swagger-ui-bundle.js"));
-    file(&call, "text/javascript; charset=utf-8", known(FILE.as_ref())?)
+    file(call, "text/javascript; charset=utf-8", known(FILE.as_ref())?)
 }
 
 /// How the viewer looks.
-pub(super) async fn style(call: Call) -> Answer {
+pub(super) fn style(call: &Call) -> Answer {
     static FILE: LazyLock<Option<Bytes>> = LazyLock::new(|| vendored("swagger-ui.css"));
-    file(&call, "text/css; charset=utf-8", known(FILE.as_ref())?)
+    file(call, "text/css; charset=utf-8", known(FILE.as_ref())?)
 }
 
 fn vendored(name: &str) -> Option<Bytes> {

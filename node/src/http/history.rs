@@ -3,14 +3,12 @@
 use http::StatusCode;
 use kvs_client::{self as api, Page, RestoreRequest, RevisionOp};
 use kvs_core::decide::Expiry;
-use kvs_core::{
-    Absence, Body, Key, RecordId, Stamp, Superseded, UnixMillis, Version, VersionId, json,
-};
+use kvs_core::{Absence, Body, Key, RecordId, Stamp, Superseded, UnixMillis, Version, VersionId};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, condition};
 use super::openapi::describe::{Describe as _, JSON, count, text};
-use super::{Answer, Call, Problem, page, value};
+use super::{Answer, Call, Problem, body, page, value};
 use crate::records::{Cursor, Revision};
 
 /// Revisions on a page that does not say how many, and the most it may ask for.
@@ -42,8 +40,9 @@ pub(super) async fn list(mut call: Call, key: Key) -> Answer {
 pub(super) async fn restore(call: Call, key: Key) -> Answer {
     call.query.finish(&[])?;
     let condition = condition::of_request(&call)?;
-    value::expect_json(&call, &[], "application/json")?;
-    let uuid = VersionId::new(wanted(&call)?.uuid);
+    body::expect_json(&call, &[], "application/json")?;
+    let RestoreRequest { uuid } = body::read(&call)?;
+    let uuid = VersionId::new(uuid);
     let version = revision(&call, key.clone(), uuid).await?;
     if let Some(absence) = version.head().absence(call.node.now()) {
         let reason = format!("revision {uuid} has no value to write back: it is {absence}");
@@ -52,15 +51,6 @@ pub(super) async fn restore(call: Call, key: Key) -> Answer {
     let expiry = Expiry::Keep(call.node.default_ttl(&key).await?);
     let receipt = kv::put(&call, RecordId::value(key), version.body, expiry, condition).await??;
     Ok(value::written(&receipt, StatusCode::OK))
-}
-
-fn wanted(call: &Call) -> Result<RestoreRequest, Problem> {
-    json::check(&call.body, call.node.settings().limits.json_depth)?;
-    serde_json::from_slice(&call.body).map_err(|error| {
-        Problem::Content(format!(
-            "the body must be {{\"uuid\": …}} with a revision's uuid: {error}"
-        ))
-    })
 }
 
 /// One version of a key that is kept, dead or alive.

@@ -4,14 +4,13 @@ use http::header::ETAG;
 use kvs_client::{Field, Metadata, MetadataPatch, ModeSetting, ModeView};
 use kvs_core::decide::{Condition, Expiry};
 use kvs_core::{
-    Absence, Body, Command, GroupId, Key, Meta, Mode, RecordId, Rejection, UserId, Version, json,
+    Absence, Body, Command, GroupId, Key, Meta, Mode, RecordId, Rejection, UserId, Version,
 };
-use serde::de::DeserializeOwned;
 use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, ATTEMPTS, condition, ttl};
 use super::openapi::describe::{Describe as _, JSON, answer, reference, with_header};
-use super::{Answer, Call, Problem, value};
+use super::{Answer, Call, Problem, body, value};
 use crate::records::View;
 use crate::store::StoreError;
 use crate::writer::Write;
@@ -35,30 +34,23 @@ pub(super) async fn read(call: Call, key: Key) -> Answer {
 
 /// `PATCH _metadata`.
 pub(super) async fn patch(call: Call, key: Key) -> Answer {
-    value::expect_json(
+    body::expect_json(
         &call,
         &["application/merge-patch+json"],
         "application/json or application/merge-patch+json",
     )?;
-    let change = Change::of(body(&call)?)?;
-    set(&call, key, |meta| change.clone().apply(meta)).await
+    let change = Change::of(body::read(&call)?)?;
+    set(&call, key, |meta| change.apply(meta)).await
 }
 
 /// `PUT _metadata`.
 pub(super) async fn replace(call: Call, key: Key) -> Answer {
-    value::expect_json(&call, &[], "application/json")?;
-    let change = Change::of(body(&call)?)?;
-    set(&call, key, |_meta| change.clone().apply(Meta::default())).await
-}
-
-fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
-    json::check(&call.body, call.node.settings().limits.json_depth)?;
-    serde_json::from_slice(&call.body)
-        .map_err(|error| Problem::Content(format!("the body is no metadata: {error}")))
+    body::expect_json(&call, &[], "application/json")?;
+    let change = Change::of(body::read(&call)?)?;
+    set(&call, key, |_meta| change.apply(&Meta::default())).await
 }
 
 /// A change whose fields were checked.
-#[derive(Clone)]
 struct Change {
     owner: Field<UserId>,
     group: Field<GroupId>,
@@ -88,12 +80,12 @@ impl Change {
         })
     }
 
-    fn apply(self, meta: Meta) -> Meta {
+    fn apply(&self, meta: &Meta) -> Meta {
         Meta {
-            owner: changed(meta.owner, self.owner),
-            group: changed(meta.group, self.group),
+            owner: changed(meta.owner, &self.owner),
+            group: changed(meta.group, &self.group),
             mode: self.mode.or(meta.mode),
-            ttl: changed(meta.ttl, self.ttl),
+            ttl: changed(meta.ttl, &self.ttl),
         }
     }
 }
@@ -106,16 +98,16 @@ fn map<T, U>(field: Field<T>, of: impl FnOnce(T) -> U) -> Field<U> {
     }
 }
 
-fn changed<T>(before: Option<T>, field: Field<T>) -> Option<T> {
+fn changed<T: Copy>(before: Option<T>, field: &Field<T>) -> Option<T> {
     match field {
         Field::Keep => before,
         Field::Clear => None,
-        Field::Set(value) => Some(value),
+        Field::Set(value) => Some(*value),
     }
 }
 
 /// Writes what `change` makes of a key's own metadata, over exactly that, and answers what governs.
-async fn set(call: &Call, key: Key, change: impl Fn(Meta) -> Meta) -> Answer {
+async fn set(call: &Call, key: Key, change: impl Fn(&Meta) -> Meta) -> Answer {
     call.query.finish(&[])?;
     let condition = condition::of_request(call)?;
     for _ in 0..ATTEMPTS {
@@ -124,7 +116,7 @@ async fn set(call: &Call, key: Key, change: impl Fn(Meta) -> Meta) -> Answer {
         if !condition.holds(current) {
             return Err(Problem::Precondition(current));
         }
-        let meta = change(own.as_ref().map(meta_of).unwrap_or_default());
+        let meta = change(&own.as_ref().map(meta_of).unwrap_or_default());
         let same = current.map_or(Condition::Absent, |uuid| Condition::Is(vec![uuid]));
         match store(call, RecordId::meta(key.clone()), meta, same).await? {
             Ok(()) => return respond(call, &facts(call, key).await?),

@@ -50,7 +50,7 @@ pub fn document() -> OpenApi {
 }
 
 /// `GET /openapi.json`.
-pub(super) async fn serve(call: Call) -> Answer {
+pub(super) fn serve(call: &Call) -> Answer {
     static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
         // Plain strings: nothing in it can fail to be written.
         document().to_json().unwrap_or_default().into()
@@ -106,10 +106,10 @@ fn operation(route: &Route, id: String) -> Operation {
 /// The problems that the frame around the handlers knows.
 fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
-        Access::Public => &[400, 500],
-        Access::Scopes(_) if route.changes() => &[400, 403, 500, 503, 507],
-        Access::Scopes(_) => &[400, 403, 500],
-        Access::EachItem => &[400, 500, 503, 507],
+        Access::Public => &[400, 431, 500],
+        Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
+        Access::Scopes(_) => &[400, 403, 431, 500],
+        Access::EachItem => &[400, 431, 500, 503, 507],
     }
 }
 

@@ -188,7 +188,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/openapi.json", |call| Box::pin(openapi::serve(call))),
+        endpoint: Endpoint::Fixed("/openapi.json", |call| {
+            Box::pin(async move { openapi::serve(&call) })
+        }),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "openapi",
@@ -197,7 +199,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/docs", |call| Box::pin(docs::page(call))),
+        endpoint: Endpoint::Fixed("/docs", |call| Box::pin(async move { docs::page(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "docs",
@@ -206,7 +208,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed(docs::SCRIPT, |call| Box::pin(docs::script(call))),
+        endpoint: Endpoint::Fixed(docs::SCRIPT, |call| {
+            Box::pin(async move { docs::script(&call) })
+        }),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "docs_script",
@@ -215,7 +219,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed(docs::STYLE, |call| Box::pin(docs::style(call))),
+        endpoint: Endpoint::Fixed(docs::STYLE, |call| Box::pin(async move { docs::style(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "docs_style",
@@ -224,7 +228,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed(docs::START, |call| Box::pin(docs::start(call))),
+        endpoint: Endpoint::Fixed(docs::START, |call| Box::pin(async move { docs::start(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "docs_start",

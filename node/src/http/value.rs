@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use kvs_config::Settings;
@@ -17,12 +17,10 @@ use kvs_core::value::{ContentType, Value};
 use kvs_core::{Body, UnixMillis, Version, VersionId, json};
 use uuid::Uuid;
 
+use super::body::{essence, is_form, refuse_encoded};
 use super::{Answer, Call, Problem};
 use crate::node::ReadError;
 use crate::writer::Receipt;
-
-/// What curl calls a body whose type it was not told.
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Bodies up to this size are worked on at once: that takes less time than handing them to another
 /// thread. Larger ones would hold up the requests that share the thread.
@@ -87,41 +85,9 @@ pub(super) fn check_size(settings: &Settings, size: usize) -> Result<(), Problem
 fn content_type(call: &Call) -> Result<ContentType, Problem> {
     match call.header(CONTENT_TYPE.as_str())? {
         None => Ok(ContentType::JSON),
-        Some(text) if essence(text).eq_ignore_ascii_case(FORM) => Ok(ContentType::JSON),
+        Some(text) if is_form(text) => Ok(ContentType::JSON),
         Some(text) => Ok(ContentType::parse(text)?),
     }
-}
-
-/// Refuses a body that is not JSON by its type. Some routes know JSON by other names, too.
-pub(super) fn expect_json(
-    call: &Call,
-    others: &[&str],
-    allowed: &'static str,
-) -> Result<(), Problem> {
-    refuse_encoded(call)?;
-    let Some(text) = call.header(CONTENT_TYPE.as_str())? else { return Ok(()) };
-    let known = ["application/json", FORM];
-    let mut known = known.iter().chain(others);
-    if known.any(|known| essence(text).eq_ignore_ascii_case(known)) {
-        return Ok(());
-    }
-    Err(Problem::MediaType { given: text.to_owned(), allowed })
-}
-
-/// Refuses bodies that were compressed on the way: they would be stored as what they are not.
-fn refuse_encoded(call: &Call) -> Result<(), Problem> {
-    match call.header(CONTENT_ENCODING.as_str())? {
-        None | Some("" | "identity") => Ok(()),
-        Some(given) => {
-            let given = format!("encoded as {given}");
-            Err(Problem::MediaType { given, allowed: "it as it is, without Content-Encoding" })
-        }
-    }
-}
-
-/// A media type without its parameters.
-fn essence(text: &str) -> &str {
-    text.split(';').next().unwrap_or_default().trim()
 }
 
 /// How a value is to be answered.

@@ -63,7 +63,7 @@ fn write(
         Done::Refused(problem) => Err(problem),
         // Not even worth reading.
         Done::Get(_) if out.len() >= limit => Err(Problem::TooLarge { what: "answer", limit }),
-        Done::Get(key) => read(out, view, RecordId::value(key)),
+        Done::Get(key) => read(out, view, &RecordId::value(key)),
         Done::Deleted(result) => {
             result?;
             write_status(out, StatusCode::NO_CONTENT);
@@ -74,9 +74,9 @@ fn write(
     }
 }
 
-fn read(out: &mut Vec<u8>, view: Option<&View<'_>>, record: RecordId) -> Result<(), Problem> {
+fn read(out: &mut Vec<u8>, view: Option<&View<'_>>, record: &RecordId) -> Result<(), Problem> {
     let view = view.ok_or_else(|| Problem::Internal("a batch has no view to read".to_owned()))?;
-    let version = view.current(&record)?.map_err(Problem::Absent)?;
+    let version = view.current(record)?.map_err(Problem::Absent)?;
     let Body::Value(value) = &version.body else {
         return Err(Problem::Internal(format!("version {} is no value", version.uuid)));
     };

@@ -15,6 +15,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::http::Problem;
+use crate::http::body::Object;
 use crate::http::kv::{condition, ttl};
 use crate::http::value;
 
@@ -38,7 +39,7 @@ pub(super) enum Change {
 #[serde(deny_unknown_fields)]
 struct Request<'a> {
     #[serde(borrow)]
-    items: Vec<Item<'a>>,
+    items: Vec<Object<Item<'a>>>,
 }
 
 /// The fields of `kvs_client::BatchItem`, borrowed.
@@ -87,13 +88,14 @@ pub(super) fn of_body(
     body: &Bytes,
     settings: &Settings,
 ) -> Result<Vec<Result<Planned, Problem>>, Problem> {
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|error| refusal(&error))?;
+    let request = serde_json::from_slice(body).map_err(|error| refusal(&error))?;
+    let Object::<Request<'_>>(request) = request;
     let (count, most) = (request.items.len(), settings.limits.batch_items);
     if count > most {
         let reason = format!("the batch has {count} items; at most {most} are allowed");
         return Err(Problem::Content(reason));
     }
-    Ok(request.items.into_iter().map(|item| plan(item, body, settings)).collect())
+    Ok(request.items.into_iter().map(|Object(item)| plan(item, body, settings)).collect())
 }
 
 fn refusal(error: &serde_json::Error) -> Problem {

@@ -8,14 +8,13 @@ use kvs_core::value::{ContentType, Value};
 use kvs_core::{Body, Key, RecordId, Rejection, Version, json};
 
 use super::{ATTEMPTS, condition, current, put};
-use crate::http::value;
-use crate::http::{Answer, Call, Problem};
+use crate::http::{Answer, Call, Problem, body, value};
 
 /// `PATCH`.
 pub(in crate::http) async fn patch(call: Call, key: Key) -> Answer {
     call.query.finish(&[])?;
     let condition = condition::of_request(&call)?;
-    value::expect_json(
+    body::expect_json(
         &call,
         &["application/merge-patch+json"],
         "application/merge-patch+json or application/json",
@@ -28,8 +27,8 @@ pub(in crate::http) async fn patch(call: Call, key: Key) -> Answer {
             return Err(Problem::Precondition(Some(version.uuid)));
         }
         let same = Condition::Is(vec![version.uuid]);
-        let body = Body::Value(patched(&call, version).await?);
-        match put(&call, record.clone(), body, Expiry::Keep(None), same).await? {
+        let patched = Body::Value(patched(&call, version).await?);
+        match put(&call, record.clone(), patched, Expiry::Keep(None), same).await? {
             Ok(receipt) => return Ok(value::written(&receipt, StatusCode::OK)),
             Err(Rejection::Condition { .. } | Rejection::Absent(_)) => {}
         }

@@ -166,6 +166,7 @@ fn meaning(status: u16) -> &'static str {
         413 => "Larger than allowed.",
         415 => "A body of this type is not taken here.",
         422 => "The JSON is valid but does not say what it should.",
+        431 => "The headers are larger than allowed.",
         500 => "The node failed; its log says why under the request id.",
         503 => "Not now; try again after the time in `Retry-After`.",
         507 => "The disk is full.",
