@@ -1,3 +1,4 @@
+use kvs_client::BatchOutcome::{Deleted, Failed, Read, Written};
 use kvs_config::Size;
 use serde_json::{Value, json};
 
@@ -70,7 +71,6 @@ async fn the_client_s_types_read_every_answer() {
     let body = serde_json::to_string(&kvs_client::BatchRequest { items }).unwrap();
     let answer = send(&node, body).await.expect(200);
     let answer: kvs_client::BatchResponse = serde_json::from_slice(&answer.body).unwrap();
-    use kvs_client::BatchOutcome::{Deleted, Failed, Read, Written};
     assert!(matches!(answer.items[0].outcome, Written(_)));
     assert!(
         matches!(&answer.items[2].outcome, Read(stored) if stored.value.as_bytes() == [0, 255])
@@ -149,7 +149,7 @@ async fn conditions_and_times_to_live_hold_for_each_item() {
     );
     assert_eq!(statuses(&answer.await), [200, 412, 412, 412, 201]);
     assert_eq!(node.get("/kv/a").await.json()["data"], 2);
-    node.advance(std::time::Duration::from_secs(3600));
+    node.advance(std::time::Duration::from_hours(1));
     node.get("/kv/b").await.refuses(404, "key-absent", "expired");
 }
 

@@ -43,9 +43,8 @@ impl TestNode {
     /// A node with other settings than the default ones.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut settings = Settings::default();
-        settings.data_dir = dir.path().to_owned();
-        settings.digest_leaves = 65_536;
+        let data_dir = dir.path().to_owned();
+        let mut settings = Settings { data_dir, digest_leaves: 65_536, ..Settings::default() };
         change(&mut settings);
         let clock = Arc::new(ManualClock::at(START));
         let running = Running::start(settings, clock.clone()).unwrap();

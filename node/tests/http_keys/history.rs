@@ -133,7 +133,7 @@ async fn restoring_honours_conditions_and_the_time_to_live() {
     let refused = node.call("POST /kv/a/_restore", &stale, body).await;
     refused.refuses(412, "condition-failed", "current version");
     restore(&node, "/kv/a", &first).await.expect(200);
-    node.advance(Duration::from_secs(3600));
+    node.advance(Duration::from_hours(1));
     node.get("/kv/a").await.refuses(404, "key-absent", "expired at");
 }
 
