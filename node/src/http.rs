@@ -5,6 +5,7 @@
 //! anywhere becomes a [`problem::Problem`].
 
 mod batch;
+mod body;
 mod call;
 mod changes;
 mod dispatch;
@@ -16,10 +17,12 @@ mod listing;
 mod metadata;
 mod metrics;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod route;
 mod routes;
+mod shared;
 mod sse;
 mod streams;
 mod value;

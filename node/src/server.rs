@@ -125,11 +125,22 @@ async fn accept_until(
 }
 
 fn begin(connections: &Connections, stream: TcpStream, peer: SocketAddr) {
-    // Answers are written whole: waiting to fill a packet would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    if let Err(error) = prepare(&stream, connections.patience()) {
+        tracing::debug!(%error, "options of a connection cannot be set");
     }
     connections.serve(stream, peer.ip());
+}
+
+fn prepare(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    // Answers are written whole: waiting to fill a packet would only delay them.
+    stream.set_nodelay(true)?;
+    // A client that takes no bytes for so long is gone, or holds the connection for nothing.
+    #[cfg(target_os = "linux")]
+    {
+        let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+        rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?;
+    }
+    Ok(())
 }
 
 /// Whether the error says that one client left before it was accepted, and nothing of the rest.

@@ -8,7 +8,7 @@ use http::{HeaderMap, Response};
 
 use super::Problem;
 use super::query::Query;
-use super::streams::Streams;
+use super::shared::{Peer, Shared};
 use crate::caller::Caller;
 use crate::node::Node;
 
@@ -28,11 +28,24 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The body, as far as the route's rule has it read.
     pub body: Bytes,
-    /// Places for answers that stay open.
-    pub streams: Arc<Streams>,
+    /// Where the request comes from.
+    pub peer: Peer,
+    /// What it has in common with all others.
+    pub shared: Arc<Shared>,
 }
 
 impl Call {
+    /// Whether the header `Accept` names a media type.
+    ///
+    /// # Errors
+    ///
+    /// It is not visible ASCII.
+    pub fn accepts(&self, media_type: &str) -> Result<bool, Problem> {
+        let accept = self.header("accept")?.unwrap_or_default();
+        let mut named = accept.split(',').map(|range| range.split(';').next().unwrap_or_default());
+        Ok(named.any(|named| named.trim().eq_ignore_ascii_case(media_type)))
+    }
+
     /// A header's text; nothing if it is absent.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! From a request to the handler of its route.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,30 +8,50 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt as _;
 use kvs_config::Settings;
 use kvs_core::{Key, KeyError, Prefix};
 
 use super::query::Query;
 use super::route::Answering;
-use super::streams::Streams;
+use super::shared::{Peer, Shared};
 use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route};
 use crate::caller::Caller;
 use crate::node::{Mode, Node};
+use crate::time::monotonic;
 
-/// What all requests share.
+/// What the requests of one connection share; most of it with those of all others.
 #[derive(Clone, Debug)]
 pub struct App {
     node: Arc<Node>,
-    streams: Arc<Streams>,
+    shared: Arc<Shared>,
+    peer: Peer,
 }
 
 impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
-        let streams = Arc::new(Streams::new(&node.settings().limits));
-        Self { node, streams }
+        let shared = Arc::new(Shared::new(&node.settings().limits));
+        Self { node, shared, peer: Peer::default() }
+    }
+
+    /// The same, known to answer at `address`.
+    #[must_use]
+    pub fn at(self, address: SocketAddr) -> Self {
+        self.shared.address.get_or_init(|| address);
+        self
+    }
+
+    /// The same for requests that come from `peer`.
+    #[must_use]
+    pub fn from_peer(self, peer: IpAddr) -> Self {
+        Self { peer: peer.into(), ..self }
+    }
+
+    /// The node's settings.
+    pub fn settings(&self) -> &Settings {
+        self.node.settings()
     }
 }
 
@@ -40,32 +61,53 @@ pub fn router(app: App) -> Router {
     Router::new().fallback(serve).with_state(app)
 }
 
+/// Answers a request. One that may change something becomes a task of its own: whether it is
+/// carried out then does not depend on whether the client stays to hear of it.
 async fn serve(State(app): State<App>, request: Request) -> Response<Body> {
-    match answer(app, request).await {
-        Ok(response) => response,
-        Err(problem) => problem.answer(),
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return respond(app, request).await;
     }
+    let node = app.node.clone();
+    let carried_out = node.spawn(respond(app, request)).await;
+    carried_out.unwrap_or_else(|panic| Problem::Internal(panic.to_string()).answer())
 }
 
-async fn answer(app: App, request: Request) -> Answer {
-    let (parts, body) = request.into_parts();
-    let place = Place::of(parts.uri.path())?;
-    let route = place.route(&parts.method)?;
+async fn respond(app: App, request: Request) -> Response<Body> {
+    let (started, shared) = (monotonic(), app.shared.clone());
+    let mut route = None;
+    let answer = answer(app, request, &mut route).await;
+    let response = answer.unwrap_or_else(|problem| problem.answer());
+    shared.metrics.note(route, response.status(), started.elapsed());
+    response
+}
+
+async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) -> Answer {
+    let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+    let place = Place::of(uri.path())?;
+    let route = *found.insert(place.route(&method)?);
+    check_headers(&headers, app.settings().limits.header_size.as_len())?;
     if route.changes() && app.node.mode() == Mode::ReadOnly {
         return Err(Problem::ReadOnly);
     }
     let bounded = app.node.settings().limits.request_timeout.into();
     let body = tokio::time::timeout(bounded, read_body(route.body, app.node.settings(), body));
     let body = body.await.map_err(|_late| Problem::TooSlow(bounded))??;
-    place.call(route, call(app, parts, body)?)?.await
+    let query = Query::parse(uri.query().unwrap_or_default())?;
+    place.call(route, call(app, query, headers, body))?.await
 }
 
-fn call(app: App, parts: Parts, body: Bytes) -> Result<Call, Problem> {
-    let query = Query::parse(parts.uri.query().unwrap_or_default())?;
-    let App { node, streams } = app;
+/// The connection refuses headers that are far too large before they are all read. Here their size
+/// is checked to the byte, as HTTP/1.1 writes them: a colon, a space and a line's end for each.
+fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    let size: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > limit { Err(Problem::HeadersTooLarge(limit)) } else { Ok(()) }
+}
+
+fn call(app: App, query: Query, headers: HeaderMap, body: Bytes) -> Call {
+    let App { node, shared, peer } = app;
     // Everybody is anonymous until there are accounts.
-    let caller = Caller::anonymous();
-    Ok(Call { node, caller, query, headers: parts.headers, body, streams })
+    Call { node, caller: Caller::anonymous(), query, headers, body, peer, shared }
 }
 
 /// Where a path leads.

@@ -40,6 +40,12 @@ pub enum Problem {
     /// A cursor is not one of ours.
     #[error("{0}")]
     Cursor(#[from] BadCursor),
+    /// A cursor is of a store that is not this one any more.
+    #[error("this cursor is not known here: the store has lost or replaced what it points into; leave it out to start from the beginning")]
+    CursorUnknown,
+    /// The headers are larger than allowed.
+    #[error("the headers have more than {0} bytes, the most that is allowed")]
+    HeadersTooLarge(usize),
     /// The body is not JSON, or nested too deep.
     #[error("the body is {0}")]
     Json(#[from] JsonError),
@@ -172,6 +178,10 @@ impl Problem {
             Self::Query { .. } => look(S::BAD_REQUEST, "query-malformed", "Malformed query"),
             Self::Header { .. } => look(S::BAD_REQUEST, "header-malformed", "Malformed header"),
             Self::Cursor(_) => look(S::BAD_REQUEST, "cursor-malformed", "Malformed cursor"),
+            Self::CursorUnknown => look(S::CONFLICT, "cursor-unknown", "Unknown cursor"),
+            Self::HeadersTooLarge(_) => {
+                look(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Headers too large")
+            }
             Self::Json(_) => look(S::BAD_REQUEST, "json-malformed", "Malformed JSON"),
             Self::BodyBrokeOff => look(S::BAD_REQUEST, "body-broke-off", "Incomplete body"),
             Self::ContentType(_) => {

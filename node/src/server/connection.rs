@@ -36,7 +36,6 @@ pub(super) struct Connections {
     leaving: CancellationToken,
     /// Once it is cancelled, connections are dropped.
     abandoned: CancellationToken,
-    /// How long a client may take to send the first of its requests.
     patience: Duration,
 }
 
@@ -54,6 +53,11 @@ impl Connections {
     /// The tasks of all connections.
     pub(super) const fn tasks(&self) -> &TaskTracker {
         &self.tasks
+    }
+
+    /// How long a client may take to send a request's head, or to take any bytes.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Drops what is left.

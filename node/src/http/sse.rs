@@ -1,0 +1,62 @@
+//! `_changes` as server-sent events: history after a cursor, then what happens.
+//!
+//! A stream holds no queue. Whenever its connection has room, it reads the log from where it stands,
+//! so that all a slow reader keeps is its place in the log, and at most one chunk of text of up to
+//! `stream_backlog` bytes. A reader that stops taking bytes at all is dropped with its connection.
+
+mod block;
+mod feed;
+
+use axum::body::Body;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Response};
+use kvs_client::Reset;
+use kvs_core::Prefix;
+
+use self::feed::Feed;
+use super::changes::{position, refuse_list_parameters};
+use super::page::answer;
+use super::{Answer, Call, Problem};
+use crate::records::{Cursor as _, Position};
+
+/// The media type of server-sent events.
+pub(super) const CONTENT_TYPE: &str = "text/event-stream";
+
+const RESET: &str = "the store does not know this cursor any more, so changes may have been missed";
+
+/// Opens a stream.
+pub(super) fn open(mut call: Call, prefix: Prefix) -> Answer {
+    let resumed = call.header("last-event-id")?.map(str::to_owned);
+    let after = call.query.take("after");
+    refuse_list_parameters(&mut call.query)?;
+    if call.node.stopping().is_cancelled() {
+        return Err(Problem::Stopping);
+    }
+    // A browser comes back to the same URL: its header knows more than the parameter.
+    let (at, opening) = begin(&call, resumed.or(after).filter(|text| !text.is_empty()))?;
+    let place = call.shared.streams.take(call.peer)?;
+    let feed = Feed::new(call, prefix, at, opening, place);
+    Ok(of_events(Body::from_stream(feed.into_stream())))
+}
+
+/// Where the stream begins, and what it says first.
+fn begin(call: &Call, after: Option<String>) -> Result<(Position, String), Problem> {
+    let Some(text) = after else {
+        let at = call.node.present_position();
+        return Ok((at, block::at(&at)));
+    };
+    Ok(match position(&call.node, &text)? {
+        Some(at) => (at, block::at(&at)),
+        None => {
+            let at = call.node.first_position();
+            let reset = Reset { reason: RESET.to_owned(), cursor: at.to_text() };
+            (at, block::event("reset", &at, &reset))
+        }
+    })
+}
+
+fn of_events(body: Body) -> Response<Body> {
+    let mut response = answer(CONTENT_TYPE, body);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
