@@ -82,6 +82,16 @@ pub enum Flush {
 /// whole or not at all, its changes in their order; a snapshot does not change; a cursor yields
 /// exactly the rows of its range in byte order.
 pub trait Store: Read + fmt::Debug + Send + Sync + 'static {
+    /// Whether there is room for what clients write. Asked before their writes only: the store's own
+    /// rows, and removing what is dead, may use what is kept free.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`].
+    fn check_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Carries out all changes of a batch.
     ///
     /// # Errors

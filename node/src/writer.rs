@@ -305,7 +305,9 @@ impl Thread {
         };
         let now = self.parts.clock.now();
         let store = self.parts.store.clone();
-        let result = self.parts.applier.apply(&*store, pending.writes, now, flush);
+        let applier = &mut self.parts.applier;
+        let result =
+            store.check_room().and_then(|()| applier.apply(&*store, pending.writes, now, flush));
         self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
         match result {
             Ok(outcome) => self.answer(outcome, pending.replies),

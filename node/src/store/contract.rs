@@ -117,14 +117,15 @@ fn the_sequence_rises_with_every_change_and_survives_opening_again() {
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_goes_on_reading() {
+fn a_full_disk_has_no_room_for_clients_and_some_for_the_store_itself() {
     let dir = tempfile::tempdir().unwrap();
     let options =
         RocksOptions { block_cache: 1 << 20, write_buffer: 4 << 20, disk_reserve: u64::MAX };
     let store = RocksStore::open(dir.path(), &options).unwrap();
-    let refused = store.write(&batch(&[Change::Put(b"a", b"1")]), Flush::Synced);
-    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
-    assert_eq!(store.get(Column::Data, b"a").unwrap(), None);
+    let room = store.check_room();
+    assert!(matches!(room, Err(StoreError::Full { .. })), "{room:?}");
+    store.write(&batch(&[Change::Put(b"a", b"1")]), Flush::Synced).unwrap();
+    assert_eq!(store.get(Column::Data, b"a").unwrap(), Some(b"1".to_vec()));
 }
 
 proptest! {

@@ -76,15 +76,6 @@ impl RocksStore {
         family.ok_or_else(|| StoreError::Failed(format!("column {} is missing", column.name())))
     }
 
-    /// Refuses a write before RocksDB meets a full disk, which it recovers from only by and by.
-    fn check_room(&self) -> Result<(), StoreError> {
-        let stat = rustix::fs::statvfs(&self.path)
-            .map_err(|error| StoreError::Failed(format!("cannot see the free space: {error}")))?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let reserve = self.disk_reserve;
-        if free < reserve { Err(StoreError::Full { free, reserve }) } else { Ok(()) }
-    }
-
     fn write_error(&self, error: rocksdb::Error) -> StoreError {
         let text = error.to_string();
         if text.contains("No space left") {
@@ -170,8 +161,17 @@ fn read_error(error: rocksdb::Error) -> StoreError {
 }
 
 impl Store for RocksStore {
+    /// Refuses before RocksDB itself meets a full disk: it does recover from that, but only looks
+    /// every five seconds whether it can.
+    fn check_room(&self) -> Result<(), StoreError> {
+        let stat = rustix::fs::statvfs(&self.path)
+            .map_err(|error| StoreError::Failed(format!("cannot see the free space: {error}")))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let reserve = self.disk_reserve;
+        if free < reserve { Err(StoreError::Full { free, reserve }) } else { Ok(()) }
+    }
+
     fn write(&self, batch: &Batch, flush: Flush) -> Result<(), StoreError> {
-        self.check_room()?;
         let mut options = WriteOptions::default();
         options.set_sync(flush == Flush::Synced);
         let batch = self.to_rocks(batch)?;

@@ -192,17 +192,21 @@ impl Applier {
         if group.batch.is_empty() {
             return Ok(group.outcome);
         }
-        self.raise_clock_floor(&mut group.batch);
+        let clock_floor = self.raised_clock_floor(&mut group.batch);
         store.write(&group.batch, flush)?;
+        self.clock_floor = clock_floor;
         Ok(group.outcome)
     }
 
-    fn raise_clock_floor(&mut self, batch: &mut Batch) {
-        if self.clock.last() > self.clock_floor {
-            let ahead = UnixMillis(self.clock.last().millis().0 + CLOCK_STEP_MILLIS);
-            self.clock_floor = Stamp::at(ahead);
-            batch.put(Column::Local, rows::local::CLOCK, &self.clock_floor.bits().to_be_bytes());
+    /// The clock's floor once `batch` is written.
+    fn raised_clock_floor(&self, batch: &mut Batch) -> Stamp {
+        if self.clock.last() <= self.clock_floor {
+            return self.clock_floor;
         }
+        let ahead = UnixMillis(self.clock.last().millis().0 + CLOCK_STEP_MILLIS);
+        let floor = Stamp::at(ahead);
+        batch.put(Column::Local, rows::local::CLOCK, &floor.bits().to_be_bytes());
+        floor
     }
 
     fn write(&mut self, group: &mut Group<'_>, write: Write) -> Result<WriteResult, StoreError> {

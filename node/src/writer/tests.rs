@@ -1,5 +1,6 @@
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kvs_core::{Body, Command, ContentType, Key, RecordId, Value, VersionId};
 use uuid::Uuid;
@@ -12,6 +13,11 @@ use crate::time::ManualClock;
 fn put(key: &str) -> Write {
     let body = Body::Value(Value::plain(ContentType::JSON, "1".into()));
     let command = Command::put(body, VersionId::new(Uuid::new_v4()));
+    Write { record: RecordId::value(Key::client(key).unwrap()), command }
+}
+
+fn delete(key: &str) -> Write {
+    let command = Command::delete(VersionId::new(Uuid::new_v4()));
     Write { record: RecordId::value(Key::client(key).unwrap()), command }
 }
 
@@ -64,15 +70,35 @@ async fn watchers_learn_of_a_commit_before_its_writer_is_answered() {
     thread.stop().unwrap();
 }
 
-/// A store whose writes wait until the test lets them go.
+/// A store whose writes wait until the test lets them go, and that has room as the test says.
 #[derive(Debug)]
 struct Gated {
     inner: MemoryStore,
-    gate: std::sync::Mutex<std::sync::mpsc::Receiver<Result<(), StoreError>>>,
-    entered: std::sync::mpsc::Sender<()>,
+    gate: Mutex<Receiver<Result<(), StoreError>>>,
+    entered: mpsc::Sender<()>,
+    full: AtomicBool,
+}
+
+const FULL: StoreError = StoreError::Full { free: 1, reserve: 2 };
+
+impl Gated {
+    /// A store that does `results` with the first writes, then waits for more from the sender.
+    fn new(
+        results: impl IntoIterator<Item = Result<(), StoreError>>,
+    ) -> (Arc<Self>, mpsc::Sender<Result<(), StoreError>>, Receiver<()>) {
+        let (open, gate) = mpsc::channel();
+        let (entered, entries) = mpsc::channel();
+        results.into_iter().for_each(|result| open.send(result).unwrap());
+        let (inner, full) = (MemoryStore::default(), AtomicBool::new(false));
+        (Arc::new(Self { inner, gate: gate.into(), entered, full }), open, entries)
+    }
 }
 
 impl Store for Gated {
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.full.load(Ordering::Relaxed) { Err(FULL) } else { Ok(()) }
+    }
+
     fn write(&self, batch: &Batch, flush: Flush) -> Result<(), StoreError> {
         self.entered.send(()).unwrap();
         self.gate.lock().unwrap().recv().unwrap()?;
@@ -116,11 +142,7 @@ impl Read for Gated {
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_what_waits_goes_into_one_group() {
-    let (open, gate) = std::sync::mpsc::channel();
-    let (entered, entries) = std::sync::mpsc::channel();
-    open.send(Ok(())).unwrap();
-    let inner = MemoryStore::default();
-    let store = Arc::new(Gated { inner, gate: gate.into(), entered });
+    let (store, open, entries) = Gated::new([Ok(())]);
     let one = put("k").bytes();
     let (writer, thread) = start_on(store, Durability::Sync, 3 * one);
     entries.recv().unwrap();
@@ -135,9 +157,8 @@ async fn a_full_queue_refuses_and_what_waits_goes_into_one_group() {
     assert!(futures_util::poll!(&mut third).is_pending());
     assert!(matches!(writer.submit(vec![put("d")]).await, Err(SubmitError::QueueFull)));
 
-    let full = StoreError::Full { free: 1, reserve: 2 };
     open.send(Ok(())).unwrap();
-    open.send(Err(full)).unwrap();
+    open.send(Err(FULL)).unwrap();
     first.await.unwrap();
     assert!(matches!(second.await, Err(SubmitError::Store(StoreError::Full { .. }))));
     assert!(matches!(third.await, Err(SubmitError::Store(StoreError::Full { .. }))));
@@ -149,16 +170,40 @@ async fn a_full_queue_refuses_and_what_waits_goes_into_one_group() {
 }
 
 #[tokio::test]
+async fn a_refused_group_does_not_count_as_having_saved_the_clock() {
+    let (store, _open, _entries) = Gated::new([Ok(()), Err(FULL), Ok(())]);
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    writer.submit(vec![put("a")]).await.unwrap_err();
+    let results = writer.submit(vec![put("a")]).await.unwrap();
+    let Ok(Applied::Committed(receipt)) = results[0] else { panic!("{results:?}") };
+    thread.stop().unwrap();
+    let row = store.inner.get(Column::Local, crate::store::rows::local::CLOCK).unwrap().unwrap();
+    let floor = Stamp::from_bits(u64::from_be_bytes(row.try_into().unwrap()));
+    assert!(floor >= receipt.stamp, "{floor:?} is before {:?}", receipt.stamp);
+}
+
+#[tokio::test]
+async fn without_room_writes_are_refused_and_the_dead_are_still_removed() {
+    let (store, _open, _entries) = Gated::new(std::iter::repeat_n(Ok(()), 8));
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    writer.submit(vec![put("a")]).await.unwrap();
+    writer.submit(vec![delete("a")]).await.unwrap();
+    store.full.store(true, Ordering::Relaxed);
+    let refused = writer.submit(vec![put("b")]).await;
+    assert!(matches!(refused, Err(SubmitError::Store(StoreError::Full { .. }))), "{refused:?}");
+    assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), 1);
+    store.full.store(false, Ordering::Relaxed);
+    writer.submit(vec![put("b")]).await.unwrap();
+    thread.stop().unwrap();
+}
+
+#[tokio::test]
 async fn the_dead_are_removed_step_by_step() {
     let store = Arc::new(MemoryStore::default());
     let (writer, thread) = start_on(store, Durability::Async(Duration::from_millis(1)), 8 << 20);
     let keys: Vec<_> = (0..2 * COLLECT_STEP + 1).map(|number| format!("k/{number}")).collect();
     writer.submit(keys.iter().map(|key| put(key)).collect()).await.unwrap();
-    let delete = |key: &String| Write {
-        record: RecordId::value(Key::client(key).unwrap()),
-        command: Command::delete(VersionId::new(Uuid::new_v4())),
-    };
-    writer.submit(keys.iter().map(delete).collect()).await.unwrap();
+    writer.submit(keys.iter().map(|key| delete(key)).collect()).await.unwrap();
     assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), keys.len() as u64);
     assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), 0);
     thread.stop().unwrap();
