@@ -12,6 +12,9 @@ use thiserror::Error;
 /// The configuration that is read, and written if it is not there, when none is named.
 pub const DEFAULT_FILE: &str = "config.yaml";
 
+/// What the names of variables begin with that are settings.
+const SETTINGS: &str = "KVS__";
+
 /// What the program wants to know of its environment, read once.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -34,7 +37,10 @@ impl Environment {
             home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
             server: named("KVS_SERVER"),
             token: named("KVS_TOKEN"),
-            variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            variables: std::env::vars_os()
+                .map(|(name, value)| (text(name), text(value)))
+                .filter(|(name, _)| name.starts_with(SETTINGS))
+                .collect(),
         }
     }
 }

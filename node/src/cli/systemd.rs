@@ -10,7 +10,7 @@ use crate::daemon::InstanceName;
 
 /// Print a systemd unit that runs a node.
 ///
-/// The configuration must be there: the unit lets the node write to its data directory alone.
+/// The unit lets the node write to its data directory alone, which must be there and be the user's.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

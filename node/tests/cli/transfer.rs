@@ -96,6 +96,26 @@ nonsense
 }
 
 #[test]
+fn a_node_that_takes_less_at_once_is_given_less() {
+    let machine = Machine::new();
+    for (name, limits) in [
+        ("bytes", "limits:\n  value_size: 1KiB\n  batch_size: 1KiB\n"),
+        ("items", "limits:\n  batch_items: 3\n"),
+    ] {
+        machine.file(&format!("{name}.yaml"), &format!("port: 0\ndata_dir: {name}\n{limits}"));
+        machine.kvs(["start", name]).assert().success();
+        let url = machine.status(name)["address"].as_str().unwrap().to_owned();
+        let line = |number| format!("{{\"key\":\"k/{number}\",\"data\":\"{:100}\"}}\n", "x");
+        let large = format!("{{\"key\":\"large\",\"data\":\"{:1100}\"}}\n", "x");
+        let lines = (0..40).map(line).chain([large]).collect::<String>();
+        let large_fails = u64::from(name == "bytes");
+        let imported = to(&machine, &url, &lines).output().unwrap();
+        let imported = counts(std::str::from_utf8(&imported.stdout).unwrap());
+        assert_eq!(imported, [41 - large_fails, 0, 0, large_fails], "{name}");
+    }
+}
+
+#[test]
 fn what_expires_does_so_after_an_import_too() {
     let machine = Machine::new();
     let (first, second) = (machine.start("node1"), machine.start("node2"));

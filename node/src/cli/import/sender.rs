@@ -1,7 +1,6 @@
 //! Writes the lines of an import in batches, and only where they change something.
 
-use std::collections::HashSet;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use kvs_client::{BatchItem, BatchOutcome, BatchResult, Client, ClientError};
 
@@ -74,12 +73,12 @@ impl Sender {
             match self.send(&part).await {
                 Ok(()) => {}
                 // The node takes less at once than we thought.
-                Err(error) if error.status() == Some(413) && part.len() > 1 => {
+                Err(error) if is_refusal(&error) && part.len() > 1 => {
                     let second = part.split_off(part.len() / 2);
                     parts.push_front(second);
                     parts.push_front(part);
                 }
-                Err(error) if error.status() == Some(413) => self.refuse_all(&part, &error),
+                Err(error) if is_refusal(&error) => self.refuse_all(&part, &error),
                 Err(error) => return Err(interrupted(&part, &error)),
             }
         }
@@ -130,6 +129,11 @@ impl Sender {
         self.complaints.push(format!("line {number}: key {}: {why}", line.key));
         self.counts.failed += 1;
     }
+}
+
+/// Whether the node refused a batch as a whole: its body is too large, or it has too many items.
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(error.status(), Some(413 | 422))
 }
 
 /// What to do with a line.
