@@ -195,7 +195,7 @@ struct Thread {
     jobs: Receiver<Job>,
     figures: Arc<WriterFigures>,
     committed: watch::Sender<u64>,
-    /// Until when what was written must be on disk.
+    /// When what was written is to be brought to disk.
     unsynced: Option<Instant>,
 }
 
@@ -337,7 +337,8 @@ impl Thread {
             self.committed.send_replace(self.parts.applier.last_sequence());
         }
         if let Durability::Async(within) = self.parts.durability {
-            self.unsynced.get_or_insert_with(|| monotonic() + within);
+            // The flush must have ended within that time, so it begins at half of it.
+            self.unsynced.get_or_insert_with(|| monotonic() + within / 2);
             if self.unsynced.is_some_and(|due| due <= monotonic()) {
                 self.sync();
             }
