@@ -1,0 +1,30 @@
+//! Power loss at random instants: what was not synced is gone, and nothing acknowledged with it.
+
+use std::time::Duration;
+
+use crate::process::Home;
+use crate::seed;
+use crate::simulated_power::Power;
+use crate::trial::Trial;
+
+/// Short, so that many of them pass in a round.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_write_is_lost_by_power_loss() {
+    let home = Home::new("durability: sync\n");
+    let Some(power) = Power::of(&home) else { return };
+    let trial = Trial::new(home, Some(power), Duration::ZERO);
+    trial.run(seed::rounds(6)).await.tell("sync");
+}
+
+/// The age of a write is the time from when its client had the answer to just before the kill; both
+/// make the test stricter than the node's own view.
+#[tokio::test(flavor = "multi_thread")]
+async fn async_loses_nothing_older_than_flush_interval() {
+    let interval = FLUSH_INTERVAL.as_millis();
+    let home = Home::new(&format!("durability: async\nflush_interval: {interval}ms\n"));
+    let Some(power) = Power::of(&home) else { return };
+    let trial = Trial::new(home, Some(power), FLUSH_INTERVAL);
+    trial.run(seed::rounds(6)).await.tell("async");
+}
