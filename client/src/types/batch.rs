@@ -83,8 +83,10 @@ fn as_put<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error
     value.serialize_as("value", serializer)
 }
 
-/// Every field an item can have. A tagged enum would do, but serde buffers what it tags, and JSON
-/// text does not survive that byte for byte.
+/// One operation: `get` takes a key; `delete` a key and perhaps `if_match`; `put` a key, either
+/// `value` or `content_type` with `data_base64`, and the rest if wanted.
+// A tagged enum would do, but serde buffers what it tags, and JSON text does not survive that byte
+// for byte.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -206,7 +208,7 @@ pub enum BatchOutcome {
     },
 }
 
-/// Every field a result can have.
+/// What became of one item: `status`, and what a request of its own would have answered.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(super) struct BatchResultFields {

@@ -16,7 +16,6 @@ pub struct Page<T> {
 
 /// One direct child of a listed prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListItem {
     /// The child's own segment, for example `FI`.
     pub name: String,

@@ -58,13 +58,19 @@ pub struct MetadataPatch {
     pub mode: Option<ModeSetting>,
     /// The default time to live of values written here, for example `1h`.
     #[serde(default, skip_serializing_if = "Field::is_keep")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, required = false))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            value_type = Option<String>,
+            required = false,
+            pattern = "^[1-9][0-9]{0,3}(s|m|h|d)$",
+        )
+    )]
     pub ttl: Field<String>,
 }
 
 /// A mode to set, in either notation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged, expecting = "a mode is text like `cdwr--wr---r` or a number from 0 to 4095")]
 pub enum ModeSetting {
     /// Twelve letters or dashes, for example `cdwr--wr---r`.

@@ -6,13 +6,17 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         Ref, RefOr,
-        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type},
+        schema::{
+            AllOfBuilder, AnyOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema,
+            SchemaType, Type,
+        },
     },
 };
 
 use super::{
     batch::{BatchItem, BatchItemFields, BatchResult, BatchResultFields},
-    list::Page,
+    list::{ItemMetadata, ListItem, Page},
+    metadata::ModeSetting,
     value::Value,
 };
 
@@ -64,6 +68,62 @@ impl PartialSchema for BatchResult {
 impl ToSchema for BatchResult {
     fn schemas(schemas: &mut Named) {
         BatchResultFields::schemas(schemas);
+    }
+}
+
+/// A derive would have the metadata be `null` where it is left out.
+impl PartialSchema for ListItem {
+    fn schema() -> RefOr<Schema> {
+        let text = |about: &'static str| described(String::schema(), about);
+        let flag = |about: &'static str| described(bool::schema(), about);
+        let own = ObjectBuilder::new()
+            .property("name", text("The child's own segment, for example `FI`."))
+            .required("name")
+            .property("key", text("The child's whole key, for example `iso/3166-1/FI`."))
+            .required("key")
+            .property("value", flag("Whether a value is stored at this key."))
+            .required("value")
+            .property("children", flag("Whether anything lies below this key."))
+            .required("children")
+            .build();
+        let about = "One direct child of a listed prefix; with `metadata=true`, and where a value \
+                     is stored, with its version, times, size and type.";
+        let whole =
+            AllOfBuilder::new().item(own.clone()).item(Ref::from_schema_name("ItemMetadata"));
+        AnyOfBuilder::new().item(whole).item(own).description(Some(about)).into()
+    }
+}
+
+impl ToSchema for ListItem {
+    fn schemas(schemas: &mut Named) {
+        schemas.push((ItemMetadata::name().into_owned(), ItemMetadata::schema()));
+    }
+}
+
+impl PartialSchema for ModeSetting {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^([c-][d-][w-][r-]){3}$"))
+            .description(Some("Twelve letters or dashes, for example `cdwr--wr---r`."));
+        let bits = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0))
+            .maximum(Some(0xFFF))
+            .description(Some("The same twelve bits, 0 to 4095."));
+        OneOfBuilder::new().item(text).item(bits).into()
+    }
+}
+
+impl ToSchema for ModeSetting {}
+
+fn described(schema: RefOr<Schema>, about: &str) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.description = Some(about.to_owned());
+            object.into()
+        }
+        other => other,
     }
 }
 

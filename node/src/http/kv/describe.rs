@@ -7,7 +7,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{AnyOfBuilder, Schema};
 
 use crate::http::openapi::describe::{
-    Describe as _, JSON, answer, anything, bytes, reference, switch, text_like, with_header,
+    Describe as _, JSON, answer, anything, bytes, reference, switch, text, text_like, with_header,
 };
 
 /// A time to live from one second up.
@@ -23,7 +23,7 @@ pub(in crate::http) fn read(operation: OperationBuilder) -> OperationBuilder {
     operation
         .query("raw", switch(), "Answer the bytes as they were sent, and nothing else.")
         .query("revision", text_like(UUID), "Read this version, as `_history` lists them.")
-        .header("If-None-Match", text_like(TAGS), "Answer 304 if the version is one of these.")
+        .header("If-None-Match", text(), "Answer 304 if one of these tags is the version's.")
         .answers_with(200, tagged(answer(found, &bodies)))
         .answers_with(304, tagged(answer("The client has this version.", &[])))
         .refuses(&[404])
@@ -33,6 +33,7 @@ pub(in crate::http) fn write(operation: OperationBuilder) -> OperationBuilder {
     let what = "JSON, kept byte for byte; or bytes of any other type, kept with that type. JSON is \
                 also what comes without a type, or with that of an HTML form.";
     conditional(operation)
+        .header("If-None-Match", text_like(TAGS), "`*`: only where nothing is. Not with If-Match.")
         .query("ttl", text_like(TTL), "How long the value lives, from one second up.")
         .header("Kvs-Ttl", text_like(TTL), "As the query parameter `ttl`.")
         .takes(&[(JSON, anything()), ("application/octet-stream", bytes().into())], what)
@@ -58,9 +59,7 @@ pub(in crate::http) fn delete(operation: OperationBuilder) -> OperationBuilder {
 
 /// Adds the headers that make a write conditional.
 pub(in crate::http) fn conditional(operation: OperationBuilder) -> OperationBuilder {
-    operation
-        .header("If-Match", text_like(TAGS), "Only over this version, or `*`: over any.")
-        .header("If-None-Match", text_like(TAGS), "`*`: only where nothing is.")
+    operation.header("If-Match", text_like(TAGS), "Only over this version, or `*`: over any.")
 }
 
 /// The answer to a write, with its entity tag.
