@@ -13,6 +13,7 @@ mod lock;
 mod memory;
 mod rocks;
 pub mod rows;
+mod wal;
 
 use std::fmt;
 

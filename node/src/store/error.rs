@@ -38,6 +38,13 @@ pub enum StoreError {
     Failed(String),
 }
 
+impl StoreError {
+    /// Whether a row is damaged, and not the whole store.
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Row { .. })
+    }
+}
+
 /// A store could not be opened. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -57,7 +64,7 @@ pub enum OpenError {
     /// A file of it is damaged.
     #[error("{path} is damaged: {reason}; restore it from a backup or a peer, the files were left as they are", path = .path.display())]
     Damaged {
-        /// The data directory.
+        /// The file, or the directory of files.
         path: PathBuf,
         /// What the store says, with the file's name.
         reason: String,

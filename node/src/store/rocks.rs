@@ -15,7 +15,7 @@ use rocksdb::{
 
 use self::hot::HotRows;
 use super::{
-    Batch, Cached, Change, Column, Cursor, Flush, OpenError, Read, Row, Store, StoreError,
+    Batch, Cached, Change, Column, Cursor, Flush, OpenError, Read, Row, Store, StoreError, wal,
 };
 
 /// The directory of the database's files within the data directory.
@@ -56,6 +56,7 @@ impl RocksStore {
     /// A damaged file, or another reason why it cannot be opened.
     pub fn open(data_dir: &Path, options: &RocksOptions) -> Result<Self, OpenError> {
         let path = data_dir.join(DIRECTORY);
+        check_log(&path)?;
         let hot = HotRows::new(options.block_cache / 4);
         // Its size of an entry is left to RocksDB.
         let cache = Cache::new_hyper_clock_cache(options.block_cache / 4 * 3, 0);
@@ -117,6 +118,20 @@ impl RocksStore {
             }
         }
         Ok(rocks)
+    }
+}
+
+fn check_log(path: &Path) -> Result<(), OpenError> {
+    match wal::find_damage(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(wal::Damage { log, at })) => {
+            let reason = format!("its record at byte {at} is not as it was written");
+            Err(OpenError::Damaged { path: log, reason })
+        }
+        Err(error) => {
+            let reason = format!("its log cannot be read: {error}");
+            Err(OpenError::Failed { path: path.to_owned(), reason })
+        }
     }
 }
 
