@@ -12,7 +12,7 @@ use kvs_core::{Stamp, Superseded};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-pub use apply::{Applied, Applier, Outcome, Receipt, Retention, Write, WriteResult};
+pub use apply::{Applied, Applier, Outcome, Receipt, Refused, Retention, Write, WriteResult};
 
 use crate::digest::Digest;
 use crate::store::{Flush, Store, StoreError};

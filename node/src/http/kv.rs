@@ -13,7 +13,7 @@ use kvs_core::{Body, Command, Key, RecordId, Version, VersionId};
 
 use super::value::{self, Shape};
 use super::{Answer, Call, Problem};
-use crate::writer::{Applied, Receipt, Write};
+use crate::writer::{Applied, Receipt, Refused, Write};
 
 pub(super) use patch::patch;
 
@@ -110,7 +110,8 @@ pub(super) async fn submit(
     let results = call.node.write(vec![write]).await?;
     match results.into_iter().next() {
         Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),
-        Some(Err(rejection)) => Ok(Err(rejection)),
+        Some(Err(Refused::Rejected(rejection))) => Ok(Err(rejection)),
+        Some(Err(refused @ Refused::Damaged)) => Err(refused.into()),
         Some(Ok(Applied::Lost(_) | Applied::Known)) | None => {
             Err(Problem::Internal("a write of this node was not committed".to_owned()))
         }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::node::ReadError;
 use crate::records::BadCursor;
 use crate::store::StoreError;
-use crate::writer::SubmitError;
+use crate::writer::{Refused, SubmitError};
 
 /// Why a request is not answered as it asks. `Display` is what the client reads.
 #[derive(Debug, Error)]
@@ -41,7 +41,9 @@ pub enum Problem {
     #[error("{0}")]
     Cursor(#[from] BadCursor),
     /// A cursor is of a store that is not this one any more.
-    #[error("this cursor is not known here: the store has lost or replaced what it points into; leave it out to start from the beginning")]
+    #[error(
+        "this cursor is not known here: the store has lost or replaced what it points into; leave it out to start from the beginning"
+    )]
     CursorUnknown,
     /// The headers are larger than allowed.
     #[error("the headers have more than {0} bytes, the most that is allowed")]
@@ -102,7 +104,9 @@ pub enum Problem {
     #[error("{}", precondition(*.0))]
     Precondition(Option<VersionId>),
     /// The key changed under a patch again and again.
-    #[error("the key is being changed by others faster than this change can be computed; try again")]
+    #[error(
+        "the key is being changed by others faster than this change can be computed; try again"
+    )]
     Contended,
     /// The node takes no writes from clients.
     #[error("this node is in read-only mode: it takes no writes from clients")]
@@ -187,9 +191,11 @@ impl Problem {
             Self::ContentType(_) => {
                 look(S::UNSUPPORTED_MEDIA_TYPE, "content-type-malformed", "Malformed content type")
             }
-            Self::MediaType { .. } => {
-                look(S::UNSUPPORTED_MEDIA_TYPE, "content-type-not-taken", "Unsupported content type")
-            }
+            Self::MediaType { .. } => look(
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "content-type-not-taken",
+                "Unsupported content type",
+            ),
             Self::Content(_) => look(S::UNPROCESSABLE_ENTITY, "content-wrong", "Wrong content"),
             Self::Patch(_) => look(S::UNPROCESSABLE_ENTITY, "patch-impossible", "Impossible patch"),
             Self::TooLarge { .. } => look(S::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
@@ -198,7 +204,9 @@ impl Problem {
             Self::NoRevision(_) => look(S::NOT_FOUND, "revision-absent", "No such revision"),
             Self::NoRoute => look(S::NOT_FOUND, "no-route", "No such route"),
             Self::SwitchedOff { .. } => look(S::NOT_FOUND, "switched-off", "Switched off"),
-            Self::Method(_) => look(S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::Method(_) => {
+                look(S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
             Self::Precondition(_) => {
                 look(S::PRECONDITION_FAILED, "condition-failed", "Condition failed")
             }
@@ -301,6 +309,15 @@ impl From<SubmitError> for Problem {
             SubmitError::QueueFull => Self::QueueFull,
             SubmitError::Stopping => Self::Stopping,
             SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Rejected(rejection) => rejection.into(),
+            Refused::Damaged => Self::Damaged(refused.to_string()),
         }
     }
 }

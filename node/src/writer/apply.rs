@@ -15,6 +15,8 @@ use kvs_core::{
     UnixMillis, Version, VersionId, decide,
 };
 
+use thiserror::Error;
+
 use crate::local::LocalState;
 use crate::store::{Batch, Column, Flush, Read, Store, StoreError, rows};
 
@@ -45,7 +47,18 @@ impl Write {
 }
 
 /// What became of a write.
-pub type WriteResult = Result<Applied, Rejection>;
+pub type WriteResult = Result<Applied, Refused>;
+
+/// Why one write was not carried out, though the others of its group were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Its command does not fit what is there.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// What it would replace cannot be read; the log names it.
+    #[error("the current version is damaged")]
+    Damaged,
+}
 
 /// What a write that was not rejected did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +179,7 @@ impl Applier {
     /// # Errors
     ///
     /// The store could not be read or written; [`StoreError`] says whether anything was changed.
+    /// Damage to one record refuses only the writes to it.
     pub fn apply(
         &mut self,
         store: &dyn Store,
@@ -177,7 +191,13 @@ impl Applier {
         let overlay = HashMap::new();
         let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
         for write in writes {
-            let result = self.write(&mut group, write)?;
+            let result = match self.write(&mut group, write) {
+                Err(error) if error.is_damage() => {
+                    tracing::error!(%error, "a write is refused: what it would replace is damaged");
+                    Err(Refused::Damaged)
+                }
+                result => result?,
+            };
             group.outcome.results.push(result);
         }
         self.finish(store, group, flush)
@@ -209,6 +229,7 @@ impl Applier {
         floor
     }
 
+    /// Adds what a write does to the group. An error adds nothing.
     fn write(&mut self, group: &mut Group<'_>, write: Write) -> Result<WriteResult, StoreError> {
         let row = write.record.encode();
         let current = group.current(&row)?;
@@ -235,7 +256,7 @@ impl Applier {
                 (Ok(Applied::Lost(reason)), current.transpose()?)
             }
             Decision::Known => (Ok(Applied::Known), current),
-            Decision::Reject(rejection) => (Err(rejection), current),
+            Decision::Reject(rejection) => (Err(rejection.into()), current),
         };
         group.overlay.insert(row, current);
         Ok(result)
@@ -284,18 +305,18 @@ impl Applier {
         loser: &Version,
         reason: Superseded,
     ) -> Result<Current, StoreError> {
-        group.outcome.superseded.push(reason);
         let id = RevisionId { stamp: loser.stamp, uuid: loser.uuid };
         if current.local.revisions.contains(&id) {
+            group.outcome.superseded.push(reason);
             return Ok(current);
         }
-        let before = current.local.revisions.clone();
-        let mut revisions = before.clone();
+        let named = |error| rows::damaged(Column::Data, row, error);
+        let (_, version) = codec::decode_row(&Bytes::from(current.row.clone())).map_err(named)?;
+        group.outcome.superseded.push(reason);
+        let mut revisions = current.local.revisions.clone();
         let encode = || Some(codec::encode(loser));
         self.add_revision(group, record, &mut revisions, id, reason, encode);
-        if revisions != before {
-            let named = |error| rows::damaged(Column::Data, row, error);
-            let (_, version) = codec::decode_row(&Bytes::from(current.row)).map_err(named)?;
+        if revisions != current.local.revisions {
             current.local.revisions = revisions;
             current.row = codec::encode_row(&current.local, &version);
             group.batch.put(Column::Data, row, &current.row);

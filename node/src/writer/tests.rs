@@ -79,6 +79,8 @@ struct Gated {
     full: AtomicBool,
 }
 
+/// A key whose row cannot be read.
+const DAMAGED: &str = "damaged";
 const FULL: StoreError = StoreError::Full { free: 1, reserve: 2 };
 
 impl Gated {
@@ -128,6 +130,9 @@ impl Store for Gated {
 
 impl Read for Gated {
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if key == RecordId::value(Key::client(DAMAGED).unwrap()).encode() {
+            return Err(StoreError::Damaged("a block".into()));
+        }
         self.inner.get(column, key)
     }
 
@@ -180,6 +185,16 @@ async fn a_refused_group_does_not_count_as_having_saved_the_clock() {
     let row = store.inner.get(Column::Local, crate::store::rows::local::CLOCK).unwrap().unwrap();
     let floor = Stamp::from_bits(u64::from_be_bytes(row.try_into().unwrap()));
     assert!(floor >= receipt.stamp, "{floor:?} is before {:?}", receipt.stamp);
+}
+
+#[tokio::test]
+async fn damage_to_one_record_refuses_no_write_to_another() {
+    let (store, _open, _entries) = Gated::new([Ok(()), Ok(())]);
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    let results = writer.submit(vec![put("a"), put(DAMAGED), put("b")]).await.unwrap();
+    assert!(matches!(results[..], [Ok(_), Err(Refused::Damaged), Ok(_)]), "{results:?}");
+    thread.stop().unwrap();
+    assert_eq!(writer.figures().commits.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! Everything here runs the real program on a real file system. Random choices come from a seed that
 //! is printed; `KVS_SEED` gives it back, `KVS_ROUNDS` asks for more rounds.
 
+#![expect(clippy::print_stdout, reason = "a test says its seed, what it skips, and what it found")]
+
 mod seed;
 mod wait;
 

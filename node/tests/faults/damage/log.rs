@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 
-use super::{KEYS, files, flip, key, put_keys, value};
+use super::{files, flip, key, put_keys, value};
 use crate::process::Home;
 
 /// A home whose node was killed with everything in its log, and the values of the keys.
@@ -34,8 +34,8 @@ async fn a_torn_tail_of_the_log_is_what_a_crash_leaves() {
     file.set_len(fs::metadata(&log).unwrap().len() - 10).unwrap();
     let node = home.start();
     let client = node.client();
-    for number in 0..KEYS {
-        assert_eq!(client.get_raw(&key(number)).await.unwrap().data, texts[number].as_bytes());
+    for (number, text) in texts.iter().enumerate() {
+        assert_eq!(client.get_raw(&key(number)).await.unwrap().data, text.as_bytes());
     }
     assert_eq!(client.head("last").await.unwrap(), None, "the torn write");
     client.put("last", value("2")).await.unwrap();
