@@ -5,11 +5,11 @@ mod cursor;
 mod history;
 mod listing;
 
+use std::fmt;
+
 use bytes::Bytes;
 use kvs_core::codec::{self, Local};
-use kvs_core::{
-    Absence, Body, Head, Key, Meta, RecordId, UnixMillis, Version,
-};
+use kvs_core::{Absence, Body, Head, Key, Meta, RecordId, UnixMillis, Version};
 
 pub use changes::{Change, Operation, Position, TimePosition, TimeRange};
 pub use cursor::{BadCursor, Cursor};
@@ -30,6 +30,12 @@ pub struct View<'a> {
     pub now: UnixMillis,
     /// How many rows one call may look at before it returns what it has, with a position to go on.
     pub scan_keys: usize,
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({:?} at {})", self.caller, self.now)
+    }
 }
 
 impl View<'_> {

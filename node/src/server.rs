@@ -148,7 +148,10 @@ fn of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),
-        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::ConnectionRefused | Kind::Interrupted
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::Interrupted
     )
 }
 
@@ -156,7 +159,10 @@ async fn drain(connections: Connections, within: Duration) {
     let tasks: TaskTracker = connections.tasks().clone();
     tasks.close();
     if tokio::time::timeout(within, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "connections are dropped: they did not end in time");
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections are dropped: they did not end in time"
+        );
         connections.abandon();
         tasks.wait().await;
     }

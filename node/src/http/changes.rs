@@ -12,9 +12,7 @@ use super::page::{PageBody, answer};
 use super::query::Query;
 use super::{Answer, Call, Problem, sse};
 use crate::node::Node;
-use crate::records::{
-    Change, Cursor, Operation, Page, Position, TimePosition, TimeRange,
-};
+use crate::records::{Change, Cursor, Operation, Page, Position, TimePosition, TimeRange};
 
 /// Lists changes, or opens a stream of them.
 pub(super) async fn changes(mut call: Call, prefix: Prefix) -> Answer {
@@ -48,12 +46,7 @@ async fn between(
     Ok(answer(JSON_CONTENT_TYPE, body.await?))
 }
 
-async fn in_commit_order(
-    call: Call,
-    prefix: Prefix,
-    after: Option<&str>,
-    limit: usize,
-) -> Answer {
+async fn in_commit_order(call: Call, prefix: Prefix, after: Option<&str>, limit: usize) -> Answer {
     let from = match after {
         None => call.node.first_position(),
         Some(text) => position(&call.node, text)?.ok_or(Problem::CursorUnknown)?,

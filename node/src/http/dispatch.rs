@@ -49,6 +49,11 @@ impl App {
         Self { peer: peer.into(), ..self }
     }
 
+    /// The node that answers.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// The node's settings.
     pub fn settings(&self) -> &Settings {
         self.node.settings()
@@ -61,18 +66,7 @@ pub fn router(app: App) -> Router {
     Router::new().fallback(serve).with_state(app)
 }
 
-/// Answers a request. One that may change something becomes a task of its own: whether it is
-/// carried out then does not depend on whether the client stays to hear of it.
 async fn serve(State(app): State<App>, request: Request) -> Response<Body> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        return respond(app, request).await;
-    }
-    let node = app.node.clone();
-    let carried_out = node.spawn(respond(app, request)).await;
-    carried_out.unwrap_or_else(|panic| Problem::Internal(panic.to_string()).answer())
-}
-
-async fn respond(app: App, request: Request) -> Response<Body> {
     let (started, shared) = (monotonic(), app.shared.clone());
     let mut route = None;
     let answer = answer(app, request, &mut route).await;
@@ -123,7 +117,8 @@ impl<'a> Place<'a> {
         let Some(rest) = path.strip_prefix("/kv/") else {
             return if path == "/kv" { Err(KeyError::Empty.into()) } else { Ok(Self::Fixed(path)) };
         };
-        if ROUTES.iter().any(|route| matches!(route.endpoint, Endpoint::Fixed(at, _) if at == path)) {
+        if ROUTES.iter().any(|route| matches!(route.endpoint, Endpoint::Fixed(at, _) if at == path))
+        {
             return Ok(Self::Fixed(path));
         }
         let (above, last) = rest.rsplit_once('/').unwrap_or(("", rest));
@@ -158,9 +153,7 @@ impl<'a> Place<'a> {
             (Endpoint::Key(_, handler), Self::Key(path) | Self::Sub(path, _)) => {
                 Ok(handler(call, Key::from_url_path(path)?))
             }
-            (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => {
-                Ok(handler(call, prefix(path)?))
-            }
+            (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => Ok(handler(call, prefix(path)?)),
             (Endpoint::Key(..) | Endpoint::Prefix(..), _) => Err(Problem::NoRoute),
         }
     }
@@ -174,11 +167,7 @@ fn is_sub_resource(name: &str) -> bool {
 }
 
 fn prefix(path: &str) -> Result<Prefix, KeyError> {
-    if path.is_empty() {
-        Ok(Prefix::Root)
-    } else {
-        Key::from_url_path(path).map(Prefix::Under)
-    }
+    if path.is_empty() { Ok(Prefix::Root) } else { Key::from_url_path(path).map(Prefix::Under) }
 }
 
 async fn read_body(rule: BodyRule, settings: &Settings, body: Body) -> Result<Bytes, Problem> {

@@ -45,7 +45,9 @@ impl Query {
         match self.take(name).as_deref() {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
-            Some(_) => Err(Problem::query(name, "is a switch: leave its value out, or true or false")),
+            Some(_) => {
+                Err(Problem::query(name, "is a switch: leave its value out, or true or false"))
+            }
         }
     }
 

@@ -165,10 +165,12 @@ impl View<'_> {
         while let Some((row, _)) = deaths.next()? {
             let (death, record) = rows::read_timed(Column::Dies, row)?;
             // Deaths of one stamp are told together: a position lies between stamps.
-            if death > at.expired && (items.len() >= limit || seen >= budget) {
+            let full = items.len() >= limit || seen >= budget;
+            if full && death > at.expired {
                 at.expired = death;
                 return Ok(true);
             }
+            at.expired = death;
             seen += 1;
             let position = Position { expired: death.next(), ..*at };
             items.extend(self.change(prefix, &record.encode(), position, Some(death))?);

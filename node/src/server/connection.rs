@@ -1,5 +1,6 @@
 //! One connection: its limits, its requests, its end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -8,18 +9,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use futures_util::future::Either;
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use kvs_config::Limits;
 use tokio::net::TcpStream;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::cors;
-use crate::http::{self, App};
+use crate::http::{self, App, Problem};
+use crate::node::Node;
 
 /// Room for the request line beside the headers: a key has up to 1 KiB, thrice that when
 /// percent-encoded, and a cursor as much again.
@@ -68,6 +75,7 @@ impl Connections {
     /// Serves the requests that come on `stream`, in a task of its own.
     pub(super) fn serve(&self, stream: TcpStream, peer: IpAddr) {
         let app = self.app.clone().from_peer(peer);
+        let node = app.node().clone();
         let cors = cors::layer(&app.settings().cors_allowed_origins);
         let router = http::router(app);
         let router = match cors {
@@ -75,7 +83,8 @@ impl Connections {
             None => router,
         };
         let (builder, leaving) = (self.builder.clone(), self.leaving.clone());
-        let serving = serve(builder, stream, router, leaving, self.patience);
+        let requests = Requests { node, router };
+        let serving = serve(builder, stream, requests, leaving, self.patience);
         self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(serving));
     }
 }
@@ -103,7 +112,7 @@ fn builder(executor: Tracked, limits: &Limits) -> Builder<Tracked> {
 async fn serve(
     builder: Arc<Builder<Tracked>>,
     stream: TcpStream,
-    router: Router,
+    requests: Requests,
     leaving: CancellationToken,
     patience: Duration,
 ) {
@@ -111,7 +120,7 @@ async fn serve(
     let noting = asked.clone();
     let service = service_fn(move |request| {
         noting.store(true, Ordering::Relaxed);
-        router.clone().call(request)
+        requests.begin(request)
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let silent = pin!(stays_silent(&asked, patience));
@@ -123,6 +132,34 @@ async fn serve(
     }
     connection.as_mut().graceful_shutdown();
     let _ended = connection.await;
+}
+
+/// How requests are begun.
+struct Requests {
+    node: Arc<Node>,
+    router: Router,
+}
+
+impl Requests {
+    /// Begins with a request. One that may change something becomes a task of its own at once:
+    /// whether it is carried out, once it has come whole, then does not depend on whether its client
+    /// stays to hear of it. The connection, seeing the client leave, drops the future returned here,
+    /// perhaps before it is polled for the first time.
+    fn begin(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+        let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let answering = self.router.clone().call(request);
+        if only_reads {
+            return Either::Left(answering);
+        }
+        let carried_out = self.node.spawn(answering);
+        Either::Right(async move {
+            let panicked = |panic: JoinError| Ok(Problem::Internal(panic.to_string()).answer());
+            carried_out.await.unwrap_or_else(panicked)
+        })
+    }
 }
 
 /// Ends if no request came within `patience`. The HTTP/1 parser has a bound of its own for each

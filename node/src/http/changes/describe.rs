@@ -18,7 +18,8 @@ const SAID: &str = "With `since` or `until`: what changed in that span, in the o
 
 /// `_changes`.
 pub(in crate::http) fn changes(operation: OperationBuilder) -> OperationBuilder {
-    let bodies = [(JSON_CONTENT_TYPE, reference::<Page<Change>>()), (sse::CONTENT_TYPE, text().into())];
+    let bodies =
+        [(JSON_CONTENT_TYPE, reference::<Page<Change>>()), (sse::CONTENT_TYPE, text().into())];
     let time = "Unix milliseconds or RFC 3339, for example 2026-01-31T12:00:00Z.";
     operation
         .query("since", text(), &format!("The first instant of the span: {time}"))

@@ -54,7 +54,11 @@ mod tests {
         assert_eq!(span("").unwrap(), None);
         assert_eq!(span("since=5").unwrap(), Some((5, u64::MAX)));
         assert_eq!(span("until=0").unwrap(), Some((0, 0)));
-        for text in ["1970-01-01T00:00:01.5Z", "1970-01-01T01:00:01.5+01:00", "1970-01-01T01:00:01.5%2B01:00"] {
+        for text in [
+            "1970-01-01T00:00:01.5Z",
+            "1970-01-01T01:00:01.5+01:00",
+            "1970-01-01T01:00:01.5%2B01:00",
+        ] {
             assert_eq!(span(&format!("since={text}")).unwrap(), Some((1500, u64::MAX)), "{text}");
         }
     }

@@ -23,11 +23,15 @@ pub(in crate::http) fn state(operation: OperationBuilder) -> OperationBuilder {
 
 /// `/members/`.
 pub(in crate::http) fn members(operation: OperationBuilder) -> OperationBuilder {
-    operation.answers::<Members>(200, "The nodes that this one knows, itself included.").refuses(&[404])
+    operation
+        .answers::<Members>(200, "The nodes that this one knows, itself included.")
+        .refuses(&[404])
 }
 
 /// `/metrics`.
 pub(in crate::http) fn metrics(operation: OperationBuilder) -> OperationBuilder {
     let said = "Figures in the OpenMetrics text format. There are no keys or values in them.";
-    operation.answers_with(200, answer(said, &[(metrics::CONTENT_TYPE, text().into())])).refuses(&[404])
+    operation
+        .answers_with(200, answer(said, &[(metrics::CONTENT_TYPE, text().into())]))
+        .refuses(&[404])
 }

@@ -32,7 +32,11 @@ pub(in crate::http) fn tree(operation: OperationBuilder) -> OperationBuilder {
     operation
         .query("limit", count(1, tree::MOST_ITEMS), "The most values of a page; 500 without it.")
         .query("after", text(), AFTER)
-        .query("depth", count(1, tree::DEEPEST), "How many segments below the prefix; 64 without it.")
+        .query(
+            "depth",
+            count(1, tree::DEEPEST),
+            "How many segments below the prefix; 64 without it.",
+        )
         .query("format", one_of(&["json", "nested"]), "What the answer looks like.")
         .answers_with(200, answer(said, &bodies))
 }

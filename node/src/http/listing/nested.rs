@@ -118,11 +118,16 @@ mod tests {
 
     #[test]
     fn segments_become_objects_and_a_value_with_keys_below_it_is_named_value() {
-        let entries =
-            [("a", "1"), ("a/b/c", "2"), ("a/b/d", "[ 3 ]"), ("a/e", "4"), ("f/g", "5"), ("h", "6")];
+        let entries = [
+            ("a", "1"),
+            ("a/b/c", "2"),
+            ("a/b/d", "[ 3 ]"),
+            ("a/e", "4"),
+            ("f/g", "5"),
+            ("h", "6"),
+        ];
         let (text, _) = tree(0, 1 << 20, &entries);
-        let expected =
-            r#"{"a":{"_value":1,"b":{"c":2,"d":[ 3 ]},"e":4},"f":{"g":5},"h":6}"#;
+        let expected = r#"{"a":{"_value":1,"b":{"c":2,"d":[ 3 ]},"e":4},"f":{"g":5},"h":6}"#;
         assert_eq!(text, expected);
     }
 

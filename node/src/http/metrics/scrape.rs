@@ -38,10 +38,13 @@ impl Scrape {
         let started = i64::try_from(self.node.started().0 / 1_000).unwrap_or(i64::MAX);
         figures.gauge("start_time", "Unix time at which the node started", SECONDS, started)?;
         let current = self.node.mode();
-        let modes = [Mode::Normal, Mode::ReadOnly].map(|mode| (mode.name(), u64::from(mode == current)));
+        let modes =
+            [Mode::Normal, Mode::ReadOnly].map(|mode| (mode.name(), u64::from(mode == current)));
         figures.gauges("mode", "1 for what the node does with requests", None, "mode", modes)?;
         match process::resident_bytes() {
-            Some(bytes) => figures.gauge("resident_memory", "Memory of the process in RAM", BYTES, bytes),
+            Some(bytes) => {
+                figures.gauge("resident_memory", "Memory of the process in RAM", BYTES, bytes)
+            }
             None => Ok(()),
         }
     }
@@ -49,7 +52,9 @@ impl Scrape {
     fn requests(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
         let metrics = &self.shared.metrics;
         let counts = metrics.called().flat_map(|(name, operation)| {
-            operation.by_class().map(move |(class, count)| ([("operation", name), ("status", class)], count))
+            operation
+                .by_class()
+                .map(move |(class, count)| ([("operation", name), ("status", class)], count))
         });
         figures.counters("requests", "Requests that were answered", counts)?;
         figures.latencies(metrics)?;
@@ -60,7 +65,11 @@ impl Scrape {
     fn writer(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
         let of = self.node.writer().figures();
         figures.counter("commits", "Versions that were committed", &of.commits)?;
-        figures.counter("commit_groups", "Groups of writes, each one flush when durability is sync", &of.groups)?;
+        figures.counter(
+            "commit_groups",
+            "Groups of writes, each one flush when durability is sync",
+            &of.groups,
+        )?;
         figures.counter("collected", "Dead records that were forgotten", &of.collected)?;
         let superseded = Superseded::ALL.iter().zip(&of.superseded);
         let superseded =
@@ -147,7 +156,12 @@ impl Figures<'_, '_> {
             let latency = operation.latency();
             let labels = [("operation", name)];
             let mut encoder = encoder.encode_family(&labels)?;
-            encoder.encode_histogram::<NoLabelSet>(latency.sum, latency.count, &latency.buckets, None)?;
+            encoder.encode_histogram::<NoLabelSet>(
+                latency.sum,
+                latency.count,
+                &latency.buckets,
+                None,
+            )?;
         }
         Ok(())
     }

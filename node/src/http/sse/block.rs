@@ -29,5 +29,8 @@ pub(super) fn change(change: &Change<Position>) -> String {
 
 /// The last block of a reader that was cut off.
 pub(super) fn cut_off(position: &Position, backlog: usize) -> String {
-    format!(": more than {backlog} bytes were waiting for this reader; come back with this id\n{}", at(position))
+    format!(
+        ": more than {backlog} bytes were waiting for this reader; come back with this id\n{}",
+        at(position)
+    )
 }

@@ -1,7 +1,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kvs_core::{Body, Command, Condition, ContentType, Expiry, Key, RecordId, Stamp, Value, VersionId};
+use kvs_core::{
+    Body, Command, Condition, ContentType, Expiry, Key, RecordId, Stamp, Value, VersionId,
+};
 use uuid::Uuid;
 
 use super::*;

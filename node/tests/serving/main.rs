@@ -1,0 +1,10 @@
+//! A node behind a socket: lists, streams, the routes about the node, and what connections may do.
+
+mod changes;
+mod connections;
+mod drain;
+mod lists;
+mod node;
+mod served;
+mod streams;
+mod trees;
