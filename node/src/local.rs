@@ -106,7 +106,7 @@ pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalStat
 fn check_format(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
     let failed = |reason| OpenError::Failed { path: path.to_owned(), reason };
     let row = store.get(Column::Local, local::FORMAT).map_err(|error| failed(error.to_string()))?;
-    match row.as_deref().map(|bytes| number(bytes)) {
+    match row.as_deref().map(number) {
         None => Ok(()),
         Some(Some(found)) if found <= STORE_FORMAT => Ok(()),
         Some(Some(found)) => {
@@ -153,14 +153,13 @@ fn read_or_make_identity(
     now: UnixMillis,
     batch: &mut Batch,
 ) -> Result<Identity, StoreError> {
-    let row = match read_json(store, local::IDENTITY)? {
-        Some(row) => row,
-        None => {
-            let row =
-                IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
-            put_json(batch, local::IDENTITY, &row)?;
-            row
-        }
+    let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
+    let row = if let Some(row) = known {
+        row
+    } else {
+        let row = IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
+        put_json(batch, local::IDENTITY, &row)?;
+        row
     };
     Ok(Identity {
         node: NodeId::new(row.node),
@@ -184,7 +183,12 @@ fn next_incarnations(
     }
 }
 
-fn last_sequence(store: &dyn Read) -> Result<u64, StoreError> {
+/// The sequence of the last commit that still shows in `log`; 0 if none does.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn last_sequence(store: &dyn Read) -> Result<u64, StoreError> {
     let last = store.last(Column::Log)?;
     Ok(last.and_then(|(row, _)| rows::log_sequence(&row)).unwrap_or(0))
 }

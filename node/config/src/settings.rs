@@ -30,8 +30,9 @@ settings! {
         /// TCP port for clients. 0 lets the system choose a free one.
         port: u16 = 8080, between(0, 65_535);
 
-        /// Folder for everything the node keeps; made when absent. A relative path is taken
-        /// from the folder where the node is started. One folder belongs to one node.
+        /// Folder for everything the node keeps; made when absent. A relative path in a file is
+        /// taken from the folder of that file, one in a variable or option from the current
+        /// folder. One folder belongs to one node.
         data_dir: PathBuf = PathBuf::from("./data");
 
         /// Refuses client writes with 403 and goes on serving reads.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::id::{GroupId, UserId};
 use crate::mode::Mode;
 
-/// What `_metadata` sets. A field that is absent falls back to what governs from above.
+/// What `_metadata` sets. The nearest metadata governs a key as a whole: its own, else that of the
+/// nearest ancestor that has some. A field that is absent there is at its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     /// Who owns the key, instead of whoever first wrote it.

@@ -40,7 +40,7 @@ fn what_was_left_by_a_dead_process_is_dead_until_it_is_forgotten() {
     // A live process has this pid, but it does not hold the file.
     std::fs::write(registry.pid_file(&name), format!("{}\n", std::process::id())).unwrap();
     assert_eq!(registry.state(&name).unwrap(), State::Dead { record: None });
-    assert_eq!(registry.names().unwrap(), [name.clone()]);
+    assert_eq!(registry.names().unwrap(), std::slice::from_ref(&name));
     registry.forget(&name).unwrap();
     assert_eq!(registry.state(&name).unwrap(), State::Absent);
 }

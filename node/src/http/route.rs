@@ -27,7 +27,7 @@ pub struct Route {
 }
 
 /// A handler's future.
-pub type Answering = BoxFuture<'static, Answer>;
+pub(super) type Answering = BoxFuture<'static, Answer>;
 
 /// Where a route is, and what answers. What a handler is given follows from where it is.
 #[derive(Clone, Copy, Debug)]

@@ -5,14 +5,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::digest;
+use crate::store::{Batch, Flush, rows};
 use crate::time::ManualClock;
 
 fn settings(dir: &Path) -> Settings {
-    let mut settings = Settings::default();
-    settings.data_dir = dir.to_owned();
-    settings.digest_leaves = 65_536;
-    settings.tombstone_retention = kvs_config::Duration::seconds(60);
-    settings
+    Settings { data_dir: dir.to_owned(), digest_leaves: 65_536, ..Settings::default() }
 }
 
 fn start(dir: &Path) -> Running {
@@ -61,12 +58,28 @@ async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() 
     assert!(node.digest.is_ready());
     assert_eq!(node.digest.root(), Some(derived(node)));
     assert_eq!(node.identity().node, identity);
-    assert_eq!(node.resume(before), Some(before));
+    assert_eq!(node.resume(before).unwrap(), Some(before));
     let newest = node.newest(&Caller::anonymous(), record("a/b")).await.unwrap();
     assert!(newest.is_some());
     put(node, "c").await;
     assert!(node.present_position().sequence > before.sequence);
     running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_position_is_known_as_soon_as_its_commit_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    let node = &running.node;
+    put(node, "a").await;
+    // As the writer does it, before it tells anybody.
+    let Position { sequence, .. } = node.present_position();
+    let mut batch = Batch::default();
+    batch.put(Column::Log, &rows::log(sequence + 1), &record("b").encode());
+    node.store.write(&batch, Flush::Later).unwrap();
+    let at = |sequence| Position { sequence, ..node.present_position() };
+    assert_eq!(node.resume(at(sequence + 1)).unwrap(), Some(at(sequence + 1)));
+    assert_eq!(node.resume(at(sequence + 2)).unwrap(), None);
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ fn first() -> Position {
     Position { incarnation: 1, sequence: 0, expired: kvs_core::Stamp::MIN }
 }
 
-const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[test]
 fn children_are_the_next_segments_each_once() {
@@ -326,7 +326,9 @@ proptest! {
     ) {
         let mut fixture = Fixture::new();
         fixture.scan_keys = scan_keys;
-        keys.iter().for_each(|key| fixture.put(key, Expiry::Never));
+        for key in &keys {
+            fixture.put(key, Expiry::Never);
+        }
         let mut sorted = keys.clone();
         sorted.sort_by(|a, b| a.split('/').cmp(b.split('/')));
         sorted.dedup();
