@@ -27,6 +27,9 @@ pub use rocks::{RocksOptions, RocksStore};
 /// A row's key and value, borrowed from where they lie.
 pub type Row<'a> = (&'a [u8], &'a [u8]);
 
+/// A row's key and value.
+pub type OwnedRow = (Vec<u8>, Vec<u8>);
+
 /// What can be read of a store, at one instant or as it is now.
 pub trait Read {
     /// The value of the row with this key.
@@ -44,7 +47,7 @@ pub trait Read {
     /// # Errors
     ///
     /// The row cannot be read, or is damaged.
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError>;
 }
 
 /// Walks rows in the order of their keys' bytes.

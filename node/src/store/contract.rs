@@ -75,7 +75,9 @@ fn a_cursor_seeks_within_its_range() {
         store.write(&batch(&puts), Flush::Later).unwrap();
         let mut cursor = store.cursor(Column::Data, b"b", b"d");
         let mut next = |seek: Option<&[u8]>| {
-            seek.into_iter().for_each(|key| cursor.seek(key));
+            if let Some(key) = seek {
+                cursor.seek(key);
+            }
             cursor.next().unwrap().map(|(key, _)| key.to_vec())
         };
         assert_eq!(next(None), Some(b"b".to_vec()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Batch, Cached, Change, Column, Cursor, Flush, Read, Row, Store, StoreError};
+use super::{Batch, Cached, Change, Column, Cursor, Flush, OwnedRow, Read, Row, Store, StoreError};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -71,7 +71,7 @@ impl Read for MemoryStore {
         Box::new(MemoryCursor::new(self.now(), column, start, end))
     }
 
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
         self.now().last(column)
     }
 }
@@ -85,7 +85,7 @@ impl Read for Arc<Columns> {
         Box::new(MemoryCursor::new(self.clone(), column, start, end))
     }
 
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
         let last = self.rows.get(&column).and_then(Rows::last_key_value);
         Ok(last.map(|(key, value)| (key.clone(), value.clone())))
     }

@@ -15,7 +15,8 @@ use rocksdb::{
 
 use self::hot::HotRows;
 use super::{
-    Batch, Cached, Change, Column, Cursor, Flush, OpenError, Read, Row, Store, StoreError, wal,
+    Batch, Cached, Change, Column, Cursor, Flush, OpenError, OwnedRow, Read, Row, Store,
+    StoreError, wal,
 };
 
 /// The directory of the database's files within the data directory.
@@ -272,7 +273,7 @@ impl Read for RocksStore {
         }
     }
 
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
         last(self.db.raw_iterator_cf(self.family(column)?))
     }
 }
@@ -300,7 +301,7 @@ impl Read for RocksSnapshot<'_> {
         }
     }
 
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
         last(self.snapshot.raw_iterator_cf(self.store.family(column)?))
     }
 }
@@ -313,7 +314,7 @@ fn range(start: &[u8], end: &[u8]) -> ReadOptions {
     options
 }
 
-fn last(mut rows: DBRawIterator<'_>) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn last(mut rows: DBRawIterator<'_>) -> Result<Option<OwnedRow>, StoreError> {
     rows.seek_to_last();
     rows.status().map_err(read_error)?;
     Ok(rows.item().map(|(key, value)| (key.to_vec(), value.to_vec())))

@@ -138,7 +138,7 @@ mod tests {
     fn a_large_row_is_not_kept_and_takes_its_smaller_forerunner_with_it() {
         let hot = HotRows::new(1 << 20);
         hot.written(&batch(b"k", Some(b"small")));
-        hot.written(&batch(b"k", Some(&[0; LARGEST + 1])));
+        hot.written(&batch(b"k", Some(&vec![0; LARGEST + 1])));
         assert_eq!(hot.get(b"k", || Ok(Cached::OnDisk)).unwrap(), Cached::OnDisk);
     }
 
