@@ -2,6 +2,8 @@
 
 pub(super) mod describe;
 
+use axum::body::Body;
+use http::Response;
 use kvs_client::{Health, JSON_CONTENT_TYPE, Member, Members};
 use serde::Serialize;
 
@@ -11,35 +13,35 @@ use crate::node::Node;
 
 /// `GET /livez`: this process answers. Says nothing of anything else, so that nobody restarts a
 /// node for what a restart does not mend.
-pub(super) async fn live(call: Call) -> Answer {
+pub(super) fn live(call: &Call) -> Answer {
     call.query.finish(&[])?;
-    json(&health(&call.node))
+    Ok(json(&health(&call.node)))
 }
 
 /// `GET /readyz`: requests are welcome.
-pub(super) async fn ready(call: Call) -> Answer {
+pub(super) fn ready(call: &Call) -> Answer {
     call.query.finish(&[])?;
     if call.node.stopping().is_cancelled() {
         return Err(Problem::NotReady("it is stopping"));
     }
-    json(&health(&call.node))
+    Ok(json(&health(&call.node)))
 }
 
 /// `GET /health`: what the node is and does. Without accounts everybody may know its identity.
-pub(super) async fn state(call: Call) -> Answer {
+pub(super) fn state(call: &Call) -> Answer {
     call.query.finish(&[])?;
     let status = if call.node.stopping().is_cancelled() { "stopping" } else { "ok" };
     let node_id = Some(call.node.identity().node.uuid());
-    json(&Health { status: status.to_owned(), node_id, ..health(&call.node) })
+    Ok(json(&Health { status: status.to_owned(), node_id, ..health(&call.node) }))
 }
 
 /// `GET /members/`: the nodes that this one knows. It stands alone.
-pub(super) async fn members(call: Call) -> Answer {
+pub(super) fn members(call: &Call) -> Answer {
     call.query.finish(&[])?;
     if !call.node.settings().members_public {
         return Err(Problem::SwitchedOff { switch: "members_public" });
     }
-    json(&Members { members: vec![this_node(&call)] })
+    Ok(json(&Members { members: vec![this_node(call)] }))
 }
 
 fn health(node: &Node) -> Health {
@@ -63,7 +65,7 @@ fn this_node(call: &Call) -> Member {
     Member { id, name, state: "alive".to_owned(), address }
 }
 
-fn json(body: &impl Serialize) -> Answer {
+fn json(body: &impl Serialize) -> Response<Body> {
     // Plain strings: nothing in them can fail to be written.
-    Ok(answer(JSON_CONTENT_TYPE, serde_json::to_vec(body).unwrap_or_default()))
+    answer(JSON_CONTENT_TYPE, serde_json::to_vec(body).unwrap_or_default())
 }

@@ -143,7 +143,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/livez", |call| Box::pin(health::live(call))),
+        endpoint: Endpoint::Fixed("/livez", |call| Box::pin(async move { health::live(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "livez",
@@ -152,7 +152,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/readyz", |call| Box::pin(health::ready(call))),
+        endpoint: Endpoint::Fixed("/readyz", |call| Box::pin(async move { health::ready(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "readyz",
@@ -161,7 +161,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/health", |call| Box::pin(health::state(call))),
+        endpoint: Endpoint::Fixed("/health", |call| Box::pin(async move { health::state(&call) })),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "health",
@@ -170,7 +170,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/members/", |call| Box::pin(health::members(call))),
+        endpoint: Endpoint::Fixed("/members/", |call| {
+            Box::pin(async move { health::members(&call) })
+        }),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "members",

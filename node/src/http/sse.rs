@@ -45,14 +45,12 @@ fn begin(call: &Call, after: Option<String>) -> Result<(Position, String), Probl
         let at = call.node.present_position();
         return Ok((at, block::at(&at)));
     };
-    Ok(match position(&call.node, &text)? {
-        Some(at) => (at, block::at(&at)),
-        None => {
-            let at = call.node.first_position();
-            let reset = Reset { reason: RESET.to_owned(), cursor: at.to_text() };
-            (at, block::event("reset", &at, &reset))
-        }
-    })
+    if let Some(at) = position(&call.node, &text)? {
+        return Ok((at, block::at(&at)));
+    }
+    let at = call.node.first_position();
+    let reset = Reset { reason: RESET.to_owned(), cursor: at.to_text() };
+    Ok((at, block::event("reset", &at, &reset)))
 }
 
 fn of_events(body: Body) -> Response<Body> {

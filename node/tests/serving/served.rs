@@ -72,11 +72,8 @@ pub(crate) async fn serve_with(adjust: impl FnOnce(&mut Settings)) -> Served {
 }
 
 pub(crate) fn settings(dir: &Path) -> Settings {
-    let mut settings = Settings::default();
-    settings.data_dir = dir.to_owned();
-    settings.port = 0;
-    settings.digest_leaves = 65_536;
-    settings
+    let data_dir = dir.to_owned();
+    Settings { data_dir, port: 0, digest_leaves: 65_536, ..Settings::default() }
 }
 
 impl Served {

@@ -57,7 +57,7 @@ async fn an_expiry_is_told_when_the_clock_comes_to_it() {
         (expired.op.as_str(), expired.key.as_str(), expired.uuid),
         ("expire", "a", put.uuid)
     );
-    served.clock.advance(Duration::from_secs(3600));
+    served.clock.advance(Duration::from_hours(1));
     assert_eq!(told(&mut watch).await, "expire b");
     served.stop().await;
 }

@@ -24,9 +24,10 @@ impl Rendered {
         let Body::Value(value) = &entry.version.body else { return Ok(Self::Json(Bytes::new())) };
         let damaged = |error| StoreError::Damaged(format!("the value of {:?}: {error}", entry.key));
         let bytes = value.bytes().map_err(damaged)?;
-        Ok(match value.content_type.is_json() {
-            true => Self::Json(bytes),
-            false => Self::Fields(fields(value.content_type.as_str(), &bytes)),
+        Ok(if value.content_type.is_json() {
+            Self::Json(bytes)
+        } else {
+            Self::Fields(fields(value.content_type.as_str(), &bytes))
         })
     }
 

@@ -7,7 +7,7 @@ pub(super) fn resident_bytes() -> Option<u64> {
     resident(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// The line `VmRSS:     1234 kB` (proc_pid_status(5)); the unit is 1,024 bytes.
+/// The line `VmRSS:     1234 kB` (see `proc_pid_status(5)`); the unit is 1,024 bytes.
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

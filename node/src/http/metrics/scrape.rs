@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kvs_core::Superseded;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, NoLabelSet,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
@@ -36,14 +38,14 @@ impl Scrape {
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         figures.info("build", "The program", &build)?;
         let started = i64::try_from(self.node.started().0 / 1_000).unwrap_or(i64::MAX);
-        figures.gauge("start_time", "Unix time at which the node started", SECONDS, started)?;
+        figures.gauge("start_time", "Unix time at which the node started", SECONDS, &started)?;
         let current = self.node.mode();
         let modes =
             [Mode::Normal, Mode::ReadOnly].map(|mode| (mode.name(), u64::from(mode == current)));
         figures.gauges("mode", "1 for what the node does with requests", None, "mode", modes)?;
         match process::resident_bytes() {
             Some(bytes) => {
-                figures.gauge("resident_memory", "Memory of the process in RAM", BYTES, bytes)
+                figures.gauge("resident_memory", "Memory of the process in RAM", BYTES, &bytes)
             }
             None => Ok(()),
         }
@@ -59,7 +61,7 @@ impl Scrape {
         figures.counters("requests", "Requests that were answered", counts)?;
         figures.latencies(metrics)?;
         let open = self.shared.streams.open() as u64;
-        figures.gauge("streams_open", "Streams of changes that are open", None, open)
+        figures.gauge("streams_open", "Streams of changes that are open", None, &open)
     }
 
     fn writer(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
@@ -76,14 +78,14 @@ impl Scrape {
             superseded.map(|(reason, count)| ([("reason", reason.name())], load(count)));
         figures.counters("superseded", "Versions that lost against another", superseded)?;
         let waiting = of.waiting_bytes.load(Ordering::Relaxed) as u64;
-        figures.gauge("write_queue", "Writes that wait", BYTES, waiting)?;
+        figures.gauge("write_queue", "Writes that wait", BYTES, &waiting)?;
         let sequence = *self.node.writer().committed().borrow();
-        figures.gauge("commit_sequence", "The number of the last commit", None, sequence)
+        figures.gauge("commit_sequence", "The number of the last commit", None, &sequence)
     }
 
     fn store(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
         let ready = u64::from(self.node.digest().is_ready());
-        figures.gauge("digest_ready", "1 once the digest tree covers the store", None, ready)?;
+        figures.gauge("digest_ready", "1 once the digest tree covers the store", None, &ready)?;
         let sizes = self.node.store().sizes();
         figures.gauges("store", "What the store takes, on disk and in memory", BYTES, "part", sizes)
     }
@@ -109,9 +111,9 @@ impl Figures<'_, '_> {
         name: &str,
         help: &str,
         unit: Option<&Unit>,
-        value: impl prometheus_client::encoding::EncodeGaugeValue,
+        value: &impl EncodeGaugeValue,
     ) -> fmt::Result {
-        self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
+        self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(value)
     }
 
     fn gauges(

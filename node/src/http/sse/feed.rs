@@ -67,11 +67,11 @@ enum State {
     TooMuch,
 }
 
-/// What a stream waited for.
+/// What ended a wait.
 enum Woken {
-    ByWork,
-    ByHeartbeat,
-    ByEnd,
+    Work,
+    Heartbeat,
+    End,
 }
 
 impl Feed {
@@ -120,16 +120,16 @@ impl Feed {
             }
             let woken = match found.state {
                 State::CaughtUp => self.wait().await,
-                _ if self.heartbeat <= Instant::now() => Woken::ByHeartbeat,
-                _ => Woken::ByWork,
+                _ if self.heartbeat <= Instant::now() => Woken::Heartbeat,
+                _ => Woken::Work,
             };
             match woken {
-                Woken::ByWork => {}
-                Woken::ByHeartbeat => {
+                Woken::Work => {}
+                Woken::Heartbeat => {
                     self.heartbeat = Instant::now() + HEARTBEAT;
                     return Some((Ok(block::heartbeat(&self.at).into()), Some(self)));
                 }
-                Woken::ByEnd => return None,
+                Woken::End => return None,
             }
         }
         None
@@ -162,13 +162,13 @@ impl Feed {
         let stopping = self.node.stopping().clone();
         tokio::select! {
             biased;
-            () = stopping.cancelled() => Woken::ByEnd,
+            () = stopping.cancelled() => Woken::End,
             // The writer is gone only when the node is.
             changed = self.committed.changed() => {
-                if changed.is_ok() { Woken::ByWork } else { Woken::ByEnd }
+                if changed.is_ok() { Woken::Work } else { Woken::End }
             }
-            () = expired(&self.node, self.expiry) => Woken::ByWork,
-            () = time::sleep_until(self.heartbeat) => Woken::ByHeartbeat,
+            () = expired(&self.node, self.expiry) => Woken::Work,
+            () = time::sleep_until(self.heartbeat) => Woken::Heartbeat,
         }
     }
 }
