@@ -384,10 +384,23 @@ impl Node {
         Position { incarnation, sequence: 0, expired: Stamp::MIN }
     }
 
-    /// Where a reader goes on that stood at `position`; nothing if that is not known here.
-    pub fn resume(&self, position: Position) -> Option<Position> {
-        let sequence = self.incarnations.resume(position.incarnation, position.sequence)?;
-        Some(Position { incarnation: self.incarnations.current, sequence, ..position })
+    /// Where a reader goes on that stood at `position`; nothing if that is not known here. Beyond
+    /// the last commit lies nothing: such a position is of a store that went on where an older copy
+    /// of it, this one, did not.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn resume(&self, position: Position) -> Result<Option<Position>, StoreError> {
+        let Position { incarnation, sequence, expired } = position;
+        let Some(sequence) = self.incarnations.resume(incarnation, sequence) else {
+            return Ok(None);
+        };
+        // What is committed can be read a moment before the writer tells of it.
+        let known = sequence <= *self.writer.committed().borrow()
+            || sequence <= local::last_sequence(&*self.store)?;
+        let incarnation = self.incarnations.current;
+        Ok(known.then_some(Position { incarnation, sequence, expired }))
     }
 }
 

@@ -64,10 +64,7 @@ async fn in_commit_order(call: Call, prefix: Prefix, after: Option<&str>, limit:
 
 /// The position that a cursor names; nothing if the store does not know it any more.
 pub(super) fn position(node: &Node, text: &str) -> Result<Option<Position>, Problem> {
-    let position = node.resume(Position::from_text(text)?);
-    // Beyond the last commit lies nothing: the cursor is of a store that went on where an older
-    // copy of it, this one, did not.
-    Ok(position.filter(|position| position.sequence <= node.present_position().sequence))
+    Ok(node.resume(Position::from_text(text)?)?)
 }
 
 /// Writes changes; says where to go on if not all of them fit.
