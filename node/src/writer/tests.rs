@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::local;
-use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, Read};
+use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, OwnedRow, Read};
 use crate::time::ManualClock;
 
 fn put(key: &str) -> Write {
@@ -140,7 +140,7 @@ impl Read for Gated {
         self.inner.cursor(column, start, end)
     }
 
-    fn last(&self, column: Column) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
         self.inner.last(column)
     }
 }
@@ -216,7 +216,7 @@ async fn without_room_writes_are_refused_and_the_dead_are_still_removed() {
 async fn the_dead_are_removed_step_by_step() {
     let store = Arc::new(MemoryStore::default());
     let (writer, thread) = start_on(store, Durability::Async(Duration::from_millis(1)), 8 << 20);
-    let keys: Vec<_> = (0..2 * COLLECT_STEP + 1).map(|number| format!("k/{number}")).collect();
+    let keys: Vec<_> = (0..=2 * COLLECT_STEP).map(|number| format!("k/{number}")).collect();
     writer.submit(keys.iter().map(|key| put(key)).collect()).await.unwrap();
     writer.submit(keys.iter().map(|key| delete(key)).collect()).await.unwrap();
     assert_eq!(writer.collect(Stamp::MAX).await.unwrap(), keys.len() as u64);
