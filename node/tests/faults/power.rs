@@ -7,8 +7,8 @@ use crate::seed;
 use crate::simulated_power::Power;
 use crate::trial::Trial;
 
-/// The default. The flush begins at half of it; the disk has the other half.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// The flush begins at half of it; a disk that others use, too, has the other half for it.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_write_is_lost_by_power_loss() {

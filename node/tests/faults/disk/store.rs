@@ -15,7 +15,7 @@ use crate::small_disk::{self, Ballast};
 use crate::wait;
 
 /// How often the disk fills up.
-const TIMES: u64 = 3;
+const TIMES: u64 = 2;
 
 type Rows = HashMap<[u8; 2], Vec<u8>>;
 
