@@ -270,7 +270,9 @@ mod tests {
 
     fn tree(leaves: &[Leaf]) -> Tree {
         let mut tree = Tree::new(DEPTH);
-        leaves.iter().for_each(|leaf| tree.add(*leaf));
+        for leaf in leaves {
+            tree.add(*leaf);
+        }
         tree
     }
 
@@ -279,8 +281,12 @@ mod tests {
         fn order_of_arrival_does_not_matter(leaves in leaves().prop_shuffle(), extra in leaves()) {
             let straight = tree(&leaves);
             let mut detour = tree(&extra);
-            leaves.iter().rev().for_each(|leaf| detour.add(*leaf));
-            extra.iter().for_each(|leaf| detour.remove(*leaf));
+            for leaf in leaves.iter().rev() {
+                detour.add(*leaf);
+            }
+            for leaf in &extra {
+                detour.remove(*leaf);
+            }
             prop_assert_eq!(straight, detour);
         }
 
