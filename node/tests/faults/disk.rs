@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::audit;
 use crate::ledger::{Allowance, Ledger};
-use crate::process::{Home, Process};
+use crate::process::{Home, Process, SMALL_FILES};
 use crate::seed::Seed;
 use crate::small_disk::{self, Ballast};
 use crate::wait::DEADLINE;
@@ -78,7 +78,7 @@ async fn put_when_there_is_room(client: &Client, ledger: &Ledger, key: &str) {
 #[test]
 fn below_its_reserve_a_node_refuses_writes_and_reads_on() {
     on_a_small_disk("disk::below_its_reserve_a_node_refuses_writes_and_reads_on", async |folder| {
-        let (home, ledger) = (Home::at(folder, ""), Ledger::new(Seed::choose()));
+        let (home, ledger) = (Home::at(folder, SMALL_FILES), Ledger::new(Seed::choose()));
         let node = home.start();
         let client = node.client();
         put_keys(&client, &ledger).await;
@@ -108,8 +108,8 @@ fn below_its_reserve_a_node_refuses_writes_and_reads_on() {
 #[test]
 fn a_node_that_meets_a_full_disk_recovers_by_itself() {
     on_a_small_disk("disk::a_node_that_meets_a_full_disk_recovers_by_itself", async |folder| {
-        let limits = "limits:\n  batch_size: 64MiB\n";
-        let (home, ledger) = (Home::at(folder, limits), Ledger::new(Seed::choose()));
+        let settings = format!("{SMALL_FILES}limits:\n  batch_size: 64MiB\n");
+        let (home, ledger) = (Home::at(folder, &settings), Ledger::new(Seed::choose()));
         let node = home.start();
         let client = node.client();
         put_keys(&client, &ledger).await;

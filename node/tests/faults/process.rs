@@ -15,11 +15,12 @@ use crate::wait::{self, DEADLINE};
 /// What the line begins with that says where a node answers.
 const READY: &str = " is ready at ";
 
-/// Small sizes, so that files are written, merged and removed while a test runs.
+/// A setting with which files are written, merged and removed while a test runs.
+pub(crate) const SMALL_FILES: &str = "write_buffer: 4MiB\n";
+
 const SETTINGS: &str = "\
 port: 0
 data_dir: data
-write_buffer: 4MiB
 block_cache: 8MiB
 digest_leaves: 65536
 disk_reserve: 16MiB

@@ -20,6 +20,8 @@ use crate::wait::{self, DEADLINE};
 
 /// The most writes that are acknowledged in a round.
 const MOST_WRITES: u64 = 1_500;
+/// The same where a round must last for several times the window.
+const MOST_WRITES_WITH_A_WINDOW: u64 = 8_000;
 /// One round in so many begins with a start that is itself killed.
 const BROKEN_START_EVERY: u32 = 4;
 /// One round in so many begins with a clean stop, and a look at the stopped store.
@@ -127,7 +129,9 @@ impl Trial {
         let client = process.client();
         let mut acknowledged = self.ledger.acknowledged();
         let before = *acknowledged.borrow();
-        let enough = before + random.random_range(0..MOST_WRITES);
+        let strict = self.window.is_zero();
+        let most = if strict { MOST_WRITES } else { MOST_WRITES_WITH_A_WINDOW };
+        let enough = before + random.random_range(0..most);
         let following =
             std::mem::take(&mut self.follower).follow(client.clone(), self.ledger.acknowledged());
         let ending = async {
