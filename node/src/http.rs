@@ -28,7 +28,7 @@ mod streams;
 mod value;
 
 pub use call::{Answer, Call};
-pub use dispatch::{App, router};
+pub use dispatch::{App, respond, router};
 pub use openapi::document;
 pub use problem::Problem;
 pub use route::{Access, BodyRule, Endpoint, Route, Scope};

@@ -7,8 +7,9 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
 use kvs_config::Settings;
 use kvs_core::{Key, KeyError, Prefix};
@@ -60,19 +61,33 @@ impl App {
     }
 }
 
-/// The API as a service. The table is asked by [`serve`] and not by the framework's router, which
-/// cannot have `/kv/{key}` of many segments beside `/kv/{prefix}/_ls`.
+/// The API as a service that layers can be put around. The table is asked by [`respond`] and not by
+/// the framework's router, which cannot have `/kv/{key}` of many segments beside `/kv/{prefix}/_ls`.
 pub fn router(app: App) -> Router {
-    Router::new().fallback(serve).with_state(app)
+    Router::new().fallback(|State(app), request| respond(app, request)).with_state(app)
 }
 
-async fn serve(State(app): State<App>, request: Request) -> Response<Body> {
+/// Answers a request, whatever it asks.
+pub async fn respond(app: App, request: Request) -> Response<Body> {
     let (started, shared) = (monotonic(), app.shared.clone());
+    let head = request.method() == Method::HEAD;
     let mut route = None;
     let answer = answer(app, request, &mut route).await;
-    let response = answer.unwrap_or_else(|problem| problem.answer());
+    let mut response = answer.unwrap_or_else(|problem| problem.answer());
+    if head {
+        leave_out_body(&mut response);
+    }
     shared.metrics.note(route, response.status(), started.elapsed());
     response
+}
+
+/// `HEAD` is told how long the body would be, and does not get it.
+fn leave_out_body(response: &mut Response<Body>) {
+    let length = response.body().size_hint().exact().map(HeaderValue::from);
+    if let Some(length) = length {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+    }
+    *response.body_mut() = Body::empty();
 }
 
 async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) -> Answer {
@@ -83,9 +98,10 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     if route.changes() && app.node.mode() == Mode::ReadOnly {
         return Err(Problem::ReadOnly);
     }
-    let bounded = app.node.settings().limits.request_timeout.into();
-    let body = tokio::time::timeout(bounded, read_body(route.body, app.node.settings(), body));
-    let body = body.await.map_err(|_late| Problem::TooSlow(bounded))??;
+    let body = match route.body {
+        BodyRule::Ignored => Bytes::new(),
+        rule => read_body_in_time(rule, app.node.settings(), body).await?,
+    };
     let query = Query::parse(uri.query().unwrap_or_default())?;
     place.call(route, call(app, query, headers, body))?.await
 }
@@ -168,6 +184,16 @@ fn is_sub_resource(name: &str) -> bool {
 
 fn prefix(path: &str) -> Result<Prefix, KeyError> {
     if path.is_empty() { Ok(Prefix::Root) } else { Key::from_url_path(path).map(Prefix::Under) }
+}
+
+async fn read_body_in_time(
+    rule: BodyRule,
+    settings: &Settings,
+    body: Body,
+) -> Result<Bytes, Problem> {
+    let bounded = settings.limits.request_timeout.into();
+    let body = tokio::time::timeout(bounded, read_body(rule, settings, body));
+    body.await.map_err(|_late| Problem::TooSlow(bounded))?
 }
 
 async fn read_body(rule: BodyRule, settings: &Settings, body: Body) -> Result<Bytes, Problem> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -77,13 +78,9 @@ impl Connections {
         let app = self.app.clone().from_peer(peer);
         let node = app.node().clone();
         let cors = cors::layer(&app.settings().cors_allowed_origins);
-        let router = http::router(app);
-        let router = match cors {
-            Some(cors) => router.layer(cors),
-            None => router,
-        };
+        let layered = cors.map(|cors| http::router(app.clone()).layer(cors));
         let (builder, leaving) = (self.builder.clone(), self.leaving.clone());
-        let requests = Requests { node, router };
+        let requests = Requests { node, app, layered };
         let serving = serve(builder, stream, requests, leaving, self.patience);
         self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(serving));
     }
@@ -137,7 +134,9 @@ async fn serve(
 /// How requests are begun.
 struct Requests {
     node: Arc<Node>,
-    router: Router,
+    app: App,
+    /// The API with what browsers ask for around it, where pages may call.
+    layered: Option<Router>,
 }
 
 impl Requests {
@@ -150,7 +149,11 @@ impl Requests {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
         let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let answering = self.router.clone().call(request);
+        let request = request.map(Body::new);
+        let answering = match &self.layered {
+            Some(router) => Either::Left(router.clone().call(request)),
+            None => Either::Right(http::respond(self.app.clone(), request).map(Ok)),
+        };
         if only_reads {
             return Either::Left(answering);
         }
