@@ -54,6 +54,7 @@ demo: ## import, walk, export and compare every record of Debian's iso-codes
 
 bench: ## measure beside etcd, Redis and NATS, write docs/benchmarks.md
 	@scripts/setup bench
+	@bench/peers/install.sh
 	@scripts/bench
 
 prove: ## measure one bar, write evidence/BAR.json: make prove BAR=crash
