@@ -97,7 +97,8 @@ impl Site {
         let lock = DataLock::take(&side.dir)?;
         let store = RocksStore::open(&side.dir, &options())?;
         let state = local::open(&store, &side.dir, joined)?;
-        let count = Settings::default().revisions as usize;
+        // Planting a version must not shorten the history that its key has.
+        let count = kvs_core::codec::MAX_REVISIONS;
         let applier = Applier::new(&state, Retention { count, max_age: None });
         let (dir, value) = (side.dir.clone(), side.value.clone());
         Ok(Self { dir, value, state, store, applier, _lock: lock })

@@ -29,15 +29,9 @@ pub struct Digest {
 
 impl Digest {
     /// The tree saved at the last clean stop, if it is that of a store at `sequence`; else an empty
-    /// one that [`Self::rebuild`] must fill. The file is removed: it is true for one start only.
+    /// one that [`Self::rebuild`] must fill.
     pub fn open(data_dir: &Path, depth: u32, sequence: u64) -> Self {
-        let path = data_dir.join(FILE);
-        let saved = load(&path, depth, sequence);
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "the saved digest tree cannot be removed");
-        }
+        let saved = load(&data_dir.join(FILE), depth, sequence);
         let ready = AtomicBool::new(saved.is_some() || sequence == 0);
         Self { tree: Mutex::new(saved.unwrap_or_else(|| Tree::new(depth))), ready }
     }
@@ -106,6 +100,15 @@ impl Digest {
     fn lock(&self) -> MutexGuard<'_, Tree> {
         // A panic elsewhere ends the node; until then the sums are whole.
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes a saved tree, which is true for one start only.
+pub fn remove_saved(data_dir: &Path) {
+    if let Err(error) = fs::remove_file(data_dir.join(FILE))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "the saved digest tree cannot be removed");
     }
 }
 

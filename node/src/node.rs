@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::Caller;
-use crate::digest::Digest;
+use crate::digest::{self, Digest};
 use crate::local::{self, Identity, Incarnations, LocalState};
 use crate::records::{self, Position, View};
 use crate::store::{
@@ -81,6 +81,8 @@ pub struct Node {
     incarnations: Incarnations,
     settings: Settings,
     clock: Arc<dyn WallClock>,
+    /// All deaths before this stamp may have been forgotten.
+    horizon: AtomicU64,
     /// Whether any metadata was ever set here: where none was, no write need look for it.
     metadata_exists: AtomicBool,
     started: UnixMillis,
@@ -112,6 +114,7 @@ impl Running {
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
         let state = local::open(&*store, &data_dir, clock.now())?;
+        digest::remove_saved(&data_dir);
         rebuild(&store, &digest, &state).map_err(StartError::Thread)?;
         let (writer, thread) = writer::start(WriterParts {
             store: store.clone(),
@@ -135,6 +138,7 @@ impl Running {
             started: clock.now(),
             settings,
             clock,
+            horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -225,7 +229,11 @@ async fn collect_the_dead(node: Arc<Node>) {
             _ = ticks.tick() => {}
         }
         let horizon = node.now().before(node.settings.tombstone_retention.into());
-        match node.writer.collect(Stamp::at(horizon)).await {
+        let horizon = Stamp::at(horizon);
+        // First: a reader whose position is behind must not be told that it missed nothing.
+        node.horizon.fetch_max(horizon.bits(), Ordering::AcqRel);
+        let collected = node.stopping.run_until_cancelled(node.writer.collect(horizon)).await;
+        match collected.unwrap_or(Ok(0)) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "dead records removed"),
             Err(error) => tracing::warn!(%error, "dead records were not removed"),
@@ -400,6 +408,9 @@ impl Node {
         let known = sequence <= *self.writer.committed().borrow()
             || sequence <= local::last_sequence(&*self.store)?;
         let incarnation = self.incarnations.current;
+        // Who has seen nothing yet cannot have missed a death.
+        let forgotten = Stamp::from_bits(self.horizon.load(Ordering::Acquire));
+        let known = known && (expired >= forgotten || expired == Stamp::MIN);
         Ok(known.then_some(Position { incarnation, sequence, expired }))
     }
 }

@@ -12,7 +12,9 @@ use kvs_core::{Stamp, Superseded};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-pub use apply::{Applied, Applier, Outcome, Receipt, Refused, Retention, Write, WriteResult};
+pub use apply::{
+    Applied, Applier, Collected, Outcome, Receipt, Refused, Retention, Write, WriteResult,
+};
 
 use crate::digest::Digest;
 use crate::store::{Flush, Store, StoreError};
@@ -83,9 +85,12 @@ pub struct WriterThread {
 #[derive(Debug)]
 enum Job {
     Writes { writes: Vec<Write>, bytes: usize, reply: Reply },
-    Collect { horizon: Stamp, reply: oneshot::Sender<Result<u64, StoreError>> },
+    Collect { horizon: Stamp, from: Vec<u8>, reply: oneshot::Sender<Collecting> },
     Stop,
 }
+
+/// How many records a step removed, and where the next goes on.
+type Collecting = Result<(u64, Option<Vec<u8>>), StoreError>;
 
 type Reply = oneshot::Sender<Result<Vec<WriteResult>, StoreError>>;
 
@@ -150,21 +155,32 @@ impl Writer {
     ///
     /// The store failed, or the node is stopping.
     pub async fn collect(&self, horizon: Stamp) -> Result<u64, SubmitError> {
-        let mut collected = 0;
+        let (mut collected, mut from) = (0, Vec::new());
         loop {
             let (reply, answer) = oneshot::channel();
-            self.send(Job::Collect { horizon, reply })?;
-            let step = answer.await.map_err(|_gone| SubmitError::Stopping)??;
+            self.send(Job::Collect { horizon, from, reply })?;
+            let (step, next) = answer.await.map_err(|_gone| SubmitError::Stopping)??;
             collected += step;
-            if step < COLLECT_STEP as u64 {
-                return Ok(collected);
-            }
+            let Some(mut next) = next else { return Ok(collected) };
+            next.push(0);
+            from = next;
         }
     }
 
     /// The sequence of the last commit, and the means to wait for the next. Ends with the thread.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.clone()
+    }
+
+    /// Waits until the thread has ended, which it does at a stop or by a panic.
+    pub async fn ended(&self) {
+        let mut committed = self.committed.clone();
+        while committed.changed().await.is_ok() {}
+    }
+
+    /// Whether the thread has ended.
+    pub fn has_ended(&self) -> bool {
+        self.committed.has_changed().is_err()
     }
 
     /// Figures for the metrics.
@@ -223,6 +239,7 @@ impl Pending {
 impl Thread {
     fn run(mut self) -> Applier {
         loop {
+            self.sync_if_due();
             match self.next_job() {
                 Ok(Job::Writes { writes, bytes, reply }) => {
                     let mut pending = Pending::default();
@@ -238,7 +255,8 @@ impl Thread {
                         break;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.sync(),
+                // Due: seen to at the next turn.
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -272,8 +290,8 @@ impl Thread {
                 self.drain();
                 true
             }
-            Job::Collect { horizon, reply } => {
-                let collected = self.collect(horizon);
+            Job::Collect { horizon, from, reply } => {
+                let collected = self.collect(horizon, &from);
                 // Nobody may be waiting any more; it is done all the same.
                 let _ = reply.send(collected);
                 false
@@ -339,26 +357,32 @@ impl Thread {
         if let Durability::Async(within) = self.parts.durability {
             // The flush must have ended within that time, so it begins at half of it.
             self.unsynced.get_or_insert_with(|| monotonic() + within / 2);
-            if self.unsynced.is_some_and(|due| due <= monotonic()) {
-                self.sync();
-            }
         }
     }
 
-    fn collect(&mut self, horizon: Stamp) -> Result<u64, StoreError> {
+    fn collect(&mut self, horizon: Stamp, from: &[u8]) -> Collecting {
         let store = self.parts.store.clone();
-        let outcome = self.parts.applier.collect(&*store, horizon, COLLECT_STEP)?;
-        self.parts.digest.update(&outcome);
-        let count = outcome.removed.len() as u64;
+        let step = self.parts.applier.collect(&*store, horizon, from, COLLECT_STEP)?;
+        self.parts.digest.update(&step.outcome);
+        let count = step.outcome.removed.len() as u64;
         self.figures.collected.fetch_add(count, Ordering::Relaxed);
-        Ok(count)
+        Ok((count, step.next))
     }
 
+    fn sync_if_due(&mut self) {
+        if self.unsynced.is_some_and(|due| due <= monotonic()) {
+            self.sync();
+        }
+    }
+
+    /// Brings to disk what is not there yet; what cannot be is tried again.
     fn sync(&mut self) {
+        let Durability::Async(within) = self.parts.durability else { return };
         if self.unsynced.take().is_some()
             && let Err(error) = self.parts.store.sync()
         {
-            tracing::error!(%error, "writes that were acknowledged may not be on disk");
+            tracing::error!(%error, "writes that were acknowledged are not on disk yet");
+            self.unsynced = Some(monotonic() + within);
         }
     }
 }

@@ -90,15 +90,24 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
     let running = start(settings)?;
     tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "ready");
     tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
-    match background {
-        Some(background) => background.ready(&greeting, reload.settings(), &running.node)?,
-        None => output::line(greeting.foreground())?,
+    let greeted = match background {
+        Some(background) => background.ready(&greeting, reload.settings(), &running.node),
+        None => output::line(greeting.foreground()),
+    };
+    if let Err(failure) = greeted {
+        stop(running).await?;
+        return Err(failure);
     }
     let shutdown = CancellationToken::new();
     let serving = server.serve(running.node.clone(), shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => {}
+        () = running.node.writer().ended() => {
+            tracing::error!("the writer has ended: stopping");
+            shutdown.cancel();
+            serving.await;
+        }
         signal = signals.attend(&mut reload) => {
             tracing::info!(signal, "stopping: requests in flight may finish");
             shutdown.cancel();

@@ -147,8 +147,12 @@ impl<'a> Place<'a> {
         let of = |method: &Method| here().find(|route| route.method == *method);
         let instead = (*method == Method::HEAD).then(|| of(&Method::GET)).flatten();
         of(method).or(instead).ok_or_else(|| {
-            let allowed: Vec<_> = here().map(|route| route.method.as_str()).collect();
-            if allowed.is_empty() { Problem::NoRoute } else { Problem::Method(allowed.join(", ")) }
+            let allowed: Vec<&'static str> = here().map(|route| route.method.as_str()).collect();
+            match (self, allowed.is_empty()) {
+                (_, false) => Problem::Method(with_head(allowed).join(", ")),
+                (Self::Fixed(path), true) => missing(path),
+                (_, true) => Problem::NoRoute,
+            }
         })
     }
 
@@ -172,6 +176,38 @@ impl<'a> Place<'a> {
             (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => Ok(handler(call, prefix(path)?)),
             (Endpoint::Key(..) | Endpoint::Prefix(..), _) => Err(Problem::NoRoute),
         }
+    }
+}
+
+/// `HEAD` is allowed wherever `GET` is.
+fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
+    if let Some(at) = methods.iter().position(|method| *method == Method::GET.as_str()) {
+        methods.insert(at + 1, Method::HEAD.as_str());
+    }
+    methods
+}
+
+/// Routes of features that are off, and the settings that switch them.
+const SWITCHED: [(&str, &str); 9] = [
+    ("/api/users", "auth_enabled"),
+    ("/api/groups", "auth_enabled"),
+    ("/api/tokens", "auth_enabled"),
+    ("/api/whoami", "auth_enabled"),
+    ("/api/explain", "auth_enabled"),
+    ("/api/audit", "tamper_logging_enabled"),
+    ("/api/backups", "backup_schedule"),
+    ("/api/backup", "backup_schedule"),
+    ("/cluster", "clustering_enabled"),
+];
+
+/// Why nothing is at `path`.
+fn missing(path: &str) -> Problem {
+    let below = |at: &str| {
+        path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match SWITCHED.iter().find(|(at, _)| below(at)) {
+        Some((_, switch)) => Problem::SwitchedOff { switch },
+        None => Problem::NoRoute,
     }
 }
 

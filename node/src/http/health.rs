@@ -24,6 +24,9 @@ pub(super) fn ready(call: &Call) -> Answer {
     if call.node.stopping().is_cancelled() {
         return Err(Problem::NotReady("it is stopping"));
     }
+    if call.node.writer().has_ended() {
+        return Err(Problem::NotReady("its writer has ended"));
+    }
     Ok(json(&health(&call.node)))
 }
 

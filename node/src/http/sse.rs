@@ -33,24 +33,34 @@ pub(super) fn open(mut call: Call, prefix: Prefix) -> Answer {
         return Err(Problem::Stopping);
     }
     // A browser comes back to the same URL: its header knows more than the parameter.
-    let (at, opening) = begin(&call, resumed.or(after).filter(|text| !text.is_empty()))?;
+    let given = |text: &String| !text.is_empty();
+    let at = match (resumed.filter(given), after.filter(given)) {
+        // What the browser kept cannot be mended by its page: a text that is no cursor of ours is
+        // one that is not known.
+        (Some(text), _) => position(&call.node, &text).or_else(unknown)?,
+        (None, Some(text)) => position(&call.node, &text)?,
+        (None, None) => Some(call.node.present_position()),
+    };
+    let (at, opening) = begin(&call, at);
     let place = call.shared.streams.take(call.peer)?;
     let feed = Feed::new(call, prefix, at, opening, place);
     Ok(of_events(Body::from_stream(feed.into_stream())))
 }
 
 /// Where the stream begins, and what it says first.
-fn begin(call: &Call, after: Option<String>) -> Result<(Position, String), Problem> {
-    let Some(text) = after else {
-        let at = call.node.present_position();
-        return Ok((at, block::at(&at)));
-    };
-    if let Some(at) = position(&call.node, &text)? {
-        return Ok((at, block::at(&at)));
+///
+/// Nothing is a place that the store does not know: the stream begins anew and says so.
+fn begin(call: &Call, at: Option<Position>) -> (Position, String) {
+    if let Some(at) = at {
+        return (at, block::at(&at));
     }
     let at = call.node.first_position();
     let reset = Reset { reason: RESET.to_owned(), cursor: at.to_text() };
-    Ok((at, block::event("reset", &at, &reset)))
+    (at, block::event("reset", &at, &reset))
+}
+
+fn unknown(problem: Problem) -> Result<Option<Position>, Problem> {
+    if matches!(problem, Problem::Cursor(_)) { Ok(None) } else { Err(problem) }
 }
 
 fn of_events(body: Body) -> Response<Body> {

@@ -4,7 +4,6 @@ use kvs_core::{Body, Command, ContentType, Value, VersionId};
 use uuid::Uuid;
 
 use super::*;
-use crate::digest;
 use crate::store::{Batch, Flush, rows};
 use crate::time::ManualClock;
 
@@ -125,6 +124,24 @@ async fn a_second_node_on_one_directory_is_refused() {
     let second = Running::start(settings(dir.path()), Arc::new(ManualClock::at(1)));
     let error = second.unwrap_err().to_string();
     assert!(error.contains(&std::process::id().to_string()), "{error}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_position_from_before_what_was_forgotten_is_not_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    let running = Running::start(settings(dir.path()), clock.clone()).unwrap();
+    let node = &running.node;
+    put(node, "a").await;
+    let old = node.present_position();
+    let first = node.first_position();
+    clock.advance(Duration::from_secs(1));
+    let recent = node.present_position();
+    node.horizon.store(Stamp::at(node.now()).bits(), Ordering::Release);
+    assert_eq!(node.resume(old).unwrap(), None);
+    assert_eq!(node.resume(recent).unwrap(), Some(recent));
+    assert_eq!(node.resume(first).unwrap(), Some(first));
     running.stop().await.unwrap();
 }
 

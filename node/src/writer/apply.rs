@@ -3,6 +3,8 @@
 //! Synchronous, without a thread or a clock of its own: the writer thread calls it, and so do tests
 //! and simulations.
 
+mod collect;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use kvs_core::{
 };
 
 use thiserror::Error;
+
+pub use collect::Collected;
 
 use crate::local::LocalState;
 use crate::store::{Batch, Column, Flush, Read, Store, StoreError, rows};
@@ -356,49 +360,6 @@ impl Applier {
         let position = self.digest_key.position(row);
         Leaf { position, item: self.digest_key.item(row, &Entry::from(head)) }
     }
-
-    /// Removes up to `limit` records that were dead before `horizon`, which every member of the
-    /// cluster has passed. Says in the outcome's results nothing, in `removed` which went.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::apply`].
-    pub fn collect(
-        &mut self,
-        store: &dyn Store,
-        horizon: Stamp,
-        limit: usize,
-    ) -> Result<Outcome, StoreError> {
-        let batch = Batch::default();
-        let overlay = HashMap::new();
-        let now = horizon.millis();
-        let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
-        for record in dead_before(store, horizon, limit)? {
-            self.remove(&mut group, &record)?;
-        }
-        if group.outcome.removed.len() < limit {
-            self.horizon = self.horizon.max(horizon);
-            let bits = self.horizon.bits().to_be_bytes();
-            group.batch.put(Column::Local, rows::local::HORIZON, &bits);
-        }
-        self.finish(store, group, Flush::Later)
-    }
-
-    fn remove(&self, group: &mut Group<'_>, record: &RecordId) -> Result<(), StoreError> {
-        let row = record.encode();
-        let Some(old) = group.current(&row)? else { return Ok(()) };
-        group.remove_index(&row, &old);
-        for revision in &old.local.revisions {
-            let key = rows::revision(&record.key, revision.stamp, revision.uuid);
-            group.batch.delete(Column::Revisions, &key);
-        }
-        let leaf = self.leaf(&row, &old.head);
-        group.batch.delete(Column::Hidx, &rows::hidx(leaf.position, &row));
-        group.batch.delete(Column::Data, &row);
-        group.outcome.removed.push(leaf);
-        group.overlay.insert(row, None);
-        Ok(())
-    }
 }
 
 impl Group<'_> {
@@ -432,21 +393,6 @@ impl Group<'_> {
 fn receipt(version: &Version, created: bool) -> Receipt {
     let Version { uuid, stamp, expires_at, .. } = *version;
     Receipt { uuid, stamp, created, expires_at }
-}
-
-fn dead_before(
-    store: &dyn Read,
-    horizon: Stamp,
-    limit: usize,
-) -> Result<Vec<RecordId>, StoreError> {
-    let mut cursor = store.cursor(Column::Dies, &[], &horizon.bits().to_be_bytes());
-    let mut dead = Vec::new();
-    while dead.len() < limit
-        && let Some((row, _)) = cursor.next()?
-    {
-        dead.push(rows::read_timed(Column::Dies, row)?.1);
-    }
-    Ok(dead)
 }
 
 #[cfg(test)]

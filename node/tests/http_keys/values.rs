@@ -154,8 +154,24 @@ async fn unknown_and_malformed_parameters_are_refused_by_name() {
 async fn other_methods_are_refused_with_those_that_work() {
     let node = TestNode::start();
     let refused = node.call("POST /kv/a", &[], "1").await;
-    refused.refuses(405, "method-not-allowed", "GET, PUT, PATCH, DELETE");
-    assert_eq!(refused.header("allow"), "GET, PUT, PATCH, DELETE");
+    refused.refuses(405, "method-not-allowed", "GET, HEAD, PUT, PATCH, DELETE");
+    assert_eq!(refused.header("allow"), "GET, HEAD, PUT, PATCH, DELETE");
+}
+
+#[tokio::test]
+async fn a_route_of_a_feature_that_is_off_names_its_switch() {
+    let node = TestNode::start();
+    let table = [
+        ("/api/users", "auth_enabled is off"),
+        ("/api/tokens/x", "auth_enabled is off"),
+        ("/api/audit/head", "tamper_logging_enabled is off"),
+        ("/api/backup/status", "backup_schedule is off"),
+        ("/cluster", "clustering_enabled is off"),
+    ];
+    for (path, reason) in table {
+        node.get(path).await.refuses(404, "switched-off", reason);
+    }
+    node.get("/api/usersx").await.refuses(404, "no-route", "no such route");
 }
 
 #[tokio::test]

@@ -220,7 +220,8 @@ fn only_the_dead_before_the_horizon_are_collected() {
 
     let horizon = |at| Stamp::at(UnixMillis(at));
     let collected = |fixture: &mut Fixture, at| {
-        fixture.applier.collect(&fixture.store, horizon(at), 10).unwrap().removed.len()
+        let step = fixture.applier.collect(&fixture.store, horizon(at), &[], 10).unwrap();
+        step.outcome.removed.len()
     };
     assert_eq!(collected(&mut fixture, 1_000), 0);
     assert_eq!(collected(&mut fixture, 1_040), 1);
@@ -232,6 +233,37 @@ fn only_the_dead_before_the_horizon_are_collected() {
 }
 
 #[test]
+fn collecting_goes_on_where_it_stopped_and_steps_over_what_is_damaged_or_alive() {
+    let mut fixture = Fixture::new(3);
+    for key in ["a", "b", "c", "d"] {
+        fixture.put(key, "1").unwrap();
+        fixture.delete(key).unwrap();
+    }
+    fixture.put("live", "1").unwrap();
+    let mut batch = Batch::default();
+    batch.put(Column::Data, &record("a").encode(), b"damaged");
+    let stray = rows::timed(Stamp::from_bits(1), &record("live").encode());
+    batch.put(Column::Dies, &stray, &[]);
+    fixture.store.write(&batch, Flush::Later).unwrap();
+
+    let (mut from, mut removed, mut steps) = (Vec::new(), 0, 0);
+    loop {
+        let step = fixture.applier.collect(&fixture.store, Stamp::MAX, &from, 2).unwrap();
+        (removed, steps) = (removed + step.outcome.removed.len(), steps + 1);
+        match step.next {
+            Some(next) => from = [next, vec![0]].concat(),
+            None => break,
+        }
+    }
+    assert_eq!((removed, steps), (3, 3));
+    assert_eq!(text(&fixture.row("live").1), "1");
+    assert_eq!(
+        fixture.store.get(Column::Data, &record("a").encode()).unwrap().unwrap(),
+        b"damaged"
+    );
+}
+
+#[test]
 fn after_everything_is_deleted_and_collected_no_row_is_left() {
     let mut fixture = Fixture::new(3);
     for key in ["a", "a/b", "c"] {
@@ -239,7 +271,7 @@ fn after_everything_is_deleted_and_collected_no_row_is_left() {
         fixture.put(key, "2").unwrap();
         fixture.delete(key).unwrap();
     }
-    fixture.applier.collect(&fixture.store, Stamp::MAX, 10).unwrap();
+    fixture.applier.collect(&fixture.store, Stamp::MAX, &[], 10).unwrap();
     for column in Column::ALL.into_iter().filter(|column| *column != Column::Local) {
         assert_eq!(fixture.count(column), 0, "{}", column.name());
     }
