@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     load::{MOST_CONNECTIONS, default_threads},
+    results::{bench, repository},
     scenario::Scenario,
     workload::{LEAST_VALUE, MOST_KEYS},
 };
@@ -71,7 +72,7 @@ pub struct ProveArgs {
     #[command(flatten)]
     pub places: Places,
     /// The folder of evidence
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../evidence"))]
+    #[arg(long, default_value_os_t = repository().join("evidence"))]
     pub evidence: PathBuf,
 }
 
@@ -110,10 +111,10 @@ pub struct Programs {
 #[derive(Debug, Args)]
 pub struct Places {
     /// The folder of documents, for benchmarks.md and its plots
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"))]
+    #[arg(long, default_value_os_t = repository().join("docs"))]
     pub out: PathBuf,
     /// The results, of which a partial run replaces its own
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results/latest.json"))]
+    #[arg(long, default_value_os_t = bench().join("results/latest.json"))]
     pub results: PathBuf,
 }
 

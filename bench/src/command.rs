@@ -1,12 +1,6 @@
 //! What the commands do.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, process, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -22,7 +16,7 @@ use crate::{
     evidence,
     load::{LoadError, default_threads},
     report,
-    results::{Results, Section},
+    results::{Results, Section, bench, repository},
     scenario::{self, Scenario, ScenarioError, Settings},
     server,
 };
@@ -116,7 +110,7 @@ fn until_stopped(
 }
 
 fn install_peers() -> Result<(), CommandError> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/install.sh");
+    let script = bench().join("peers/install.sh");
     if process::Command::new(script).status()?.success() {
         Ok(())
     } else {
@@ -204,7 +198,7 @@ fn settings(programs: &Programs, effort: Effort) -> io::Result<Settings> {
 
 /// The first that exists of what `make build` leaves and what cargo does.
 fn built_kvs() -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let repository = repository();
     let dist = repository.join("dist/kvs");
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let release = target.unwrap_or_else(|| repository.join("target")).join("release/kvs");

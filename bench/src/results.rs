@@ -12,6 +12,7 @@ use crate::{
 mod origin;
 
 pub use origin::Origin;
+pub(crate) use origin::{bench, repository};
 
 /// The latest results of every scenario; a partial run replaces its own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

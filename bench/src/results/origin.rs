@@ -44,9 +44,16 @@ impl Origin {
     }
 }
 
+/// The folder of this package. Cargo says where it runs, which counts more than where it was built:
+/// clones that share a target folder share what was built, too.
+pub(crate) fn bench() -> PathBuf {
+    let runs = std::env::var_os("CARGO_MANIFEST_DIR");
+    runs.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
 /// The repository of this workspace.
 pub(crate) fn repository() -> PathBuf {
-    let bench = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let bench = bench();
     bench.parent().map_or(bench.clone(), PathBuf::from)
 }
 
