@@ -118,9 +118,9 @@ pub(in crate::http) fn one_of(texts: &[&str]) -> Schema {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts)).into()
 }
 
-/// A switch.
+/// A switch: its name alone turns it on.
 pub(in crate::http) fn switch() -> Schema {
-    ObjectBuilder::new().schema_type(Type::Boolean).into()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["", "true", "false"])).into()
 }
 
 /// A whole number within bounds.
