@@ -1,5 +1,7 @@
 //! What a node knows about itself: the rows of the column `local`.
 
+pub mod cluster;
+
 use std::path::Path;
 
 use kvs_core::digest::DigestKey;
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::rows::{self, local};
-use crate::store::{Batch, Column, Flush, OpenError, Read, Store, StoreError};
+use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, StoreError};
 
 /// The format of the store that this build writes, and the newest it opens.
 pub const STORE_FORMAT: u64 = 1;
@@ -25,6 +27,19 @@ pub struct Identity {
     pub joined: UnixMillis,
     /// The secret of the digest tree.
     pub digest_key: DigestKey,
+    /// The cluster it was born into or taken into, if it has been.
+    pub cluster: Option<Uuid>,
+}
+
+/// What makes an empty store a member of a cluster.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// Who the node is from then on.
+    pub identity: Identity,
+    /// No stamp up to this is given out by it.
+    pub clock: Stamp,
+    /// Up to where its cluster has forgotten the dead.
+    pub horizon: Stamp,
 }
 
 impl Identity {
@@ -90,6 +105,30 @@ struct IdentityRow {
     node: Uuid,
     joined: u64,
     digest_key: [u8; 32],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<Uuid>,
+}
+
+impl From<&Identity> for IdentityRow {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            node: identity.node.uuid(),
+            joined: identity.joined.0,
+            digest_key: *identity.digest_key.bytes(),
+            cluster: identity.cluster,
+        }
+    }
+}
+
+impl From<IdentityRow> for Identity {
+    fn from(row: IdentityRow) -> Self {
+        Self {
+            node: NodeId::new(row.node),
+            joined: UnixMillis(row.joined),
+            digest_key: DigestKey::new(row.digest_key),
+            cluster: row.cluster,
+        }
+    }
 }
 
 /// Reads the local rows, makes them in a new store, and marks the store as running.
@@ -154,18 +193,14 @@ fn read_or_make_identity(
     batch: &mut Batch,
 ) -> Result<Identity, StoreError> {
     let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
-    let row = if let Some(row) = known {
-        row
-    } else {
-        let row = IdentityRow { node: Uuid::new_v4(), joined: now.0, digest_key: rand::random() };
-        put_json(batch, local::IDENTITY, &row)?;
-        row
-    };
-    Ok(Identity {
-        node: NodeId::new(row.node),
-        joined: UnixMillis(row.joined),
-        digest_key: DigestKey::new(row.digest_key),
-    })
+    if let Some(row) = known {
+        return Ok(row.into());
+    }
+    let node = NodeId::new(Uuid::new_v4());
+    let digest_key = DigestKey::new(rand::random());
+    let identity = Identity { node, joined: now, digest_key, cluster: None };
+    put_json(batch, local::IDENTITY, &IdentityRow::from(&identity))?;
+    Ok(identity)
 }
 
 fn next_incarnations(
@@ -214,6 +249,11 @@ fn put_json(batch: &mut Batch, name: &[u8], value: &impl Serialize) -> Result<()
     let bytes = serde_json::to_vec(value).map_err(|error| malformed(name, &error.to_string()))?;
     batch.put(Column::Local, name, &bytes);
     Ok(())
+}
+
+fn json_row(name: Vec<u8>, value: &impl Serialize) -> OwnedRow {
+    // Structs of numbers, strings and lists always serialize.
+    (name, serde_json::to_vec(value).unwrap_or_default())
 }
 
 fn malformed(name: &[u8], why: &str) -> StoreError {

@@ -1,6 +1,7 @@
 //! The one thread that writes: it drains a queue into groups, each one batch and one flush.
 
 mod apply;
+mod tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,11 +14,14 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 pub use apply::{
-    Applied, Applier, Collected, Outcome, Receipt, Refused, Retention, Write, WriteResult,
+    Accepted, Applied, Applier, Collected, Outcome, Receipt, Refused, Retention, Write, WriteResult,
 };
 
+pub use tail::Tail;
+
 use crate::digest::Digest;
-use crate::store::{Flush, Store, StoreError};
+use crate::local::Birth;
+use crate::store::{Flush, OwnedRow, Store, StoreError};
 use crate::time::{WallClock, monotonic};
 
 /// Writes that go into one group while more are waiting.
@@ -70,6 +74,8 @@ pub struct WriterFigures {
 pub struct Writer {
     queue: Sender<Job>,
     queue_bytes: usize,
+    /// What clients' writes wait for.
+    flush: Flush,
     figures: Arc<WriterFigures>,
     committed: watch::Receiver<u64>,
 }
@@ -84,15 +90,29 @@ pub struct WriterThread {
 /// What the thread is to do.
 #[derive(Debug)]
 enum Job {
-    Writes { writes: Vec<Write>, bytes: usize, reply: Reply },
+    Writes(Submission),
     Collect { horizon: Stamp, from: Vec<u8>, reply: oneshot::Sender<Collecting> },
+    Raise { to: Stamp, reply: oneshot::Sender<Result<Stamp, StoreError>> },
+    Adopt { birth: Birth, reply: oneshot::Sender<()> },
     Stop,
+}
+
+/// Writes that belong together, and where their results go.
+#[derive(Debug)]
+struct Submission {
+    writes: Vec<Write>,
+    rows: Vec<OwnedRow>,
+    flush: Flush,
+    bytes: usize,
+    reply: Reply,
 }
 
 /// How many records a step removed, and where the next goes on.
 type Collecting = Result<(u64, Option<Vec<u8>>), StoreError>;
 
-type Reply = oneshot::Sender<Result<Vec<WriteResult>, StoreError>>;
+type Answer = Result<Vec<WriteResult>, StoreError>;
+
+type Reply = oneshot::Sender<Answer>;
 
 /// What the thread needs.
 #[derive(Debug)]
@@ -101,6 +121,8 @@ pub struct WriterParts {
     pub store: Arc<dyn Store>,
     /// Where rows are counted.
     pub digest: Arc<Digest>,
+    /// Where this node's own versions wait for other nodes.
+    pub tail: Arc<Tail>,
     /// Where it goes on.
     pub applier: Applier,
     /// The wall clock.
@@ -121,9 +143,14 @@ pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
     let figures = Arc::new(WriterFigures::default());
     let (committed, committed_seen) = watch::channel(parts.applier.last_sequence());
     let queue_bytes = parts.queue_bytes;
+    let flush = match parts.durability {
+        Durability::Sync => Flush::Synced,
+        Durability::Async(_) => Flush::Later,
+    };
     let thread = Thread { parts, jobs, figures: figures.clone(), committed, unsynced: None };
     let handle = thread::Builder::new().name("kvs-writer".into()).spawn(move || thread.run())?;
-    let writer = Writer { queue: queue.clone(), queue_bytes, figures, committed: committed_seen };
+    let queue_to = queue.clone();
+    let writer = Writer { queue: queue_to, queue_bytes, flush, figures, committed: committed_seen };
     Ok((writer, WriterThread { queue, handle }))
 }
 
@@ -135,6 +162,55 @@ impl Writer {
     ///
     /// Nothing was written, or the store failed.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
+        let answer = self.enqueue(writes, Vec::new(), self.flush)?;
+        Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
+    }
+
+    /// Has versions of other nodes taken over together with rows of `local`, all in one batch; for
+    /// threads that may wait.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written, or the store failed.
+    pub fn replicate(
+        &self,
+        versions: Vec<Write>,
+        rows: Vec<OwnedRow>,
+        flush: Flush,
+    ) -> Result<Vec<WriteResult>, SubmitError> {
+        let answer = self.enqueue(versions, rows, flush)?;
+        Ok(answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??)
+    }
+
+    /// Moves the clock to at least `to`, after everything that was stamped before is committed, and
+    /// returns it; for threads that may wait. The next [`Store::sync`] makes it last.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the node is stopping.
+    pub fn raise_clock(&self, to: Stamp) -> Result<Stamp, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Raise { to, reply })?;
+        Ok(answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??)
+    }
+
+    /// Goes on as the node that `birth` says; the store must be empty. For threads that may wait.
+    ///
+    /// # Errors
+    ///
+    /// The node is stopping.
+    pub fn adopt(&self, birth: Birth) -> Result<(), SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Adopt { birth, reply })?;
+        answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)
+    }
+
+    fn enqueue(
+        &self,
+        writes: Vec<Write>,
+        rows: Vec<OwnedRow>,
+        flush: Flush,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let bytes = writes.iter().map(Write::bytes).sum();
         let waiting = self.figures.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
         // One job always fits, or a large batch could never be written.
@@ -143,10 +219,11 @@ impl Writer {
             return Err(SubmitError::QueueFull);
         }
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Writes { writes, bytes, reply }).inspect_err(|_stopping| {
+        let submission = Submission { writes, rows, flush, bytes, reply };
+        self.send(Job::Writes(submission)).inspect_err(|_stopping| {
             self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         })?;
-        Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
+        Ok(answer)
     }
 
     /// Removes the records that were dead before `horizon`, and says how many there were.
@@ -215,20 +292,32 @@ struct Thread {
     unsynced: Option<Instant>,
 }
 
-/// Jobs whose writes make one group.
-#[derive(Default)]
+/// Submissions whose writes make one group.
 struct Pending {
     writes: Vec<Write>,
-    /// How many writes each job has, and where its results go.
+    rows: Vec<OwnedRow>,
+    flush: Flush,
+    /// How many writes each submission has, and where its results go.
     replies: Vec<(usize, Reply)>,
     bytes: usize,
 }
 
+impl From<Submission> for Pending {
+    fn from(submission: Submission) -> Self {
+        let Submission { writes, rows, flush, bytes, reply } = submission;
+        Self { replies: vec![(writes.len(), reply)], writes, rows, flush, bytes }
+    }
+}
+
 impl Pending {
-    fn add(&mut self, writes: Vec<Write>, bytes: usize, reply: Reply) {
-        self.replies.push((writes.len(), reply));
-        self.writes.extend(writes);
-        self.bytes += bytes;
+    fn add(&mut self, submission: Submission) {
+        self.replies.push((submission.writes.len(), submission.reply));
+        self.writes.extend(submission.writes);
+        self.rows.extend(submission.rows);
+        self.bytes += submission.bytes;
+        if submission.flush == Flush::Synced {
+            self.flush = Flush::Synced;
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -241,9 +330,8 @@ impl Thread {
         loop {
             self.sync_if_due();
             match self.next_job() {
-                Ok(Job::Writes { writes, bytes, reply }) => {
-                    let mut pending = Pending::default();
-                    pending.add(writes, bytes, reply);
+                Ok(Job::Writes(submission)) => {
+                    let mut pending = Pending::from(submission);
                     let other = self.fill(&mut pending);
                     self.write(pending);
                     if other.is_some_and(|job| self.attend(job)) {
@@ -275,7 +363,7 @@ impl Thread {
     fn fill(&self, pending: &mut Pending) -> Option<Job> {
         while !pending.is_full() {
             match self.jobs.try_recv() {
-                Ok(Job::Writes { writes, bytes, reply }) => pending.add(writes, bytes, reply),
+                Ok(Job::Writes(submission)) => pending.add(submission),
                 Ok(job) => return Some(job),
                 Err(_empty) => return None,
             }
@@ -296,10 +384,18 @@ impl Thread {
                 let _ = reply.send(collected);
                 false
             }
-            Job::Writes { writes, bytes, reply } => {
-                let mut pending = Pending::default();
-                pending.add(writes, bytes, reply);
-                self.write(pending);
+            Job::Raise { to, reply } => {
+                let raised = self.parts.applier.raise_clock(&*self.parts.store, to);
+                let _ = reply.send(raised);
+                false
+            }
+            Job::Adopt { birth, reply } => {
+                self.parts.applier.adopt(&birth);
+                let _ = reply.send(());
+                false
+            }
+            Job::Writes(submission) => {
+                self.write(submission.into());
                 false
             }
         }
@@ -308,24 +404,19 @@ impl Thread {
     /// Writes what was accepted before the stop.
     fn drain(&mut self) {
         while let Ok(job) = self.jobs.try_recv() {
-            if let Job::Writes { writes, bytes, reply } = job {
-                let mut pending = Pending::default();
-                pending.add(writes, bytes, reply);
-                self.write(pending);
+            if let Job::Writes(submission) = job {
+                self.write(submission.into());
             }
         }
     }
 
     fn write(&mut self, pending: Pending) {
-        let flush = match self.parts.durability {
-            Durability::Sync => Flush::Synced,
-            Durability::Async(_) => Flush::Later,
-        };
         let now = self.parts.clock.now();
         let store = self.parts.store.clone();
         let applier = &mut self.parts.applier;
+        let Pending { writes, rows, flush, .. } = pending;
         let result =
-            store.check_room().and_then(|()| applier.apply(&*store, pending.writes, now, flush));
+            store.check_room().and_then(|()| applier.apply(&*store, writes, &rows, now, flush));
         self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
         match result {
             Ok(outcome) => self.answer(outcome, pending.replies),
@@ -333,8 +424,8 @@ impl Thread {
         }
     }
 
-    fn answer(&mut self, outcome: Outcome, replies: Vec<(usize, Reply)>) {
-        self.note(&outcome);
+    fn answer(&mut self, mut outcome: Outcome, replies: Vec<(usize, Reply)>) {
+        self.note(&mut outcome);
         let mut results = outcome.results.into_iter();
         for (count, reply) in replies {
             // A client that hung up does not take its write back.
@@ -343,7 +434,7 @@ impl Thread {
     }
 
     /// Lets digest, figures and watchers know, before anybody is answered.
-    fn note(&mut self, outcome: &Outcome) {
+    fn note(&mut self, outcome: &mut Outcome) {
         self.parts.digest.update(outcome);
         self.figures.groups.fetch_add(1, Ordering::Relaxed);
         self.figures.commits.fetch_add(outcome.added.len() as u64, Ordering::Relaxed);
@@ -352,6 +443,8 @@ impl Thread {
             self.figures.superseded[at].fetch_add(1, Ordering::Relaxed);
         }
         if !outcome.added.is_empty() {
+            let last = self.parts.applier.last_sequence();
+            self.parts.tail.extend(outcome, last);
             self.committed.send_replace(self.parts.applier.last_sequence());
         }
         if let Durability::Async(within) = self.parts.durability {

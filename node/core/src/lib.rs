@@ -12,6 +12,7 @@
 //! 7. [`meta`], [`mode`]: who may do what with a key.
 //! 8. [`json`]: what we ask of a JSON text.
 
+pub mod agreement;
 pub mod clock;
 pub mod codec;
 pub mod decide;
@@ -19,6 +20,7 @@ pub mod digest;
 pub mod id;
 pub mod json;
 pub mod key;
+pub mod members;
 pub mod merge;
 pub mod meta;
 pub mod mode;

@@ -113,4 +113,14 @@ pub mod local {
     pub const CLEAN: &[u8] = b"clean";
     /// The stamp up to which the dead were collected.
     pub const HORIZON: &[u8] = b"horizon";
+    /// What is agreed with the other members.
+    pub const AGREEMENT: &[u8] = b"agreement";
+    /// Where a node that is being filled stands.
+    pub const BOOTSTRAP: &[u8] = b"bootstrap";
+    /// How often the node has started, for the gossip.
+    pub const STARTS: &[u8] = b"starts";
+    /// There while everything else is being removed.
+    pub const EMPTYING: &[u8] = b"emptying";
+    /// Before a node's id: how far its log was followed.
+    pub const CURSOR: &[u8] = b"cursor/";
 }

@@ -21,8 +21,8 @@ use thiserror::Error;
 
 pub use collect::Collected;
 
-use crate::local::LocalState;
-use crate::store::{Batch, Column, Flush, Read, Store, StoreError, rows};
+use crate::local::{Birth, LocalState};
+use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError, rows};
 
 /// How far ahead the clock's floor is written, so that it need not be written with every group.
 const CLOCK_STEP_MILLIS: u64 = 1_000;
@@ -99,6 +99,19 @@ pub struct Outcome {
     pub removed: Vec<Leaf>,
     /// What entered the digest tree.
     pub added: Vec<Leaf>,
+    /// The versions that this node accepted from clients, in commit order.
+    pub accepted: Vec<Accepted>,
+}
+
+/// A version that this node accepted from a client and that other nodes are to have.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its position in `log`.
+    pub sequence: u64,
+    /// Its record, as on disk.
+    pub record: Bytes,
+    /// The version as it travels.
+    pub version: Bytes,
 }
 
 /// Which older versions of a value are kept.
@@ -178,7 +191,34 @@ impl Applier {
         self.horizon
     }
 
-    /// Carries out a group of writes as one batch.
+    /// Moves the clock to at least `to`, so that whatever is stamped from here on is later.
+    ///
+    /// # Errors
+    ///
+    /// The clock's floor cannot be written; the clock has not moved.
+    pub fn raise_clock(&mut self, store: &dyn Store, to: Stamp) -> Result<Stamp, StoreError> {
+        let before = std::mem::replace(&mut self.clock, Clock::after(self.clock.last().max(to)));
+        let mut batch = Batch::default();
+        let floor = self.raised_clock_floor(&mut batch);
+        if !batch.is_empty()
+            && let Err(error) = store.write(&batch, Flush::Later)
+        {
+            self.clock = before;
+            return Err(error);
+        }
+        self.clock_floor = floor;
+        Ok(self.clock.last())
+    }
+
+    /// Goes on in an empty store as the node that `birth` says.
+    pub fn adopt(&mut self, birth: &Birth) {
+        self.origin = birth.identity.origin();
+        self.digest_key = birth.identity.digest_key.clone();
+        self.clock = Clock::after(self.clock.last().max(birth.clock));
+        self.horizon = self.horizon.max(birth.horizon);
+    }
+
+    /// Carries out a group of writes as one batch, together with rows of `local`.
     ///
     /// # Errors
     ///
@@ -188,10 +228,14 @@ impl Applier {
         &mut self,
         store: &dyn Store,
         writes: impl IntoIterator<Item = Write>,
+        local: &[OwnedRow],
         now: UnixMillis,
         flush: Flush,
     ) -> Result<Outcome, StoreError> {
-        let batch = Batch::default();
+        let mut batch = Batch::default();
+        for (name, value) in local {
+            batch.put(Column::Local, name, value);
+        }
         let overlay = HashMap::new();
         let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
         for write in writes {
@@ -296,6 +340,11 @@ impl Applier {
         group.outcome.added.push(leaf);
         let value = codec::encode_row(&local, version);
         group.batch.put(Column::Data, row, &value);
+        if version.origin == self.origin {
+            let (sequence, record) = (local.sequence, Bytes::copy_from_slice(row));
+            let version = codec::version_of_row(&value).unwrap_or_default().into();
+            group.outcome.accepted.push(Accepted { sequence, record, version });
+        }
         Current { head, local, row: value }
     }
 

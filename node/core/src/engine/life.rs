@@ -1,0 +1,287 @@
+//! How an empty node becomes a member: birth, filling, catching up.
+
+use std::time::Duration;
+
+use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now};
+use super::{RETRY, Report};
+use crate::digest::Position;
+use crate::id::NodeId;
+use crate::members::{Member, Standing};
+use crate::wire::{Admission, Answer, Hello, Parcel, Question, RangeFrom, Refusal};
+
+impl Engine {
+    /// Does what the present part of the node's life asks for.
+    pub(super) fn live<H: Host>(
+        &mut self,
+        now: Now,
+        random: u64,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        match self.life {
+            Life::Unborn => self.be_born(now, random, host),
+            Life::Filling => {
+                self.fill(now, random, host);
+                Ok(())
+            }
+            Life::CatchingUp if self.has_caught_up(now) => {
+                self.turn(Life::Serving, now);
+                Ok(())
+            }
+            Life::CatchingUp | Life::Serving => Ok(()),
+        }
+    }
+
+    fn turn(&mut self, life: Life, now: Now) {
+        self.life = life;
+        self.life_since = now.running;
+        self.report(Report::Life(life));
+    }
+
+    /// Asks a member to be taken in; or founds the cluster, if nobody else will.
+    fn be_born<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
+        if !self.config.has_seeds {
+            return self.found(now, host);
+        }
+        if self.filler.is_some() || self.page_at > now.running {
+            return Ok(());
+        }
+        let serving = self.met(|hello| hello.life == Life::Serving);
+        if let Some(peer) = pick(&serving, random) {
+            let hello = self.hello(peer, now, host);
+            let ask = self.ask(peer, Question::Join(Box::new(hello)));
+            self.filler = Some((peer, ask));
+            return Ok(());
+        }
+        let all = self.met(|_| true);
+        let empty = self.met(|hello| hello.life == Life::Unborn);
+        let first = empty.iter().all(|other| self.config.node < *other);
+        let waited = now.running >= self.life_since + FOUND_AFTER;
+        if !empty.is_empty() && empty.len() == all.len() && first && waited {
+            return self.found(now, host);
+        }
+        // Who was empty may have been taken in by now.
+        self.greet_again_all(now);
+        Ok(())
+    }
+
+    /// Those met whose greeting is such.
+    fn met(&self, such: impl Fn(&Hello) -> bool) -> Vec<NodeId> {
+        let met = self.peers.iter().filter(|(_, peer)| peer.is_met());
+        let such = |hello: &Option<Hello>| hello.as_ref().is_some_and(&such);
+        met.filter(|(_, peer)| such(&peer.hello)).map(|(id, _)| *id).collect()
+    }
+
+    fn greet_again_all(&mut self, now: Now) {
+        for peer in self.peers.values_mut() {
+            if peer.is_met() && peer.greeting.is_none() && peer.greet_at <= now.running {
+                peer.hello = None;
+            }
+        }
+    }
+
+    /// Becomes the first member.
+    fn found<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
+        host.adopt(None, &[])?;
+        let config = &self.config;
+        let (node, name, joined) = (config.node, config.name.clone(), config.joined);
+        let standing = Standing::Joined;
+        host.enroll(&Member { node, name, joined, admission: config.boot, standing })?;
+        self.read_members(host)?;
+        self.turn(Life::CatchingUp, now);
+        if self.has_caught_up(now) {
+            self.turn(Life::Serving, now);
+        }
+        Ok(())
+    }
+
+    /// Takes a node in: from here on it is a member.
+    pub(super) fn admit<H: Host>(
+        &mut self,
+        hello: &Hello,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        if let Some(refusal) = hello.refusal(self.config.cluster) {
+            return Ok(Answer::Refused(refusal));
+        }
+        if self.life != Life::Serving {
+            return Ok(Answer::Refused(Refusal::NotServing));
+        }
+        let known = self.members.get(hello.node).map(|member| member.standing);
+        if matches!(known, Some(Standing::Left | Standing::Forgotten)) {
+            return Ok(Answer::Refused(Refusal::GivenUp));
+        }
+        let member = Member {
+            node: hello.node,
+            name: hello.name.clone(),
+            joined: hello.joined,
+            admission: hello.boot,
+            standing: Standing::Joined,
+        };
+        host.enroll(&member)?;
+        self.read_members(host)?;
+        host.save(&[Note::Agreement(self.agreement.saved())])?;
+        self.reachable(hello.node, now);
+        let mut cursors = self.cursors.clone();
+        cursors.remove(&hello.node);
+        cursors.insert(self.config.node, host.log_end());
+        Ok(Answer::Admitted(Box::new(Admission {
+            member,
+            digest_key: host.digest_key(),
+            cursors,
+            members: self.members.iter().cloned().collect(),
+            pulse: self.agreement.pulse(host.clock()),
+        })))
+    }
+
+    /// Asks for the next page of what there is.
+    fn fill<H: Host>(&mut self, now: Now, random: u64, host: &H) {
+        if self.filler.is_some() || self.page_at > now.running {
+            return;
+        }
+        let serving = self.met(|hello| hello.life == Life::Serving);
+        let Some(peer) = pick(&serving, random) else {
+            self.greet_again_all(now);
+            self.page_at = now.running + RETRY;
+            return;
+        };
+        let from = RangeFrom {
+            position: Position(self.bootstrap.position),
+            revisions_since: now.wall.before(self.config.revision_age),
+        };
+        let pulse = self.agreement.pulse(host.clock());
+        let ask = self.ask(peer, Question::Range(pulse, from));
+        self.filler = Some((peer, ask));
+    }
+
+    /// Takes the answer to a request to be taken in, or to be sent a page.
+    pub(super) fn filled<H: Host>(
+        &mut self,
+        peer: NodeId,
+        answer: Result<Answer, String>,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        self.filler = None;
+        match answer {
+            Ok(Answer::Admitted(admission)) if self.life == Life::Unborn => {
+                self.join(&admission, now, host)
+            }
+            Ok(Answer::Range(_, parcel, next)) if self.life == Life::Filling => {
+                self.take_page(peer, &parcel, next, now, host)
+            }
+            Ok(Answer::Refused(Refusal::GivenUp)) => {
+                self.fence(true);
+                Ok(())
+            }
+            Ok(Answer::Refused(refusal)) => {
+                self.page_at = now.running + RETRY;
+                self.greet_anew(peer, now);
+                self.report(Report::Refused { peer, refusal, ours: false });
+                Ok(())
+            }
+            Ok(_) => {
+                self.page_at = now.running + RETRY;
+                self.broken(peer, "its answer is none to what it was asked");
+                Ok(())
+            }
+            Err(_) => {
+                self.page_at = now.running + RETRY;
+                Ok(())
+            }
+        }
+    }
+
+    fn join<H: Host>(
+        &mut self,
+        admission: &Admission,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        let members = admission.members.iter().cloned().collect();
+        self.agreement.admitted(&members, admission.pulse.held, admission.pulse.horizon);
+        self.members = members;
+        self.cursors.clone_from(&admission.cursors);
+        self.bootstrap = Bootstrap { position: 0, versions: 0 };
+        let mut notes: Vec<Note<'_>> =
+            self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
+        notes.push(Note::Agreement(self.agreement.saved()));
+        notes.push(Note::Bootstrap(Some(&self.bootstrap)));
+        host.adopt(Some(admission), &notes)?;
+        self.turn(Life::Filling, now);
+        Ok(())
+    }
+
+    fn take_page<H: Host>(
+        &mut self,
+        peer: NodeId,
+        parcel: &Parcel,
+        next: Option<Position>,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        let versions = match super::serve::open(parcel, now.wall, self.config.max_clock_drift) {
+            Ok(versions) => versions,
+            Err(refusal) => {
+                self.page_at = now.running + self.config.catchup_interval;
+                self.report(Report::Refused { peer, refusal, ours: true });
+                return Ok(());
+            }
+        };
+        self.bootstrap.versions += versions.len() as u64;
+        let Some(next) = next else {
+            host.apply(versions, &[])?;
+            host.save(&[Note::Bootstrap(None)])?;
+            self.read_members(host)?;
+            self.turn(Life::CatchingUp, now);
+            self.greet_all_anew(now);
+            return Ok(());
+        };
+        self.bootstrap.position = next.0;
+        self.page_at = now.running + self.pause(parcel.len());
+        host.apply(versions, &[Note::Bootstrap(Some(&self.bootstrap))])
+    }
+
+    /// How long `bytes` take at the rate that is allowed.
+    fn pause(&self, bytes: usize) -> Duration {
+        let seconds = |rate: u64| Duration::from_secs(bytes as u64) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX);
+        self.config.bootstrap_rate.map_or(Duration::ZERO, seconds)
+    }
+
+    /// Tells everybody, by greeting them, that this node now has data.
+    fn greet_all_anew(&mut self, now: Now) {
+        let all: Vec<NodeId> = self.peers.keys().copied().collect();
+        all.into_iter().for_each(|id| self.greet_anew(id, now));
+    }
+
+    /// Whether this node knows what everybody knew who can be reached: it has compared with them
+    /// since it started, or there is nobody.
+    fn has_caught_up(&self, now: Now) -> bool {
+        let me = self.config.node;
+        if self.members.joined().all(|member| member.node == me) {
+            return true;
+        }
+        let patience = now.running >= self.life_since + ALONE_AFTER;
+        let counted = |id: &NodeId| self.members.counts(*id);
+        let mut reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
+        // Who can be reached but does not answer is not waited for without end.
+        let mut all = reachable.clone();
+        let answered = all.all(|(_, peer)| peer.agreed || patience && peer.hello.is_none());
+        let anybody = reachable.any(|(_, peer)| peer.agreed);
+        answered && (anybody || patience)
+    }
+
+    /// The share of what there is that has come, while the node is being filled.
+    #[expect(clippy::cast_precision_loss, reason = "a share for people needs no 64 bits")]
+    pub(super) fn filled_share(&self) -> Option<f64> {
+        (self.life == Life::Filling).then(|| self.bootstrap.position as f64 / u64::MAX as f64)
+    }
+}
+
+/// One of them.
+fn pick(among: &[NodeId], random: u64) -> Option<NodeId> {
+    let count = among.len() as u64;
+    let at = random.checked_rem(count)?;
+    among.get(usize::try_from(at).unwrap_or(0)).copied()
+}
+

@@ -1,0 +1,244 @@
+//! Greetings: who may talk to whom, and which of two has been away for too long.
+
+use super::{AskId, Effect, Engine, Host, Life, Now, Peer, RETRY, Report};
+use crate::agreement::{Fence, Pulse};
+use crate::id::NodeId;
+use crate::members::Standing;
+use crate::wire::{Answer, Hello, OLDEST_PROTOCOL, PROTOCOL, Question, Refusal};
+
+impl Engine {
+    pub(super) fn reachable(&mut self, id: NodeId, now: Now) {
+        let peer = self.peers.entry(id).or_default();
+        if !peer.reachable {
+            peer.reachable = true;
+            peer.reachable_since = now.running;
+            peer.greet_at = now.running;
+        }
+    }
+
+    pub(super) fn unreachable(&mut self, id: NodeId, now: Now) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.reachable = false;
+            peer.part();
+            self.effects.push(Effect::Unfollow { peer: id });
+        }
+        self.give_up_talk_with(id, now);
+        self.filler = self.filler.filter(|(filler, _)| *filler != id);
+    }
+
+    /// Greets whoever can be reached and was not met.
+    pub(super) fn greet<H: Host>(&mut self, now: Now, host: &H) {
+        let due = |peer: &Peer| {
+            peer.reachable
+                && peer.hello.is_none()
+                && peer.greeting.is_none()
+                && peer.greet_at <= now.running
+        };
+        let due: Vec<NodeId> =
+            self.peers.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect();
+        for id in due {
+            let hello = self.hello(id, now, host);
+            let ask = self.ask(id, Question::Hello(Box::new(hello)));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.greeting = Some(ask);
+            }
+        }
+    }
+
+    /// How this node introduces itself.
+    pub(super) fn hello<H: Host>(&self, to: NodeId, now: Now, host: &H) -> Hello {
+        Hello {
+            oldest: OLDEST_PROTOCOL,
+            newest: PROTOCOL,
+            cluster: self.config.cluster,
+            node: self.config.node,
+            name: self.config.name.clone(),
+            joined: self.config.joined,
+            boot: self.config.boot,
+            life: self.life,
+            wall: now.wall,
+            pulse: self.agreement.pulse(host.clock()),
+            weight: self.members.weight(),
+            you: self.members.get(to).map(|member| member.standing),
+        }
+    }
+
+    pub(super) fn greeted_by(&self, ask: AskId) -> Option<NodeId> {
+        let greeted = |(_, peer): &(&NodeId, &Peer)| peer.greeting == Some(ask);
+        self.peers.iter().find(greeted).map(|(id, _)| *id)
+    }
+
+    /// Takes the answer to a greeting.
+    pub(super) fn greeted<H: Host>(
+        &mut self,
+        id: NodeId,
+        answer: Result<Answer, String>,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.greeting = None;
+            peer.greet_at = now.running + 2 * RETRY;
+        }
+        match answer {
+            Ok(Answer::Hello(hello)) if hello.node == id => {
+                let refusal = self.meet(*hello, now, host)?;
+                self.note_refusal(id, refusal, true);
+            }
+            Ok(Answer::Refused(refusal)) => {
+                if refusal == Refusal::GivenUp || refusal == Refusal::Fenced {
+                    self.fence(refusal == Refusal::GivenUp);
+                }
+                self.note_refusal(id, Some(refusal), false);
+            }
+            Ok(_) => self.broken(id, "its answer is none to a greeting"),
+            // Not there yet: membership says when it is gone.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a greeting, of a node that greets or was greeted, and says why the two cannot talk.
+    pub(super) fn meet<H: Host>(
+        &mut self,
+        hello: Hello,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Option<Refusal>, H::Error> {
+        let id = hello.node;
+        let refusal = match hello.refusal(self.config.cluster) {
+            None if self.has_data() && has_data(hello.life) => self.weigh(&hello, host),
+            refusal => refusal,
+        };
+        let peer = self.peers.entry(id).or_default();
+        let returned = peer.hello.as_ref().is_none_or(|before| before.boot != hello.boot);
+        if returned {
+            peer.part();
+            peer.compare = true;
+            peer.follow_at = now.running;
+            peer.compare_at = now.running;
+        }
+        peer.offset = Some(signed_difference(hello.wall.0, now.wall.0));
+        peer.refusal.clone_from(&refusal);
+        if refusal.is_none() {
+            let pulse = hello.pulse;
+            peer.hello = Some(hello);
+            if self.has_data() {
+                return self.hear(id, pulse, now, host);
+            }
+        } else {
+            peer.greet_at = now.running + 4 * RETRY;
+        }
+        Ok(refusal)
+    }
+
+    /// Whether one of two that have data was away for too long, or was given up.
+    fn weigh<H: Host>(&mut self, hello: &Hello, host: &H) -> Option<Refusal> {
+        let gone = |standing| matches!(standing, Some(Standing::Left | Standing::Forgotten));
+        let they_gave_up = gone(hello.you);
+        let we_gave_up = gone(self.members.get(hello.node).map(|member| member.standing));
+        let fence = Fence::between(&self.agreement.pulse(host.clock()), &hello.pulse);
+        let behind = they_gave_up || matches!(fence, Fence::Behind | Fence::Both);
+        let ahead = we_gave_up || matches!(fence, Fence::Ahead | Fence::Both);
+        let stay = self.members.weight().outweighs(&hello.weight);
+        match (behind, ahead) {
+            (false, false) => None,
+            (true, true) if stay => Some(refusal_of(we_gave_up)),
+            (false, true) => Some(refusal_of(we_gave_up)),
+            (true, _) => {
+                self.fence(they_gave_up);
+                Some(Refusal::Behind)
+            }
+        }
+    }
+
+    /// Ends this node's present life: it starts over as an empty one.
+    pub(super) fn fence(&mut self, given_up: bool) {
+        if !self.fenced {
+            self.fenced = true;
+            self.effects.push(Effect::Fenced { held: self.agreement.held(), given_up });
+        }
+    }
+
+    /// Takes what a peer says of how far it is, and what follows from it; says why it cannot be
+    /// talked to.
+    pub(super) fn hear<H: Host>(
+        &mut self,
+        id: NodeId,
+        pulse: Pulse,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Option<Refusal>, H::Error> {
+        match Fence::between(&self.agreement.pulse(host.clock()), &pulse) {
+            Fence::Open => {
+                self.agreement.hear(id, pulse);
+                if self.agreement.adopt_horizon(pulse.horizon) {
+                    host.collect(self.agreement.horizon())?;
+                }
+                Ok(None)
+            }
+            Fence::Ahead => Ok(Some(Refusal::Fenced)),
+            // Only a greeting says which half is to stay.
+            Fence::Behind | Fence::Both => {
+                self.greet_anew(id, now);
+                Ok(Some(Refusal::Behind))
+            }
+        }
+    }
+
+    /// Parts from a peer, to meet it again.
+    pub(super) fn greet_anew(&mut self, id: NodeId, now: Now) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.part();
+            peer.greet_at = now.running;
+            self.effects.push(Effect::Unfollow { peer: id });
+        }
+    }
+
+    fn note_refusal(&mut self, id: NodeId, refusal: Option<Refusal>, ours: bool) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let news = !ours && peer.refusal != refusal || ours && refusal.is_some();
+        peer.refusal.clone_from(&refusal);
+        if let Some(refusal) = refusal.filter(|_| news) {
+            self.report(Report::Refused { peer: id, refusal, ours });
+        }
+    }
+
+    /// Answers a member that asks what concerns the engine.
+    pub(super) fn asked<H: Host>(
+        &mut self,
+        id: NodeId,
+        question: Question,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        let answer = match question {
+            Question::Hello(hello) if hello.node == id => {
+                match self.meet(*hello, now, host)? {
+                    None => Answer::Hello(Box::new(self.hello(id, now, host))),
+                    Some(refusal) => Answer::Refused(refusal),
+                }
+            }
+            Question::Join(hello) if hello.node == id => self.admit(&hello, now, host)?,
+            Question::Begin(pulse) => self.begin(id, pulse, now, host)?,
+            Question::Agree(pulse, clock) => self.agree(id, pulse, clock, now, host)?,
+            _ => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
+        };
+        self.reply(answer);
+        Ok(())
+    }
+}
+
+/// Whether a node in this part of its life has anything to share.
+pub(super) const fn has_data(life: Life) -> bool {
+    matches!(life, Life::CatchingUp | Life::Serving)
+}
+
+const fn refusal_of(given_up: bool) -> Refusal {
+    if given_up { Refusal::GivenUp } else { Refusal::Fenced }
+}
+
+fn signed_difference(left: u64, right: u64) -> i64 {
+    i64::try_from(i128::from(left) - i128::from(right)).unwrap_or(i64::MAX)
+}
+

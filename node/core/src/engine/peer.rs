@@ -1,0 +1,70 @@
+//! What the engine knows of another node.
+
+use std::time::Duration;
+
+use crate::engine::AskId;
+use crate::engine::view::Stream;
+use crate::wire::{Hello, Refusal};
+
+/// Another node, as far as it was met since this one started.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// Whether it can be reached.
+    pub(super) reachable: bool,
+    /// Since when, in running time.
+    pub(super) reachable_since: Duration,
+    /// What it said of itself when it was last greeted, or greeted this node.
+    pub(super) hello: Option<Hello>,
+    /// A greeting that is on its way.
+    pub(super) greeting: Option<AskId>,
+    /// Not before this is it greeted.
+    pub(super) greet_at: Duration,
+    /// Why the two do not talk.
+    pub(super) refusal: Option<Refusal>,
+    pub(super) stream: Stream,
+    /// Not before this is its log followed again.
+    pub(super) follow_at: Duration,
+    /// Whether the two have agreed since this node started.
+    pub(super) agreed: bool,
+    /// To be compared with as soon as possible.
+    pub(super) compare: bool,
+    /// Not before this are the two compared again, after a failure.
+    pub(super) compare_at: Duration,
+    /// The last position of its log.
+    pub(super) head: u64,
+    /// How far its clock is ahead of this node's, in milliseconds.
+    pub(super) offset: Option<i64>,
+}
+
+impl Peer {
+    /// When something is to be done about it.
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        if !self.reachable {
+            return None;
+        }
+        if self.hello.is_none() {
+            return self.greeting.is_none().then_some(self.greet_at);
+        }
+        let follow = matches!(self.stream, Stream::Off | Stream::Held(_)).then_some(self.follow_at);
+        let compare = self.compare.then_some(self.compare_at);
+        follow.into_iter().chain(compare).min()
+    }
+
+    /// Whether the two have met and may talk.
+    pub(super) fn is_met(&self) -> bool {
+        self.reachable && self.hello.is_some() && self.refusal.is_none()
+    }
+
+    /// Whether it has anything to share.
+    pub(super) fn has_data(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| super::meeting::has_data(hello.life))
+    }
+
+    /// Forgets what holds for one meeting.
+    pub(super) fn part(&mut self) {
+        self.hello = None;
+        self.greeting = None;
+        self.stream = Stream::Off;
+        self.agreed = false;
+    }
+}

@@ -1,0 +1,238 @@
+//! Answering: what needs only the store, and what the engine must know of.
+
+use std::time::Duration;
+
+use super::{Engine, Host, MESSAGE_BYTES, Note, Now};
+use crate::agreement::{Fence, Pulse, proven};
+use crate::id::NodeId;
+use crate::key::RecordId;
+use crate::members;
+use crate::stamp::{Stamp, UnixMillis};
+use crate::sync;
+use crate::version::Version;
+use crate::wire::{Answer, Parcel, Question, Refusal, Sent};
+
+/// What others must pass before they are answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// This node's state.
+    pub pulse: Pulse,
+    /// Whether there is anything to share.
+    pub open: bool,
+    /// How far ahead of the wall clock a stamp may be.
+    pub max_clock_drift: Duration,
+}
+
+/// An answer that needed only the store.
+#[derive(Debug)]
+pub struct Served {
+    /// The answer.
+    pub answer: Answer,
+    /// What the asker said of itself, for the engine.
+    pub pulse: Option<Pulse>,
+    /// Whether records of members came.
+    pub members: bool,
+}
+
+impl Gate {
+    /// Whether a node that says this of itself may be talked to.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn pass(&self, theirs: &Pulse) -> Result<(), Refusal> {
+        if !self.open {
+            return Err(Refusal::NotServing);
+        }
+        match Fence::between(&self.pulse, theirs) {
+            Fence::Open => Ok(()),
+            Fence::Ahead => Err(Refusal::Fenced),
+            Fence::Behind | Fence::Both => Err(Refusal::Behind),
+        }
+    }
+}
+
+/// Answers what needs only the store: compare, fetch, push and range.
+///
+/// # Errors
+///
+/// The store failed.
+pub fn serve<H: Host>(
+    question: Question,
+    gate: &Gate,
+    wall: UnixMillis,
+    host: &mut H,
+) -> Result<Served, H::Error> {
+    let said = match &question {
+        Question::Fetch(pulse, _) | Question::Push(pulse, _) | Question::Range(pulse, _) => {
+            Some(*pulse)
+        }
+        _ => None,
+    };
+    let mut members = false;
+    let passed = said.map_or(Ok(()), |pulse| gate.pass(&pulse));
+    let answer = match (passed, question) {
+        (Err(refusal), _) => Answer::Refused(refusal),
+        (Ok(()), Question::Compare(request)) => compare(&request, gate, host)?,
+        (Ok(()), Question::Fetch(_, fetch)) => {
+            let (sent, served) = wanted(&fetch, host)?;
+            Answer::Fetched(gate.pulse, Parcel::pack(&sent), served)
+        }
+        (Ok(()), Question::Push(_, parcel)) => match open(&parcel, wall, gate.max_clock_drift) {
+            Err(refusal) => Answer::Refused(refusal),
+            Ok(versions) => {
+                members = concern_members(&versions);
+                host.apply(versions, &[])?;
+                Answer::Pushed(gate.pulse)
+            }
+        },
+        (Ok(()), Question::Range(_, from)) => {
+            let (sent, next) = host.page(from.position, from.revisions_since, MESSAGE_BYTES)?;
+            Answer::Range(gate.pulse, Parcel::pack(&sent), next)
+        }
+        (Ok(()), _) => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
+    };
+    Ok(Served { answer, pulse: said, members })
+}
+
+fn compare<H: Host>(
+    request: &sync::Request,
+    gate: &Gate,
+    host: &H,
+) -> Result<Answer, H::Error> {
+    if !gate.open {
+        return Ok(Answer::Refused(Refusal::NotServing));
+    }
+    if !host.comparable() {
+        return Ok(Answer::Compared(sync::Response::Rebuilding));
+    }
+    match sync::respond(request, host) {
+        Ok(answer) => Ok(Answer::Compared(answer.response)),
+        Err(sync::RespondError::Read(error)) => Err(error),
+        Err(error) => Ok(Answer::Refused(Refusal::Unreadable(error.to_string()))),
+    }
+}
+
+/// The wanted versions, as many as one message takes, and of how many positions they are.
+fn wanted<H: Host>(fetch: &sync::Fetch, host: &H) -> Result<(Vec<Sent>, u32), H::Error> {
+    let (mut sent, mut size, mut served) = (Vec::new(), 0, 0);
+    for position in fetch.positions() {
+        if size >= MESSAGE_BYTES {
+            break;
+        }
+        served += 1;
+        for record in sync::records_at(position, host)? {
+            if let Some(version) = host.version(&record)? {
+                let one = Sent { record: record.into(), version };
+                size += one.size();
+                sent.push(one);
+            }
+        }
+    }
+    Ok((sent, served))
+}
+
+/// Unpacks versions that came from a peer, all or none.
+///
+/// # Errors
+///
+/// One cannot be read, or is stamped too far in the future.
+pub(super) fn open(
+    parcel: &Parcel,
+    wall: UnixMillis,
+    max_clock_drift: Duration,
+) -> Result<Vec<(RecordId, Version)>, Refusal> {
+    let unreadable = |why: String| Refusal::Unreadable(why);
+    let sent = parcel.unpack().map_err(|error| unreadable(error.to_string()))?;
+    let open = |sent: &Sent| {
+        let (record, version) = sent.open().map_err(|error| unreadable(error.to_string()))?;
+        check_stamp(version.stamp, wall, max_clock_drift)?;
+        Ok((record, version))
+    };
+    sent.iter().map(open).collect()
+}
+
+/// Whether a stamp is one that a node with a right clock may have given.
+///
+/// # Errors
+///
+/// It is too far in the future.
+pub(super) fn check_stamp(
+    stamp: Stamp,
+    wall: UnixMillis,
+    max_clock_drift: Duration,
+) -> Result<(), Refusal> {
+    let ahead_millis = stamp.millis().0.saturating_sub(wall.0);
+    let limit_millis = u64::try_from(max_clock_drift.as_millis()).unwrap_or(u64::MAX);
+    if ahead_millis > limit_millis {
+        return Err(Refusal::ClockAhead { ahead_millis, limit_millis });
+    }
+    Ok(())
+}
+
+/// Whether some of these are records of members.
+pub(super) fn concern_members(versions: &[(RecordId, Version)]) -> bool {
+    let concerns = |record: &RecordId| {
+        record.key.is_system() && record.key.as_str().starts_with(members::PREFIX)
+    };
+    versions.iter().any(|(record, _)| concerns(record))
+}
+
+impl Engine {
+    /// Answers a peer that wants to compare: both clocks move to the greater one.
+    pub(super) fn begin<H: Host>(
+        &mut self,
+        id: NodeId,
+        pulse: Pulse,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        if let Some(refusal) = self.keep_out(id, pulse, now, host)? {
+            return Ok(Answer::Refused(refusal));
+        }
+        if let Err(refusal) = check_stamp(pulse.clock, now.wall, self.config.max_clock_drift) {
+            return Ok(Answer::Refused(refusal));
+        }
+        let clock = host.raise_clock(pulse.clock.max(Stamp::at(now.wall)))?;
+        Ok(Answer::Begun(self.agreement.pulse(clock)))
+    }
+
+    /// Takes a peer's word that a comparison is complete and on its disk, and brings it to the own.
+    pub(super) fn agree<H: Host>(
+        &mut self,
+        id: NodeId,
+        pulse: Pulse,
+        clock: Stamp,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        if let Some(refusal) = self.keep_out(id, pulse, now, host)? {
+            return Ok(Answer::Refused(refusal));
+        }
+        if clock > host.clock() {
+            return Ok(Answer::Refused(Refusal::Unreadable("its clock was never here".into())));
+        }
+        host.save(&[])?;
+        self.agreement.agree(&self.members, id, proven(clock));
+        host.save(&[Note::Agreement(self.agreement.saved())])?;
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.agreed = true;
+            peer.compare = false;
+        }
+        Ok(Answer::Agreed(self.agreement.pulse(host.clock())))
+    }
+
+    fn keep_out<H: Host>(
+        &mut self,
+        id: NodeId,
+        pulse: Pulse,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Option<Refusal>, H::Error> {
+        if !self.has_data() {
+            return Ok(Some(Refusal::NotServing));
+        }
+        self.hear(id, pulse, now, host)
+    }
+}
+

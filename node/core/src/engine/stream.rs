@@ -1,0 +1,91 @@
+//! Following the logs of the others.
+
+use super::view::Stream;
+use super::{Effect, Engine, Host, Note, Now, Peer, Report, serve};
+use crate::id::NodeId;
+use crate::wire::{Cursor, Frame, Refusal};
+
+impl Engine {
+    /// Follows everybody who was met and has data.
+    pub(super) fn follow(&mut self, now: Now) {
+        let due = |peer: &Peer| {
+            peer.is_met()
+                && peer.has_data()
+                && matches!(peer.stream, Stream::Off | Stream::Held(_))
+                && peer.follow_at <= now.running
+        };
+        for (id, peer) in &mut self.peers {
+            if due(peer) {
+                peer.stream = Stream::Open;
+                let cursor = self.cursors.get(id).copied().unwrap_or_default();
+                self.effects.push(Effect::Follow { peer: *id, cursor });
+            }
+        }
+    }
+
+    /// Takes a piece of a log: its versions and how far it goes, in one write.
+    pub(super) fn frame<H: Host>(
+        &mut self,
+        id: NodeId,
+        frame: Frame,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        let following = self.peers.get(&id).is_some_and(|peer| peer.stream == Stream::Open);
+        if !following || !self.has_data() {
+            return Ok(());
+        }
+        if let Some(refusal) = self.hear(id, frame.pulse, now, host)? {
+            self.hold(id, refusal, now);
+            return Ok(());
+        }
+        let versions = match serve::open(&frame.versions, now.wall, self.config.max_clock_drift) {
+            Ok(versions) => versions,
+            Err(refusal) => {
+                self.hold(id, refusal, now);
+                return Ok(());
+            }
+        };
+        let cursor = Cursor { incarnation: frame.incarnation, position: frame.position };
+        let concerns_members = serve::concern_members(&versions);
+        if self.cursors.get(&id) != Some(&cursor) {
+            if let Err(error) = host.apply(versions, &[Note::Cursor(id, cursor)]) {
+                self.hold(id, Refusal::Failed, now);
+                return Err(error);
+            }
+            self.cursors.insert(id, cursor);
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.head = frame.head;
+            let offset = i128::from(frame.wall.0) - i128::from(now.wall.0);
+            peer.offset = i64::try_from(offset).ok();
+        }
+        if concerns_members { self.read_members(host) } else { Ok(()) }
+    }
+
+    /// Stops following a log that cannot be taken: its cursor stays, and it is asked for again.
+    fn hold(&mut self, id: NodeId, refusal: Refusal, now: Now) {
+        self.effects.push(Effect::Unfollow { peer: id });
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.follow_at = now.running + self.config.catchup_interval;
+        if peer.stream != Stream::Held(refusal.clone()) {
+            peer.stream = Stream::Held(refusal.clone());
+            self.report(Report::Refused { peer: id, refusal, ours: true });
+        }
+    }
+
+    pub(super) fn ended(&mut self, id: NodeId, why: Result<Refusal, String>, now: Now) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.stream == Stream::Open {
+            peer.stream = Stream::Off;
+            peer.follow_at = now.running + self.config.catchup_interval;
+            // Whatever ended it, the two may have changed: they meet again, and compare at once.
+            peer.compare = true;
+            peer.hello = None;
+            peer.greet_at = now.running;
+        }
+        if let Ok(refusal) = why {
+            self.report(Report::Refused { peer: id, refusal, ours: false });
+        }
+    }
+}
