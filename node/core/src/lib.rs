@@ -9,8 +9,9 @@
 //! 4. [`decide`]: what a command does to a record.
 //! 5. [`codec`], [`value`]: the bytes of all that.
 //! 6. [`digest`]: the tree by which two nodes find their differences.
-//! 7. [`meta`], [`mode`]: who may do what with a key.
-//! 8. [`json`]: what we ask of a JSON text.
+//! 7. [`sync`]: the conversation in which they do.
+//! 8. [`meta`], [`mode`]: who may do what with a key.
+//! 9. [`json`]: what we ask of a JSON text.
 
 pub mod agreement;
 pub mod clock;
@@ -25,6 +26,7 @@ pub mod merge;
 pub mod meta;
 pub mod mode;
 pub mod stamp;
+pub mod sync;
 pub mod value;
 pub mod version;
 
