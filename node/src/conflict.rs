@@ -135,7 +135,7 @@ impl Site {
         let command = Command::Merge(version.clone());
         let write = Write { record: record.clone(), command };
         let now = version.stamp.millis();
-        self.applier.apply(&self.store, [write], now, Flush::Synced)?;
+        self.applier.apply(&self.store, [write], &[], now, Flush::Synced)?;
         self.store.sync()?;
         local::close(&self.store, self.applier.last_sequence() + 1, self.applier.last_stamp())
     }

@@ -36,6 +36,21 @@ impl Digest {
         Self { tree: Mutex::new(saved.unwrap_or_else(|| Tree::new(depth))), ready }
     }
 
+    /// The tree of an empty store.
+    pub fn empty(depth: u32) -> Self {
+        Self { tree: Mutex::new(Tree::new(depth)), ready: AtomicBool::new(true) }
+    }
+
+    /// How many levels lie below the root.
+    pub fn depth(&self) -> u32 {
+        self.lock().depth()
+    }
+
+    /// Sum and count of the `index`-th node of `level`.
+    pub fn summary(&self, level: u32, index: u64) -> Summary {
+        self.lock().summary(level, usize::try_from(index).unwrap_or(usize::MAX))
+    }
+
     /// Whether the tree covers the whole store.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)

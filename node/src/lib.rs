@@ -1,7 +1,7 @@
 //! A KVS node: its store, its HTTP API and its command line.
 //!
 //! Reading order: [`store`] holds rows, [`writer`] changes them, [`records`] reads them as versions,
-//! [`node`] puts these together and serves the HTTP API.
+//! [`replication`] makes nodes agree, [`node`] puts these together and serves the HTTP API.
 
 pub mod caller;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod local;
 pub mod logging;
 pub mod node;
 pub mod records;
+pub mod replication;
 pub mod server;
 pub mod store;
 pub mod time;

@@ -23,8 +23,8 @@ use crate::store::{
 };
 use crate::time::WallClock;
 use crate::writer::{
-    self, Applier, Durability, Retention, SubmitError, Write, WriteResult, Writer, WriterParts,
-    WriterThread,
+    self, Applier, Durability, Retention, SubmitError, Tail, Write, WriteResult, Writer,
+    WriterParts, WriterThread,
 };
 
 /// How often the dead are looked for.
@@ -119,6 +119,7 @@ impl Running {
         let (writer, thread) = writer::start(WriterParts {
             store: store.clone(),
             digest: digest.clone(),
+            tail: Arc::new(Tail::after(state.next_sequence - 1)),
             applier: Applier::new(&state, retention(&settings)),
             clock: clock.clone(),
             durability: durability(&settings),

@@ -67,6 +67,8 @@ pub struct WriterFigures {
     pub superseded: [AtomicU64; 3],
     /// Bytes of writes that wait.
     pub waiting_bytes: AtomicUsize,
+    /// The stamp that was given out last, as bits.
+    pub last_stamp: AtomicU64,
 }
 
 /// The way to the writer thread. Clones lead to the same one.
@@ -147,6 +149,7 @@ pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
         Durability::Sync => Flush::Synced,
         Durability::Async(_) => Flush::Later,
     };
+    figures.last_stamp.store(parts.applier.last_stamp().bits(), Ordering::Release);
     let thread = Thread { parts, jobs, figures: figures.clone(), committed, unsynced: None };
     let handle = thread::Builder::new().name("kvs-writer".into()).spawn(move || thread.run())?;
     let queue_to = queue.clone();
@@ -224,6 +227,24 @@ impl Writer {
             self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         })?;
         Ok(answer)
+    }
+
+    /// As [`Self::collect`], for threads that may wait.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the node is stopping.
+    pub fn collect_blocking(&self, horizon: Stamp) -> Result<u64, SubmitError> {
+        let (mut collected, mut from) = (0, Vec::new());
+        loop {
+            let (reply, answer) = oneshot::channel();
+            self.send(Job::Collect { horizon, from, reply })?;
+            let (step, next) = answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??;
+            collected += step;
+            let Some(mut next) = next else { return Ok(collected) };
+            next.push(0);
+            from = next;
+        }
     }
 
     /// Removes the records that were dead before `horizon`, and says how many there were.
@@ -386,6 +407,7 @@ impl Thread {
             }
             Job::Raise { to, reply } => {
                 let raised = self.parts.applier.raise_clock(&*self.parts.store, to);
+                self.note_stamp();
                 let _ = reply.send(raised);
                 false
             }
@@ -442,6 +464,7 @@ impl Thread {
             let at = Superseded::ALL.iter().position(|known| known == reason).unwrap_or(0);
             self.figures.superseded[at].fetch_add(1, Ordering::Relaxed);
         }
+        self.note_stamp();
         if !outcome.added.is_empty() {
             let last = self.parts.applier.last_sequence();
             self.parts.tail.extend(outcome, last);
@@ -451,6 +474,11 @@ impl Thread {
             // The flush must have ended within that time, so it begins at half of it.
             self.unsynced.get_or_insert_with(|| monotonic() + within / 2);
         }
+    }
+
+    fn note_stamp(&self) {
+        let last = self.parts.applier.last_stamp();
+        self.figures.last_stamp.store(last.bits(), Ordering::Release);
     }
 
     fn collect(&mut self, horizon: Stamp, from: &[u8]) -> Collecting {

@@ -55,7 +55,10 @@ fn first_u64(bytes: &[u8]) -> u64 {
 }
 
 /// The first 64 bits of a record's hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Position(pub u64);
 
 /// What one version adds to the sums: 128 bits of its hash.

@@ -157,8 +157,11 @@ pub trait Host: Replica {
     /// # Errors
     ///
     /// The store failed; nothing of it was written, or it must be opened again.
-    fn apply(&mut self, versions: Vec<(RecordId, Version)>, notes: &[Note<'_>])
-    -> Result<(), Self::Error>;
+    fn apply(
+        &mut self,
+        versions: Vec<(RecordId, Version)>,
+        notes: &[Note<'_>],
+    ) -> Result<(), Self::Error>;
 
     /// Brings everything applied so far to disk, and these notes with it.
     ///
@@ -186,8 +189,11 @@ pub trait Host: Replica {
     /// # Errors
     ///
     /// The store failed.
-    fn adopt(&mut self, admission: Option<&Admission>, notes: &[Note<'_>])
-    -> Result<(), Self::Error>;
+    fn adopt(
+        &mut self,
+        admission: Option<&Admission>,
+        notes: &[Note<'_>],
+    ) -> Result<(), Self::Error>;
 }
 
 /// What a node keeps for itself, beside its records.
@@ -470,12 +476,7 @@ impl Engine {
     }
 
     /// Does what is due.
-    fn proceed<H: Host>(
-        &mut self,
-        now: Now,
-        random: u64,
-        host: &mut H,
-    ) -> Result<(), H::Error> {
+    fn proceed<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
         self.greet(now, host);
         self.live(now, random, host)?;
         if self.has_data() {

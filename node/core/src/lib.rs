@@ -18,6 +18,7 @@ pub mod clock;
 pub mod codec;
 pub mod decide;
 pub mod digest;
+pub mod engine;
 pub mod id;
 pub mod json;
 pub mod key;
@@ -29,6 +30,7 @@ pub mod stamp;
 pub mod sync;
 pub mod value;
 pub mod version;
+pub mod wire;
 
 pub use clock::Clock;
 pub use decide::{Command, Condition, Decision, Expiry, Rejection, decide};

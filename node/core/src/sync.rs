@@ -35,7 +35,7 @@ mod work;
 pub use conversation::{Conversation, Counts, Next, Turn, TurnError};
 pub use message::{Explore, Explored, Fetch, MessageError, Request, Response, Root};
 pub use node::Node;
-pub use respond::{Answer, RespondError, resolve, respond};
+pub use respond::{Answer, RespondError, records_at, resolve, respond};
 
 /// How long before the conversation's clock a version may have been written and still be on its way.
 pub const IN_FLIGHT: Duration = Duration::from_secs(2);

@@ -28,7 +28,7 @@ impl Fixture {
     fn apply(&mut self, record: RecordId, command: Command) {
         let write = Write { record, command };
         let now = UnixMillis(self.now);
-        self.applier.apply(&self.store, [write], now, Flush::Later).unwrap();
+        self.applier.apply(&self.store, [write], &[], now, Flush::Later).unwrap();
     }
 
     fn put(&mut self, key: &str, expiry: Expiry) {

@@ -197,7 +197,8 @@ impl Applier {
     ///
     /// The clock's floor cannot be written; the clock has not moved.
     pub fn raise_clock(&mut self, store: &dyn Store, to: Stamp) -> Result<Stamp, StoreError> {
-        let before = std::mem::replace(&mut self.clock, Clock::after(self.clock.last().max(to)));
+        let raised = Clock::after(self.clock.last().max(to));
+        let before = std::mem::replace(&mut self.clock, raised);
         let mut batch = Batch::default();
         let floor = self.raised_clock_floor(&mut batch);
         if !batch.is_empty()

@@ -30,7 +30,8 @@ fn start_on(
     let digest = Arc::new(Digest::open(Path::new("/nonexistent"), 2, 0));
     let applier = Applier::new(&state, Retention { count: 3, max_age: None });
     let clock = Arc::new(ManualClock::at(1_000));
-    start(WriterParts { store, digest, applier, clock, durability, queue_bytes }).unwrap()
+    let tail = Arc::new(Tail::after(0));
+    start(WriterParts { store, digest, tail, applier, clock, durability, queue_bytes }).unwrap()
 }
 
 #[tokio::test]

@@ -244,7 +244,9 @@ impl Engine {
 
     /// How long `bytes` take at the rate that is allowed.
     fn pause(&self, bytes: usize) -> Duration {
-        let seconds = |rate: u64| Duration::from_secs(bytes as u64) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX);
+        let seconds = |rate: u64| {
+            Duration::from_secs(bytes as u64) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX)
+        };
         self.config.bootstrap_rate.map_or(Duration::ZERO, seconds)
     }
 
@@ -284,4 +286,3 @@ fn pick(among: &[NodeId], random: u64) -> Option<NodeId> {
     let at = random.checked_rem(count)?;
     among.get(usize::try_from(at).unwrap_or(0)).copied()
 }
-

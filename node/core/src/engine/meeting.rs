@@ -213,12 +213,10 @@ impl Engine {
         host: &mut H,
     ) -> Result<(), H::Error> {
         let answer = match question {
-            Question::Hello(hello) if hello.node == id => {
-                match self.meet(*hello, now, host)? {
-                    None => Answer::Hello(Box::new(self.hello(id, now, host))),
-                    Some(refusal) => Answer::Refused(refusal),
-                }
-            }
+            Question::Hello(hello) if hello.node == id => match self.meet(*hello, now, host)? {
+                None => Answer::Hello(Box::new(self.hello(id, now, host))),
+                Some(refusal) => Answer::Refused(refusal),
+            },
             Question::Join(hello) if hello.node == id => self.admit(&hello, now, host)?,
             Question::Begin(pulse) => self.begin(id, pulse, now, host)?,
             Question::Agree(pulse, clock) => self.agree(id, pulse, clock, now, host)?,
@@ -241,4 +239,3 @@ const fn refusal_of(given_up: bool) -> Refusal {
 fn signed_difference(left: u64, right: u64) -> i64 {
     i64::try_from(i128::from(left) - i128::from(right)).unwrap_or(i64::MAX)
 }
-

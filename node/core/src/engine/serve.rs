@@ -95,11 +95,7 @@ pub fn serve<H: Host>(
     Ok(Served { answer, pulse: said, members })
 }
 
-fn compare<H: Host>(
-    request: &sync::Request,
-    gate: &Gate,
-    host: &H,
-) -> Result<Answer, H::Error> {
+fn compare<H: Host>(request: &sync::Request, gate: &Gate, host: &H) -> Result<Answer, H::Error> {
     if !gate.open {
         return Ok(Answer::Refused(Refusal::NotServing));
     }
@@ -235,4 +231,3 @@ impl Engine {
         self.hear(id, pulse, now, host)
     }
 }
-

@@ -8,7 +8,7 @@ use crate::agreement::proven;
 use crate::digest::Position;
 use crate::id::NodeId;
 use crate::stamp::{Stamp, UnixMillis};
-use crate::sync::{Conversation, Fetch, Next};
+use crate::sync::{Conversation, Fetch, Next, TurnError};
 use crate::wire::{Answer, Parcel, Question, RangeFrom, Refusal, Sent};
 
 /// A comparison that is under way.
@@ -85,11 +85,14 @@ impl Engine {
 
     /// Somebody met again or not agreed with yet; else, when it is time, anybody.
     fn whom_to_compare(&mut self, now: Now, random: u64) -> Option<NodeId> {
-        let ready = |peer: &Peer| {
-            peer.is_met() && peer.has_data() && peer.compare_at <= now.running
-        };
-        let ready: Vec<(NodeId, bool)> =
-            self.peers.iter().filter(|(_, peer)| ready(peer)).map(|(id, peer)| (*id, peer.compare)).collect();
+        let ready =
+            |peer: &Peer| peer.is_met() && peer.has_data() && peer.compare_at <= now.running;
+        let ready: Vec<(NodeId, bool)> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| ready(peer))
+            .map(|(id, peer)| (*id, peer.compare))
+            .collect();
         let wanted: Vec<NodeId> =
             ready.iter().filter(|(_, wanted)| *wanted).map(|(id, _)| *id).collect();
         if !wanted.is_empty() {
@@ -130,7 +133,9 @@ impl Engine {
             Ok(answer) => self.take_answer(&mut talk, answer, now, host),
             Err(_) => Err(Abandon::Lost),
         };
-        match stepped.and_then(|done| if done { Ok(true) } else { self.advance(&mut talk, now, host) }) {
+        match stepped
+            .and_then(|done| if done { Ok(true) } else { self.advance(&mut talk, now, host) })
+        {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.talk = Some(talk);
@@ -149,7 +154,10 @@ impl Engine {
             Abandon::Store(error) => return Err(error),
             Abandon::Broken(how) => self.broken(id, how),
             Abandon::Refused(refusal, ours) => {
-                let meets = matches!(refusal, Refusal::Fenced | Refusal::Behind | Refusal::GivenUp | Refusal::NotServing);
+                let meets = matches!(
+                    refusal,
+                    Refusal::Fenced | Refusal::Behind | Refusal::GivenUp | Refusal::NotServing
+                );
                 if meets {
                     self.greet_anew(id, now);
                 }
@@ -240,7 +248,9 @@ impl Engine {
                 }
                 (Question::Push(pulse, parcel), Asked::Push)
             }
-            Some(Step::Fetch(fetch)) => (Question::Fetch(pulse, fetch.clone()), Asked::Fetch(fetch)),
+            Some(Step::Fetch(fetch)) => {
+                (Question::Fetch(pulse, fetch.clone()), Asked::Fetch(fetch))
+            }
             Some(Step::Take(position)) => {
                 let from = RangeFrom { position, revisions_since: UnixMillis(u64::MAX) };
                 (Question::Range(pulse, from), Asked::Take)
@@ -322,10 +332,7 @@ impl Engine {
 }
 
 /// The current versions of the first of these records, as many as one message takes, and the rest.
-fn pack<H: Host>(
-    mut records: Vec<Vec<u8>>,
-    host: &H,
-) -> Result<(Parcel, Vec<Vec<u8>>), H::Error> {
+fn pack<H: Host>(mut records: Vec<Vec<u8>>, host: &H) -> Result<(Parcel, Vec<Vec<u8>>), H::Error> {
     let (mut sent, mut size, mut taken) = (Vec::new(), 0, 0);
     for record in &records {
         if size >= MESSAGE_BYTES {
@@ -342,18 +349,11 @@ fn pack<H: Host>(
     Ok((Parcel::pack(&sent), rest))
 }
 
-fn turn_error<E>(error: crate::sync::TurnError<E>) -> Abandon<E> {
+fn turn_error<E: std::fmt::Display + 'static>(error: TurnError<E>) -> Abandon<E> {
     match error {
-        crate::sync::TurnError::Read(error) => Abandon::Store(error),
-        crate::sync::TurnError::Rebuilding => Abandon::Later,
-        unfit @ crate::sync::TurnError::Unfit(_) => Abandon::Broken(unfit_text(&unfit)),
-    }
-}
-
-fn unfit_text<E>(error: &crate::sync::TurnError<E>) -> String {
-    match error {
-        crate::sync::TurnError::Unfit(how) => (*how).to_owned(),
-        _ => String::new(),
+        TurnError::Read(error) => Abandon::Store(error),
+        TurnError::Rebuilding => Abandon::Later,
+        unfit => Abandon::Broken(unfit.to_string()),
     }
 }
 

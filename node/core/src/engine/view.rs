@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Life, Now};
+use super::{Engine, Life, Now, Peer};
 use crate::agreement::{self, Saved};
 use crate::id::NodeId;
 use crate::members::{ListId, Members, Standing};
@@ -85,7 +85,7 @@ impl Engine {
             last: self.agreement.last(&self.members),
             list: self.agreement.list(),
             agreement: self.agreement.saved().clone(),
-            peers: self.peers.keys().map(|id| self.peer_view(*id, now)).collect(),
+            peers: self.peers.iter().map(|(id, peer)| self.peer_view(*id, peer, now)).collect(),
             clock_ahead: self.clock_ahead(),
         }
     }
@@ -98,15 +98,16 @@ impl Engine {
         offsets.get(offsets.len() / 2).map(|median| median.saturating_neg())
     }
 
-    fn peer_view(&self, id: NodeId, now: Now) -> PeerView {
-        let peer = &self.peers[&id];
+    fn peer_view(&self, id: NodeId, peer: &Peer, now: Now) -> PeerView {
         let member = self.members.get(id);
         let hello = peer.hello.as_ref();
         let position = self.cursors.get(&id).map_or(0, |cursor| cursor.position);
         let agreed = self.agreement.agreed(id);
         PeerView {
             node: id,
-            name: hello.map(|hello| hello.name.clone()).or(member.map(|member| member.name.clone())),
+            name: hello
+                .map(|hello| hello.name.clone())
+                .or(member.map(|member| member.name.clone())),
             standing: member.map(|member| member.standing),
             reachable: peer.reachable,
             life: hello.map(|hello| hello.life),

@@ -190,8 +190,24 @@ impl Fetch {
     /// What is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         let fetch: Self = decode(bytes)?;
-        at_most("records", fetch.positions.len(), MAX_SEARCHED)?;
+        fetch.check()?;
         Ok(fetch)
+    }
+
+    /// Whether it asks for no more than is allowed, which holds for whatever [`Self::decode`] gave.
+    ///
+    /// # Errors
+    ///
+    /// It asks for more.
+    pub fn check(&self) -> Result<(), MessageError> {
+        at_most("records", self.positions.len(), MAX_SEARCHED)
+    }
+
+    /// What is still wanted once the first `count` came.
+    #[must_use]
+    pub fn without_first(mut self, count: usize) -> Self {
+        self.positions.drain(..count.min(self.positions.len()));
+        self
     }
 }
 
@@ -228,12 +244,21 @@ impl Response {
     ///
     /// What is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let response = decode(bytes)?;
-        match &response {
-            Self::Root(_) | Self::Rebuilding => {}
-            Self::Explored(explored) => explored.check()?,
-        }
+        let response: Self = decode(bytes)?;
+        response.check()?;
         Ok(response)
+    }
+
+    /// Whether it names no more than is allowed, which holds for whatever [`Self::decode`] gave.
+    ///
+    /// # Errors
+    ///
+    /// It names more.
+    pub fn check(&self) -> Result<(), MessageError> {
+        match self {
+            Self::Root(_) | Self::Rebuilding => Ok(()),
+            Self::Explored(explored) => explored.check(),
+        }
     }
 }
 

@@ -62,11 +62,20 @@ pub fn respond<R: Replica>(
 pub fn resolve<R: Replica>(fetch: &Fetch, replica: &R) -> Result<Vec<Vec<u8>>, R::Error> {
     let mut records = Vec::with_capacity(fetch.positions().len());
     for position in fetch.positions() {
-        let next = position.0.checked_add(1).map(Position);
-        let found = replica.list(position, next, AT_ONE_POSITION)?;
-        records.extend(found.into_iter().map(|entry| entry.record));
+        records.extend(records_at(position, replica)?);
     }
     Ok(records)
+}
+
+/// The rows of the records at a position: hardly ever more than one.
+///
+/// # Errors
+///
+/// The index cannot be read.
+pub fn records_at<R: Replica>(position: Position, replica: &R) -> Result<Vec<Vec<u8>>, R::Error> {
+    let next = position.0.checked_add(1).map(Position);
+    let found = replica.list(position, next, AT_ONE_POSITION)?;
+    Ok(found.into_iter().map(|entry| entry.record).collect())
 }
 
 fn search<R: Replica>(

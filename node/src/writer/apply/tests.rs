@@ -33,7 +33,7 @@ impl Fixture {
     }
 
     fn apply(&mut self, writes: Vec<Write>) -> Outcome {
-        self.applier.apply(&self.store, writes, self.now, Flush::Later).unwrap()
+        self.applier.apply(&self.store, writes, &[], self.now, Flush::Later).unwrap()
     }
 
     fn put(&mut self, key: &str, text: &str) -> WriteResult {

@@ -28,7 +28,9 @@ fn store(keys: &[(&str, Option<u64>)]) -> MemoryStore {
             author: None,
         };
         let record = RecordId::value(Key::client(key).unwrap());
-        applier.apply(&store, [Write { record, command }], UnixMillis(NOW), Flush::Later).unwrap();
+        applier
+            .apply(&store, [Write { record, command }], &[], UnixMillis(NOW), Flush::Later)
+            .unwrap();
     }
     store
 }
