@@ -32,7 +32,7 @@ impl Tail {
     }
 
     /// Takes over what a group committed.
-    pub(super) fn extend(&self, outcome: &mut Outcome, last: u64) {
+    pub fn extend(&self, outcome: &mut Outcome, last: u64) {
         let mut recent = self.lock();
         for accepted in outcome.accepted.drain(..) {
             recent.bytes += size(&accepted);

@@ -121,9 +121,9 @@ impl Engine {
         peer.offset = Some(signed_difference(hello.wall.0, now.wall.0));
         peer.refusal.clone_from(&refusal);
         if refusal.is_none() {
-            let pulse = hello.pulse;
+            let (pulse, heard) = (hello.pulse, has_data(hello.life));
             peer.hello = Some(hello);
-            if self.has_data() {
+            if self.has_data() && heard {
                 return self.hear(id, pulse, now, host);
             }
         } else {

@@ -1,0 +1,132 @@
+//! What clients do, and what happens to nodes meanwhile.
+
+use std::time::Duration;
+
+use kvs_core::engine::Life;
+use kvs_core::{Body, Command, Condition, ContentType, Expiry, Key, RecordId, Value, VersionId};
+use kvs_node::writer::{Applied, Write};
+use rand::RngExt as _;
+use uuid::Uuid;
+
+use crate::node::DRIFT;
+use crate::world::{Weather, World};
+
+/// Keys that clients write; few, so that they meet.
+const KEYS: u32 = 24;
+
+impl World {
+    /// Has somebody write something somewhere.
+    pub(crate) fn client(&mut self) {
+        let at = self.rng.random_range(0..self.places.len());
+        if self.life(at) != Some(Life::Serving) || self.refuses_writes(at) {
+            return;
+        }
+        let key = format!("k/{}", self.rng.random_range(0..KEYS));
+        let record = RecordId::value(Key::client(&key).unwrap());
+        let command = self.command();
+        let wall = self.wall(at);
+        let Some(node) = &mut self.places[at].running else { return };
+        if let Ok(Applied::Committed(_)) =
+            node.write(Write { record: record.clone(), command }, wall)
+        {
+            let disk = self.places[at].disk.clone();
+            self.ledger.note(&record, &*disk);
+            self.pump_all(at);
+        }
+    }
+
+    fn command(&mut self) -> Command {
+        let uuid = VersionId::new(Uuid::from_u128(self.rng.random()));
+        if self.rng.random_bool(0.3) {
+            return Command::Delete { condition: Condition::Always, uuid };
+        }
+        let text = format!("{}", self.rng.random::<u64>());
+        let body = Body::Value(Value::plain(ContentType::JSON, text.into()));
+        let expiry = if self.rng.random_bool(0.2) {
+            Expiry::After(Duration::from_secs(self.rng.random_range(1..10)))
+        } else {
+            Expiry::Never
+        };
+        Command::Put { body, expiry, condition: Condition::Always, uuid, author: None }
+    }
+
+    /// What a node does whose clock is ahead of its peers'.
+    fn refuses_writes(&self, at: usize) -> bool {
+        let limit = i64::try_from(DRIFT.as_millis() / 4).unwrap();
+        let node = self.places[at].running.as_ref();
+        let jumped = self.places[at].skew > limit;
+        jumped || node.and_then(|node| node.engine.clock_ahead()).is_some_and(|by| by > limit)
+    }
+
+    /// Lets `span` pass while clients write and, with `trouble`, things break.
+    pub(crate) fn live(&mut self, span: Duration, trouble: bool) {
+        let end = self.now + span;
+        while self.now < end {
+            let pause = Duration::from_millis(self.rng.random_range(1..60));
+            self.run(pause);
+            self.client();
+            if trouble && self.rng.random_bool(0.02) {
+                self.trouble();
+            }
+        }
+    }
+
+    fn trouble(&mut self) {
+        let at = self.rng.random_range(0..self.places.len());
+        match self.rng.random_range(0..6) {
+            0 | 1 => {
+                self.crash(at);
+                self.start_within(at, Duration::from_secs(8));
+            }
+            2 => {
+                let all = 0..self.places.len();
+                self.weather.island = all.filter(|_| self.rng.random_bool(0.5)).collect();
+                let island = format!("island {:?}", self.weather.island);
+                self.say(at, island);
+            }
+            3 => self.weather.island.clear(),
+            4 => {
+                let skew: i64 = if self.rng.random_bool(0.2) {
+                    3_600_000
+                } else {
+                    self.rng.random_range(-10_000..10_000)
+                };
+                self.places[at].skew = skew;
+                self.say(at, format_args!("clock {skew} ms ahead"));
+            }
+            _ => {
+                self.weather.loss = [0.0, 0.01, 0.2][self.rng.random_range(0..3)];
+                self.weather.duplicates = [0.0, 0.1][self.rng.random_range(0..2)];
+                let slowest = [2, 20, 400][self.rng.random_range(0..3)];
+                self.weather.slowest = Duration::from_millis(slowest);
+            }
+        }
+    }
+
+    /// Ends all trouble and waits until the nodes agree.
+    pub(crate) fn calm(&mut self, within: Duration) -> Result<(), String> {
+        self.weather = Weather { slowest: Duration::from_millis(5), ..Weather::default() };
+        for at in 0..self.places.len() {
+            self.places[at].skew = 0;
+            self.start_within(at, Duration::from_millis(100));
+        }
+        let end = self.now + within;
+        while self.now < end {
+            self.run(Duration::from_millis(500));
+            if self.is_settled() {
+                return Ok(());
+            }
+        }
+        let lives: Vec<_> = (0..self.places.len()).map(|at| self.life(at)).collect();
+        Err(format!("not settled within {within:?}: {lives:?}, roots {:?}", self.roots()))
+    }
+
+    /// Says what is wrong once the nodes agree.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let of = |place: &crate::world::Place| {
+            let node = place.running.as_ref()?;
+            Some(self.ledger.faults(&*place.disk, node.gate().pulse.horizon))
+        };
+        self.places.iter().filter_map(of).flatten().collect()
+    }
+}

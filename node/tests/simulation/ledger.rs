@@ -1,0 +1,80 @@
+//! What was acknowledged, and whether it is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kvs_core::codec;
+use kvs_core::{Head, Rank, RecordId, Stamp, VersionId};
+use kvs_node::store::{Column, Read};
+
+/// Every version that a client was told of.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    acknowledged: BTreeMap<Vec<u8>, Vec<Head>>,
+    /// Versions that a node put aside when it had to start over.
+    rescued: BTreeSet<VersionId>,
+}
+
+impl Ledger {
+    /// Notes what a node has just acknowledged.
+    pub(crate) fn note(&mut self, record: &RecordId, store: &dyn Read) {
+        let row = record.encode();
+        let head = head(store, &row).unwrap();
+        self.acknowledged.entry(row).or_default().push(head);
+    }
+
+    /// Notes what a node puts aside.
+    pub(crate) fn rescue(&mut self, store: &dyn Read, held: Stamp) {
+        let mut data = store.cursor(Column::Data, &[], &[0xff]);
+        while let Some((_, value)) = data.next().unwrap() {
+            let (_, head) = codec::decode_row_head(value).unwrap();
+            if head.stamp > held {
+                self.rescued.insert(head.uuid);
+            }
+        }
+    }
+
+    /// What was written on a disk that is gone is nobody's fault.
+    pub(crate) fn write_off(&mut self, store: &dyn Read) {
+        self.rescue(store, Stamp::MIN);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.acknowledged.values().map(Vec::len).sum()
+    }
+
+    /// Says what is wrong with a store once all nodes agree.
+    pub(crate) fn faults(&self, store: &dyn Read, horizon: Stamp) -> Vec<String> {
+        let rows = self.acknowledged.iter();
+        rows.filter_map(|(row, heads)| self.fault(row, heads, head(store, row), horizon)).collect()
+    }
+
+    fn fault(
+        &self,
+        row: &[u8],
+        heads: &[Head],
+        found: Option<Head>,
+        horizon: Stamp,
+    ) -> Option<String> {
+        let winner = heads.iter().max_by(|left, right| order(&left.rank(), &right.rank()))?;
+        let row = row.escape_ascii();
+        match &found {
+            Some(found) if found == winner => None,
+            // A version that was put aside may have been the winner; then any other may show.
+            _ if self.rescued.contains(&winner.uuid) => None,
+            None if winner.dies().is_some_and(|death| death < horizon) => None,
+            None => Some(format!("{row}: acknowledged {winner:?} is gone (horizon {horizon:?})")),
+            Some(found) => Some(format!("{row}: acknowledged {winner:?}, found {found:?}")),
+        }
+    }
+}
+
+fn head(store: &dyn Read, row: &[u8]) -> Option<Head> {
+    let value = store.get(Column::Data, row).unwrap()?;
+    Some(codec::decode_row_head(&value).unwrap().1)
+}
+
+/// The order in which versions win: stamp, then the older origin, then uuid.
+fn order(left: &Rank, right: &Rank) -> std::cmp::Ordering {
+    let older = right.origin_joined.cmp(&left.origin_joined);
+    left.stamp.cmp(&right.stamp).then(older).then(left.uuid.cmp(&right.uuid))
+}

@@ -1,0 +1,13 @@
+//! A cluster from a seed: the engine, the writer's applier and the store's rows as they run in a
+//! node, under a scheduler of our own. No threads, no sockets, no clock but a virtual one.
+//!
+//! `KVS_SEED` gives a seed back, `KVS_ROUNDS` asks for more of them.
+
+#![expect(clippy::print_stdout, reason = "a test says its seed and what it found")]
+
+mod chaos;
+mod disk;
+mod ledger;
+mod node;
+mod trials;
+mod world;
