@@ -17,6 +17,7 @@ mod serve;
 mod stream;
 mod talk;
 mod view;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use crate::wire::{Admission, Answer, Frame, Question, Refusal, Sent};
 pub use crate::wire::{Cursor, Life};
 pub use serve::{Gate, Served, serve};
 pub use view::{PeerView, Stream, View};
+pub use watch::{ClockAhead, Watch};
 
 use peer::Peer;
 use talk::Talk;
@@ -359,6 +361,7 @@ pub struct Engine {
     page_at: Duration,
     talk: Option<Talk>,
     compare_at: Duration,
+    watch: Watch,
     next_ask: u64,
     /// Told to start over: nothing is done any more.
     fenced: bool,
@@ -371,7 +374,13 @@ impl Engine {
     /// # Errors
     ///
     /// The store failed.
-    pub fn new<H: Host>(config: Config, resumed: Resumed, host: &H) -> Result<Self, H::Error> {
+    pub fn new<H: Host>(
+        config: Config,
+        resumed: Resumed,
+        now: Now,
+        host: &H,
+    ) -> Result<Self, H::Error> {
+        let watch = Watch::new(now, config.max_clock_drift);
         let Resumed { born, cursors, agreement, bootstrap } = resumed;
         let life = match (born, bootstrap) {
             (false, _) => Life::Unborn,
@@ -394,6 +403,7 @@ impl Engine {
             page_at: Duration::ZERO,
             talk: None,
             compare_at: Duration::ZERO,
+            watch,
             next_ask: 0,
             fenced: false,
             effects: Vec::new(),
@@ -477,11 +487,13 @@ impl Engine {
 
     /// Does what is due.
     fn proceed<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
+        self.watch_clock(now);
         self.greet(now, host);
         self.live(now, random, host)?;
         if self.has_data() {
             self.follow(now);
             self.compare(now, random, host);
+            self.stand_alone(now, host)?;
             self.settle(host)?;
         }
         Ok(())
@@ -515,12 +527,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Publishes what is agreed and lets the dead go, once that is on disk.
-    fn settle<H: Host>(&mut self, host: &mut H) -> Result<(), H::Error> {
-        let alone = self.members.joined().all(|member| member.node == self.config.node);
-        if alone && self.members.counts(self.config.node) {
-            self.agreement.raise_held(&self.members, host.clock());
+    /// Lets a node that is the only member go on without comparing.
+    fn stand_alone<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
+        if !self.is_alone() || self.compare_at > now.running {
+            return Ok(());
         }
+        self.compare_at = now.running + self.config.sync_interval;
+        let clock = host.raise_clock(self.trusted(now).unwrap_or_default())?;
+        self.agreement.raise_held(&self.members, clock);
+        host.save(&[Note::Agreement(self.agreement.saved())])
+    }
+
+    /// Whether it is a member and nobody else is.
+    fn is_alone(&self) -> bool {
+        let me = self.config.node;
+        self.members.counts(me) && self.members.joined().all(|member| member.node == me)
+    }
+
+    /// Lets the dead go that everybody is known to have seen die.
+    fn settle<H: Host>(&mut self, host: &mut H) -> Result<(), H::Error> {
         if self.agreement.raise_horizon(&self.members) {
             host.collect(self.agreement.horizon())?;
         }

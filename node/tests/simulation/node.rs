@@ -169,7 +169,9 @@ impl Running {
             birth_key: DigestKey::new([8; 32]),
             incarnation: state.incarnations.current,
         };
-        let engine = Engine::new(config, resumed, &host).unwrap();
+        let engine =
+            Engine::new(config, resumed, Now { wall: wall.get(), running: Duration::ZERO }, &host)
+                .unwrap();
         let incarnations = state.incarnations;
         Self { id, boot, started: at, host, engine, incarnations, wall, wakes: Duration::MAX }
     }

@@ -120,7 +120,7 @@ impl World {
         UnixMillis(millis.saturating_add_signed(self.places[at].skew))
     }
 
-    fn clock(&self, at: usize) -> Now {
+    pub(crate) fn clock(&self, at: usize) -> Now {
         let started = self.places[at].running.as_ref().map_or(self.now, |node| node.started);
         Now { wall: self.wall(at), running: self.now - started }
     }

@@ -104,7 +104,7 @@ impl Engine {
         if let Some(refusal) = hello.refusal(self.config.cluster) {
             return Ok(Answer::Refused(refusal));
         }
-        if self.life != Life::Serving {
+        if self.life != Life::Serving || self.trusted(now).is_none() {
             return Ok(Answer::Refused(Refusal::NotServing));
         }
         let known = self.members.get(hello.node).map(|member| member.standing);
@@ -177,7 +177,7 @@ impl Engine {
             Ok(Answer::Refused(refusal)) => {
                 self.page_at = now.running + RETRY;
                 self.greet_anew(peer, now);
-                self.report(Report::Refused { peer, refusal, ours: false });
+                self.note_refused(peer, refusal, false);
                 Ok(())
             }
             Ok(_) => {
@@ -224,7 +224,7 @@ impl Engine {
             Ok(versions) => versions,
             Err(refusal) => {
                 self.page_at = now.running + self.config.catchup_interval;
-                self.report(Report::Refused { peer, refusal, ours: true });
+                self.note_refused(peer, refusal, true);
                 return Ok(());
             }
         };

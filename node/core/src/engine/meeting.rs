@@ -118,7 +118,7 @@ impl Engine {
             peer.follow_at = now.running;
             peer.compare_at = now.running;
         }
-        peer.offset = Some(signed_difference(hello.wall.0, now.wall.0));
+        peer.shows(hello.wall, now);
         peer.refusal.clone_from(&refusal);
         if refusal.is_none() {
             let (pulse, heard) = (hello.pulse, has_data(hello.life));
@@ -195,12 +195,21 @@ impl Engine {
         }
     }
 
-    fn note_refusal(&mut self, id: NodeId, refusal: Option<Refusal>, ours: bool) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let news = !ours && peer.refusal != refusal || ours && refusal.is_some();
-        peer.refusal.clone_from(&refusal);
-        if let Some(refusal) = refusal.filter(|_| news) {
+    /// Reports a refusal, unless it was the last thing reported of that peer.
+    pub(super) fn note_refused(&mut self, id: NodeId, refusal: Refusal, ours: bool) {
+        let kind = std::mem::discriminant(&refusal);
+        let peer = self.peers.entry(id).or_default();
+        if peer.reported.replace((kind, ours)) != Some((kind, ours)) {
             self.report(Report::Refused { peer: id, refusal, ours });
+        }
+    }
+
+    fn note_refusal(&mut self, id: NodeId, refusal: Option<Refusal>, ours: bool) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.refusal.clone_from(&refusal);
+        }
+        if let Some(refusal) = refusal {
+            self.note_refused(id, refusal, ours);
         }
     }
 
@@ -234,8 +243,4 @@ pub(super) const fn has_data(life: Life) -> bool {
 
 const fn refusal_of(given_up: bool) -> Refusal {
     if given_up { Refusal::GivenUp } else { Refusal::Fenced }
-}
-
-fn signed_difference(left: u64, right: u64) -> i64 {
-    i64::try_from(i128::from(left) - i128::from(right)).unwrap_or(i64::MAX)
 }

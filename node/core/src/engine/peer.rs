@@ -1,9 +1,11 @@
 //! What the engine knows of another node.
 
+use std::mem::Discriminant;
 use std::time::Duration;
 
-use crate::engine::AskId;
 use crate::engine::view::Stream;
+use crate::engine::{AskId, Now};
+use crate::stamp::UnixMillis;
 use crate::wire::{Hello, Refusal};
 
 /// Another node, as far as it was met since this one started.
@@ -21,6 +23,8 @@ pub(super) struct Peer {
     pub(super) greet_at: Duration,
     /// Why the two do not talk.
     pub(super) refusal: Option<Refusal>,
+    /// The last refusal that was reported, by kind, and whether it was this node's.
+    pub(super) reported: Option<(Discriminant<Refusal>, bool)>,
     pub(super) stream: Stream,
     /// Not before this is its log followed again.
     pub(super) follow_at: Duration,
@@ -32,8 +36,8 @@ pub(super) struct Peer {
     pub(super) compare_at: Duration,
     /// The last position of its log.
     pub(super) head: u64,
-    /// How far its clock is ahead of this node's, in milliseconds.
-    pub(super) offset: Option<i64>,
+    /// What its clock showed when this engine was made, so that own clock settings do not matter.
+    pub(super) epoch: Option<UnixMillis>,
 }
 
 impl Peer {
@@ -53,6 +57,17 @@ impl Peer {
     /// Whether the two have met and may talk.
     pub(super) fn is_met(&self) -> bool {
         self.reachable && self.hello.is_some() && self.refusal.is_none()
+    }
+
+    /// Notes what its clock shows.
+    pub(super) fn shows(&mut self, wall: UnixMillis, now: Now) {
+        self.epoch = Some(wall.before(now.running));
+    }
+
+    /// How far its clock is ahead of the own one, in milliseconds.
+    pub(super) fn offset(&self, now: Now) -> Option<i64> {
+        let shows = self.epoch?.after(now.running);
+        i64::try_from(i128::from(shows.0) - i128::from(now.wall.0)).ok()
     }
 
     /// Whether it has anything to share.

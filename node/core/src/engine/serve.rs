@@ -189,7 +189,7 @@ impl Engine {
         if let Err(refusal) = check_stamp(pulse.clock, now.wall, self.config.max_clock_drift) {
             return Ok(Answer::Refused(refusal));
         }
-        let clock = host.raise_clock(pulse.clock.max(Stamp::at(now.wall)))?;
+        let clock = host.raise_clock(pulse.clock.max(self.trusted(now).unwrap_or_default()))?;
         Ok(Answer::Begun(self.agreement.pulse(clock)))
     }
 

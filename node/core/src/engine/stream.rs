@@ -1,7 +1,7 @@
 //! Following the logs of the others.
 
 use super::view::Stream;
-use super::{Effect, Engine, Host, Note, Now, Peer, Report, serve};
+use super::{Effect, Engine, Host, Note, Now, Peer, serve};
 use crate::id::NodeId;
 use crate::wire::{Cursor, Frame, Refusal};
 
@@ -57,8 +57,7 @@ impl Engine {
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.head = frame.head;
-            let offset = i128::from(frame.wall.0) - i128::from(now.wall.0);
-            peer.offset = i64::try_from(offset).ok();
+            peer.shows(frame.wall, now);
         }
         if concerns_members { self.read_members(host) } else { Ok(()) }
     }
@@ -68,10 +67,8 @@ impl Engine {
         self.effects.push(Effect::Unfollow { peer: id });
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.follow_at = now.running + self.config.catchup_interval;
-        if peer.stream != Stream::Held(refusal.clone()) {
-            peer.stream = Stream::Held(refusal.clone());
-            self.report(Report::Refused { peer: id, refusal, ours: true });
-        }
+        peer.stream = Stream::Held(refusal.clone());
+        self.note_refused(id, refusal, true);
     }
 
     pub(super) fn ended(&mut self, id: NodeId, why: Result<Refusal, String>, now: Now) {
@@ -85,7 +82,7 @@ impl Engine {
             peer.greet_at = now.running;
         }
         if let Ok(refusal) = why {
-            self.report(Report::Refused { peer: id, refusal, ours: false });
+            self.note_refused(id, refusal, false);
         }
     }
 }

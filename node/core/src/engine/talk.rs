@@ -161,7 +161,7 @@ impl Engine {
                 if meets {
                     self.greet_anew(id, now);
                 }
-                self.report(Report::Refused { peer: id, refusal, ours });
+                self.note_refused(id, refusal, ours);
             }
             Abandon::Lost | Abandon::Later => {}
         }

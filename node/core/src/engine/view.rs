@@ -42,8 +42,8 @@ pub struct View {
     pub agreement: Saved,
     /// The other nodes, by id.
     pub peers: Vec<PeerView>,
-    /// How far this node's clock is ahead of the median of its peers', in milliseconds.
-    pub clock_ahead: Option<i64>,
+    /// How far this node's clock is ahead of its peers', as far as is known, in milliseconds.
+    pub clock_ahead: i64,
 }
 
 /// Another node.
@@ -86,16 +86,8 @@ impl Engine {
             list: self.agreement.list(),
             agreement: self.agreement.saved().clone(),
             peers: self.peers.iter().map(|(id, peer)| self.peer_view(*id, peer, now)).collect(),
-            clock_ahead: self.clock_ahead(),
+            clock_ahead: self.watch.ahead(now),
         }
-    }
-
-    /// How far the own clock is ahead of the median of those that can be reached.
-    pub fn clock_ahead(&self) -> Option<i64> {
-        let met = self.peers.values().filter(|peer| peer.is_met());
-        let mut offsets: Vec<i64> = met.filter_map(|peer| peer.offset).collect();
-        offsets.sort_unstable();
-        offsets.get(offsets.len() / 2).map(|median| median.saturating_neg())
     }
 
     fn peer_view(&self, id: NodeId, peer: &Peer, now: Now) -> PeerView {
@@ -116,7 +108,7 @@ impl Engine {
             behind: peer.head.saturating_sub(position),
             agreed,
             agreed_age: agreed.map(|stamp| agreement::lag(stamp, now.wall)),
-            offset: peer.offset,
+            offset: peer.offset(now),
         }
     }
 }
