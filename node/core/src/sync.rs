@@ -8,8 +8,9 @@
 //!    the other's records, streaming all of them is cheaper ([`Next::Lopsided`]).
 //! 2. For a tree node that differs the digests of its children are sent, and the answer says which
 //!    of them differ. The shallower of the two trees ends the descent.
-//! 3. Under [`LIST_UNDER`] records, the first 6 bytes of each item are sent instead. The answer says
-//!    which of them are missing there, and position and stamp of what is missing here.
+//! 3. Under [`LIST_UNDER`] records, the first 3 bytes of each item are sent instead. The answer says
+//!    which of them are missing there, position and stamp of what is missing here, and the digest of
+//!    what should be on both sides: if it is not, all bytes of the items are sent.
 //! 4. What remains on one side only travels; of two versions of a record, the later one. Of equal
 //!    stamps both travel, since the index does not say which of them wins. Every receiver merges.
 //!
@@ -39,7 +40,7 @@ pub use respond::{Answer, RespondError, resolve, respond};
 
 /// How long before the conversation's clock a version may have been written and still be on its way.
 pub const IN_FLIGHT: Duration = Duration::from_secs(2);
-/// A tree node with fewer records is listed: 6 bytes each are then less than the 128 of a further
+/// A tree node with fewer records is listed: 3 bytes each are then less than the 128 of a further
 /// step.
 pub const LIST_UNDER: u32 = 32;
 /// The fewest records on the greater side for which a stream is proposed: fewer are listed in one

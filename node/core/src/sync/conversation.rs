@@ -5,8 +5,8 @@ use std::mem;
 use thiserror::Error;
 
 use super::difference::{Verdict, differences};
-use super::message::{Comparison, Explored, Root};
-use super::node::{Node, suspect};
+use super::message::{Comparison, Digest, Explored, Root};
+use super::node::{Node, sum, suspect};
 use super::page::Width;
 use super::work::{Batch, Offer, Work};
 use super::{Fetch, IN_FLIGHT, LOPSIDED_FROM, MAX_LISTED, Replica, Request, Response};
@@ -206,12 +206,15 @@ impl Conversation {
         replica: &impl Replica,
         turn: &mut Turn,
     ) -> Option<Work> {
+        if offer.width == Width::Short && answer.common != Digest::of(offer.common(answer)) {
+            return Some(Work::List(offer.span, Width::Full));
+        }
         self.counts.compared += offer.mine.len() as u64;
-        let rest = match answer.cut {
-            Some(cut) => Some(Work::List(offer.span.after(Position(cut)), offer.width)),
-            None if answer.is_empty() => doubt(&offer, replica, turn),
-            None => None,
-        };
+        if answer.is_empty() {
+            // Asked about because it differs: if no record does, a tree is wrong.
+            turn.suspects.extend(suspect(offer.span, sum(&offer.mine), replica));
+        }
+        let rest = answer.cut.map(|cut| Work::List(offer.span.after(Position(cut)), Width::Short));
         for (position, difference) in differences(offer, answer) {
             self.judge(position, difference.verdict(self.agreed), turn);
         }
@@ -238,16 +241,6 @@ impl Turn {
         let (push, suspects) = (Vec::new(), Vec::new());
         Self { push, fetch: Fetch::default(), suspects, next: Next::Agreed(agreed) }
     }
-}
-
-/// A range that differs without differing records is listed in full; if it still does, a tree is
-/// wrong.
-fn doubt(offer: &Offer, replica: &impl Replica, turn: &mut Turn) -> Option<Work> {
-    if offer.width == Width::Short {
-        return Some(Work::List(offer.span, Width::Full));
-    }
-    turn.suspects.extend(suspect(offer.span, &offer.mine, replica));
-    None
 }
 
 /// The last stamp that is not in flight at `clock`.

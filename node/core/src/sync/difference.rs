@@ -45,8 +45,7 @@ impl Difference {
 pub(super) fn differences(offer: Offer, answer: &Comparison) -> BTreeMap<Position, Difference> {
     let mut found = BTreeMap::<_, Difference>::new();
     for (at, entry) in offer.mine.into_iter().enumerate() {
-        let seen = answer.cut.is_none_or(|cut| entry.position.0 < cut);
-        if seen && answer.missing.has(at) {
+        if answer.lacks(at, entry.position) {
             let mine = (entry.record, entry.entry.stamp);
             found.entry(entry.position).or_default().mine.push(mine);
         }

@@ -127,12 +127,29 @@ pub(super) struct Comparison {
     pub(super) cut: Option<u64>,
     pub(super) missing: Missing,
     pub(super) extra: Vec<Extra>,
+    /// Of what is left on this side without `extra`. The other side has the same left without what
+    /// is `missing`, unless short names took two items for one.
+    pub(super) common: Digest,
 }
 
 impl Comparison {
-    /// Whether nothing differs.
+    /// Whether all was looked at and nothing differs.
     pub(super) fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.extra.is_empty()
+        self.cut.is_none() && self.missing.is_empty() && self.extra.is_empty()
+    }
+
+    /// Whether the `at`-th of the listed records, at this position, was looked for and not found.
+    pub(super) fn lacks(&self, at: usize, position: Position) -> bool {
+        self.reaches(position) && self.missing.has(at)
+    }
+
+    /// Whether the `at`-th of the listed records, at this position, was looked for and found.
+    pub(super) fn has(&self, at: usize, position: Position) -> bool {
+        self.reaches(position) && !self.missing.has(at)
+    }
+
+    fn reaches(&self, position: Position) -> bool {
+        self.cut.is_none_or(|cut| position.0 < cut)
     }
 }
 

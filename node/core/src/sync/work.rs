@@ -1,9 +1,10 @@
 //! What is still to be looked at, and the part of it that is asked about next.
 
-use super::message::{Compare, Digest, Explore, List};
-use super::node::{Node, Span};
+use super::message::{Compare, Comparison, Digest, Explore, List};
+use super::node::{Node, Span, sum};
 use super::page::{Names, Page, Width};
 use super::{LIST_UNDER, Listed, MAX_COMPARED, MAX_LISTED, MAX_LISTS, Replica};
+use crate::digest::{FANOUT, Summary};
 
 /// Something that differs.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,14 @@ pub(super) struct Offer {
     pub(super) span: Span,
     pub(super) width: Width,
     pub(super) mine: Vec<Listed>,
+}
+
+impl Offer {
+    /// What the other side should have of this, too, by its own account.
+    pub(super) fn common(&self, answer: &Comparison) -> Summary {
+        let kept = |(at, entry): &(usize, &Listed)| answer.has(*at, entry.position);
+        sum(self.mine.iter().enumerate().filter(kept).map(|(_, entry)| entry))
+    }
 }
 
 impl Batch {
@@ -106,7 +115,7 @@ impl Batch {
 }
 
 fn compare(node: Node, replica: &impl Replica) -> Compare {
-    let mut children = [Digest::of(crate::digest::Summary::default()); crate::digest::FANOUT];
+    let mut children = [Digest::of(Summary::default()); FANOUT];
     for (digest, child) in children.iter_mut().zip(node.children()) {
         *digest = Digest::of(child.summary(replica));
     }
