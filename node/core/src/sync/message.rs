@@ -279,7 +279,7 @@ fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), Message
 
 fn encode(message: &impl Serialize) -> Vec<u8> {
     // Only a value of unknown length or a full buffer could fail; neither exists here.
-    postcard::to_allocvec(message).unwrap_or_default()
+    postcard::to_extend(message, Vec::new()).unwrap_or_default()
 }
 
 /// Lengths within a message are not believed: what is allocated is bounded by the bytes that came.

@@ -63,13 +63,6 @@ impl Names {
         }
     }
 
-    pub(super) fn width(&self) -> Width {
-        match self {
-            Self::Short(_) => Width::Short,
-            Self::Full(_) => Width::Full,
-        }
-    }
-
     /// Which of these names `entries` lack, and which of `entries` these names lack.
     pub(super) fn compare(&self, entries: Vec<Listed>) -> (Missing, Vec<Listed>) {
         match self {

@@ -240,7 +240,9 @@ fn a_record_that_went_away_before_it_was_fetched_is_left_out() {
     let mut fetch = Fetch::default();
     fetch.push(Position(u64::MAX));
     let rows: Vec<_> = plain(0..2).collect();
-    rows.iter().for_each(|row| fetch.push(row.leaf().position));
+    for row in &rows {
+        fetch.push(row.leaf().position);
+    }
     let found = resolve(&fetch, &Store::new(0, rows)).unwrap();
     assert_eq!(found, [0u64, 1].map(|record| record.to_be_bytes().to_vec()));
 }

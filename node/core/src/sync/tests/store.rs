@@ -38,7 +38,7 @@ pub(super) fn rank(stamp: u64, uuid: u128) -> Rank {
     Rank { stamp: Stamp::from_bits(stamp), origin_joined: UnixMillis(0), uuid }
 }
 
-/// One round of SplitMix64: a hash good enough to stand for a keyed one.
+/// One round of `SplitMix64`: a hash good enough to stand for a keyed one.
 pub(super) fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -101,10 +101,12 @@ impl Store {
         }
     }
 
-    pub(super) fn merge(&mut self, record: u64, incoming: Rank) {
-        let current = self.find(record);
-        if current.is_none_or(|current| matches!(merge(&current, &incoming), Outcome::Second(_))) {
-            self.write(record, incoming);
+    fn merge_all(&mut self, incoming: Vec<(u64, Rank)>) {
+        for (record, rank) in incoming {
+            let current = self.find(record);
+            if current.is_none_or(|current| matches!(merge(&current, &rank), Outcome::Second(_))) {
+                self.write(record, rank);
+            }
         }
     }
 }
@@ -167,8 +169,8 @@ pub(super) fn talk(clock: Stamp, mine: &mut Store, theirs: &mut Store) -> Talk {
         talk.suspects[0].extend(turn.suspects);
         let fetched = talk.fetch(&turn.fetch, theirs);
         let pushed = talk.send(true, &turn.push, mine);
-        fetched.into_iter().for_each(|(record, rank)| mine.merge(record, rank));
-        pushed.into_iter().for_each(|(record, rank)| theirs.merge(record, rank));
+        mine.merge_all(fetched);
+        theirs.merge_all(pushed);
         match turn.next {
             Next::Ask(next) => request = next,
             end => return Talk { counts: conversation.counts(), end, ..talk },
