@@ -14,10 +14,11 @@
 //! 4. What remains on one side only travels; of two versions of a record, the later one. Of equal
 //!    stamps both travel, since the index does not say which of them wins. Every receiver merges.
 //!
-//! Differences stamped less than [`IN_FLIGHT`] before the conversation began are left alone: such a
-//! version is on its way by other means, and what it replaces is not sent after it.
+//! A version stamped less than [`IN_FLIGHT`] before the conversation began is on its way by other
+//! means and left alone, unless the other side has an older one of that record.
 //!
-//! Laws, each a property test: both sides end with the winner of every record; no version is sent
+//! Laws, each a property test: both sides end with the winner of every record; whatever is written
+//! in between, no side is left with a version older than one that was agreed upon; no version is sent
 //! twice, and none that loses except to an equal stamp; equal sets end after one message; whatever
 //! bytes arrive, nothing panics.
 
@@ -31,12 +32,14 @@ mod message;
 mod node;
 mod page;
 mod respond;
+mod turn;
 mod work;
 
-pub use conversation::{Conversation, Counts, Next, Turn, TurnError};
+pub use conversation::Conversation;
 pub use message::{Explore, Explored, Fetch, MessageError, Request, Response, Root};
 pub use node::Node;
 pub use respond::{Answer, RespondError, resolve, respond};
+pub use turn::{Counts, Next, Turn, TurnError};
 
 /// How long before the conversation's clock a version may have been written and still be on its way.
 pub const IN_FLIGHT: Duration = Duration::from_secs(2);
@@ -57,7 +60,9 @@ pub const MAX_LISTED: usize = 4_096;
 /// The most records that an answer is searched in, and so the most that a turn has to fetch.
 pub const MAX_SEARCHED: usize = 2 * MAX_LISTED;
 
-/// What the conversation reads of a node: its digest tree and the index behind it.
+/// What the conversation reads of a node: its digest tree and the index behind it, both as they are
+/// at the moment. Writes may happen between two reads; a tree and an index of different moments would
+/// make nodes suspect.
 pub trait Replica {
     /// Why the index cannot be read.
     type Error: std::error::Error + 'static;

@@ -1,13 +1,18 @@
 use proptest::prelude::*;
 
-use super::super::page::Width;
 use super::*;
-use crate::digest::{Entry, Item};
+use crate::digest::{Entry, FANOUT, Item, Summary};
 use crate::id::VersionId;
-use crate::sync::Listed;
+use crate::stamp::Stamp;
+use crate::sync::node::{Node, Span};
+use crate::sync::page::{Missing, Names, Width};
+use crate::sync::{Listed, MAX_COMPARED, MAX_LISTED, MAX_LISTS};
 
 const SUMMARY: Summary =
     Summary { sum: [0x0102_0304_0506_0708, 0x1112_1314_1516_1718], count: 300 };
+
+/// Of [`SUMMARY`].
+const DIGEST: [u8; 8] = [56, 158, 52, 33, 207, 61, 82, 200];
 
 fn listed(item: u8) -> Listed {
     let entry = Entry { stamp: Stamp::from_bits(1), uuid: VersionId::from_bytes([2; 16]) };
@@ -81,11 +86,11 @@ fn an_answers_bytes_are_what_they_were() {
         Names::of(Width::Short, &[listed(1), listed(2)]).compare(vec![listed(1)]);
     assert_eq!(extra, []);
     let extra = vec![Extra::new(Position(0x0a), Stamp::from_bits(0x0b))];
-    let common = Digest([9; 8]);
+    let common = Digest::of(SUMMARY);
     let lists = vec![Comparison { cut: Some(300), missing, extra, common }];
     let mut bytes = vec![1, 1, 0x81, 2, 1, 1, 0xac, 2, 1, 2];
     bytes.extend([1, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 11]);
-    bytes.extend([9; 8]);
+    bytes.extend(DIGEST);
     let response = Response::Explored(Explored { differing: vec![0x101], lists });
     assert_eq!(response.encode(), bytes);
     let mut fetch = Fetch::default();
@@ -95,7 +100,7 @@ fn an_answers_bytes_are_what_they_were() {
 
 #[test]
 fn a_digest_is_what_it_was_and_sees_both_sums_and_the_count() {
-    assert_eq!(Digest::of(SUMMARY), Digest([56, 158, 52, 33, 207, 61, 82, 200]));
+    assert_eq!(encode(&Digest::of(SUMMARY)), DIGEST);
     for lane in [0, 1] {
         let mut other = SUMMARY;
         other.sum[lane] += 1;

@@ -55,7 +55,10 @@ impl Row {
         let (high, low) = self.rank.uuid.uuid().as_u64_pair();
         let parts = [self.record, self.rank.stamp.bits(), high, low];
         let hash = |seed| parts.iter().fold(seed, |hash, part| mix(hash ^ part));
-        Leaf { position: Position(self.position), item: Item([hash(1), hash(2)]) }
+        Leaf {
+            position: Position(self.position),
+            item: Item([hash(u64::MAX / 3), hash(u64::MAX / 7)]),
+        }
     }
 
     fn listed(&self) -> Listed {
@@ -101,7 +104,7 @@ impl Store {
         }
     }
 
-    fn merge_all(&mut self, incoming: Vec<(u64, Rank)>) {
+    pub(super) fn merge_all(&mut self, incoming: Vec<(u64, Rank)>) {
         for (record, rank) in incoming {
             let current = self.find(record);
             if current.is_none_or(|current| matches!(merge(&current, &rank), Outcome::Second(_))) {
@@ -158,12 +161,24 @@ pub(super) struct Talk {
 
 /// Lets `mine` talk to `theirs` until the end; what is sent is merged at once.
 pub(super) fn talk(clock: Stamp, mine: &mut Store, theirs: &mut Store) -> Talk {
+    talk_while(clock, mine, theirs, |_, _| {})
+}
+
+/// The same while `happen` writes, before each answer and after it.
+pub(super) fn talk_while(
+    clock: Stamp,
+    mine: &mut Store,
+    theirs: &mut Store,
+    mut happen: impl FnMut(&mut Store, &mut Store),
+) -> Talk {
     let (mut conversation, mut request) = Conversation::start(clock, mine);
     let (counts, end) = (Counts::default(), Next::Agreed(clock));
     let (suspects, sent) = (Default::default(), Vec::new());
     let mut talk = Talk { requests: 0, bytes: 0, sent, suspects, counts, end, named: 0 };
     loop {
+        happen(mine, theirs);
         let response = talk.ask(&request, theirs);
+        happen(mine, theirs);
         let turn = conversation.turn(response, mine).unwrap();
         talk.named = talk.named.max(turn.push.len() + turn.fetch.positions().len());
         talk.suspects[0].extend(turn.suspects);
