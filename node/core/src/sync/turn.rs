@@ -45,7 +45,7 @@ impl Turn {
 /// How a conversation goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Send this, and give the answer to [`Conversation::turn`].
+    /// Send this, and give the answer to [`turn`](super::Conversation::turn).
     Ask(Request),
     /// Over: one side has so little that all records are to be streamed, in the order of positions.
     Lopsided {
