@@ -8,15 +8,17 @@
 //!    the other's records, streaming all of them is cheaper ([`Next::Lopsided`]).
 //! 2. For a tree node that differs the digests of its children are sent, and the answer says which
 //!    of them differ. The shallower of the two trees ends the descent.
-//! 3. Under [`LIST_UNDER`] records, the first 6 bytes of each item are sent instead. The answer says
-//!    which of them are missing there, and position and stamp of what is missing here.
+//! 3. Under [`LIST_UNDER`] records, the first 3 bytes of each item are sent instead. The answer says
+//!    which of them are missing there, position and stamp of what is missing here, and the digest of
+//!    what should be on both sides: if it is not, all bytes of the items are sent.
 //! 4. What remains on one side only travels; of two versions of a record, the later one. Of equal
 //!    stamps both travel, since the index does not say which of them wins. Every receiver merges.
 //!
-//! Differences stamped less than [`IN_FLIGHT`] before the conversation began are left alone: such a
-//! version is on its way by other means, and what it replaces is not sent after it.
+//! A version stamped less than [`IN_FLIGHT`] before the conversation began is on its way by other
+//! means and left alone, unless the other side has an older one of that record.
 //!
-//! Laws, each a property test: both sides end with the winner of every record; no version is sent
+//! Laws, each a property test: both sides end with the winner of every record; whatever is written
+//! in between, no side is left with a version older than one that was agreed upon; no version is sent
 //! twice, and none that loses except to an equal stamp; equal sets end after one message; whatever
 //! bytes arrive, nothing panics.
 
@@ -30,16 +32,18 @@ mod message;
 mod node;
 mod page;
 mod respond;
+mod turn;
 mod work;
 
-pub use conversation::{Conversation, Counts, Next, Turn, TurnError};
+pub use conversation::Conversation;
 pub use message::{Explore, Explored, Fetch, MessageError, Request, Response, Root};
 pub use node::Node;
 pub use respond::{Answer, RespondError, records_at, resolve, respond};
+pub use turn::{Counts, Next, Turn, TurnError};
 
 /// How long before the conversation's clock a version may have been written and still be on its way.
 pub const IN_FLIGHT: Duration = Duration::from_secs(2);
-/// A tree node with fewer records is listed: 6 bytes each are then less than the 128 of a further
+/// A tree node with fewer records is listed: 3 bytes each are then less than the 128 of a further
 /// step.
 pub const LIST_UNDER: u32 = 32;
 /// The fewest records on the greater side for which a stream is proposed: fewer are listed in one
@@ -56,7 +60,9 @@ pub const MAX_LISTED: usize = 4_096;
 /// The most records that an answer is searched in, and so the most that a turn has to fetch.
 pub const MAX_SEARCHED: usize = 2 * MAX_LISTED;
 
-/// What the conversation reads of a node: its digest tree and the index behind it.
+/// What the conversation reads of a node: its digest tree and the index behind it, both as they are
+/// at the moment. Writes may happen between two reads; a tree and an index of different moments would
+/// make nodes suspect.
 pub trait Replica {
     /// Why the index cannot be read.
     type Error: std::error::Error + 'static;

@@ -320,7 +320,7 @@ impl Cursor {
 
 fn encode(message: &impl Serialize) -> Vec<u8> {
     // Only a sequence of unknown length could fail; none exists here.
-    postcard::to_allocvec(message).unwrap_or_default()
+    postcard::to_extend(message, Vec::new()).unwrap_or_default()
 }
 
 /// Lengths within a message are not believed: what is allocated is bounded by the bytes that came.

@@ -2,14 +2,13 @@
 
 use std::mem;
 
-use thiserror::Error;
-
 use super::difference::{Verdict, differences};
-use super::message::{Comparison, Explored, Root};
-use super::node::{Node, suspect};
+use super::message::{Comparison, Digest, Explored, Root};
+use super::node::Node;
 use super::page::Width;
+use super::turn::{Counts, Next, Turn, TurnError};
 use super::work::{Batch, Offer, Work};
-use super::{Fetch, IN_FLIGHT, LOPSIDED_FROM, MAX_LISTED, Replica, Request, Response};
+use super::{IN_FLIGHT, LOPSIDED_FROM, Replica, Request, Response};
 use crate::digest::Position;
 use crate::stamp::{Stamp, UnixMillis};
 
@@ -30,70 +29,6 @@ enum Asked {
     Root(Root),
     Explore(Batch),
     Nothing,
-}
-
-/// What has been seen so far, in records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Listed by this side.
-    pub compared: u64,
-    /// Found to differ, without those in flight.
-    pub differing: u64,
-    /// Left alone because one side's version is too new.
-    pub in_flight: u64,
-    /// Named to be sent to the peer.
-    pub pushed: u64,
-    /// Named to be fetched from the peer.
-    pub fetched: u64,
-}
-
-/// What an answer led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Turn {
-    /// Rows of the records whose current versions the peer needs.
-    pub push: Vec<Vec<u8>>,
-    /// What is needed from the peer.
-    pub fetch: Fetch,
-    /// Nodes of the own tree that do not say what the index does: to be rebuilt from it. A write
-    /// between two reads can look the same.
-    pub suspects: Vec<Node>,
-    /// How it goes on.
-    pub next: Next,
-}
-
-/// How a conversation goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Send this, and give the answer to [`Conversation::turn`].
-    Ask(Request),
-    /// Over: one side has so little that all records are to be streamed, in the order of positions.
-    Lopsided {
-        /// How many records this side has.
-        mine: u32,
-        /// How many records the peer has.
-        theirs: u32,
-    },
-    /// Over: once all that was pushed and fetched is on disk, both sides hold every version stamped
-    /// up to here that either had.
-    Agreed(Stamp),
-}
-
-/// Why a conversation cannot go on. It is over then; what was named before still holds.
-#[derive(Debug, Error)]
-pub enum TurnError<E> {
-    /// The index cannot be read.
-    #[error("cannot list the records of a range")]
-    Read(#[source] E),
-    /// The peer's tree is not whole yet.
-    #[error("the peer is rebuilding its digest tree")]
-    Rebuilding,
-    /// Too many of the own records share a position, which hashes never make them do.
-    #[error("more than {MAX_LISTED} records share a position of the index")]
-    Crowded,
-    /// The answer is to another question.
-    #[error("the peer's answer does not fit what it was asked: {0}")]
-    Unfit(&'static str),
 }
 
 impl Conversation {
@@ -187,7 +122,7 @@ impl Conversation {
         check(&batch.lists, &answer.lists)?;
         let mut found = Vec::new();
         for (offer, comparison) in batch.lists.into_iter().zip(&answer.lists) {
-            found.extend(self.compare(offer, comparison, replica, turn));
+            found.extend(self.compare(offer, comparison, turn));
         }
         for (node, bits) in batch.compare.into_iter().zip(&answer.differing) {
             let differing = node.children().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
@@ -199,19 +134,16 @@ impl Conversation {
     }
 
     /// Judges what differs in a range, and says what is left to be done there.
-    fn compare(
-        &mut self,
-        offer: Offer,
-        answer: &Comparison,
-        replica: &impl Replica,
-        turn: &mut Turn,
-    ) -> Option<Work> {
+    fn compare(&mut self, offer: Offer, answer: &Comparison, turn: &mut Turn) -> Option<Work> {
+        if offer.width == Width::Short && answer.common != Digest::of(offer.common(answer)) {
+            return Some(Work::List(offer.span, Width::Full));
+        }
         self.counts.compared += offer.mine.len() as u64;
-        let rest = match answer.cut {
-            Some(cut) => Some(Work::List(offer.span.after(Position(cut)), offer.width)),
-            None if answer.is_empty() => doubt(&offer, replica, turn),
-            None => None,
-        };
+        if answer.is_empty() {
+            // Asked about because it differs: if no record does, a tree is wrong.
+            turn.suspects.extend(offer.suspect);
+        }
+        let rest = answer.cut.map(|cut| Work::List(offer.span.after(Position(cut)), Width::Short));
         for (position, difference) in differences(offer, answer) {
             self.judge(position, difference.verdict(self.agreed), turn);
         }
@@ -231,23 +163,6 @@ impl Conversation {
             turn.fetch.push(position);
         }
     }
-}
-
-impl Turn {
-    fn new(agreed: Stamp) -> Self {
-        let (push, suspects) = (Vec::new(), Vec::new());
-        Self { push, fetch: Fetch::default(), suspects, next: Next::Agreed(agreed) }
-    }
-}
-
-/// A range that differs without differing records is listed in full; if it still does, a tree is
-/// wrong.
-fn doubt(offer: &Offer, replica: &impl Replica, turn: &mut Turn) -> Option<Work> {
-    if offer.width == Width::Short {
-        return Some(Work::List(offer.span, Width::Full));
-    }
-    turn.suspects.extend(suspect(offer.span, &offer.mine, replica));
-    None
 }
 
 /// The last stamp that is not in flight at `clock`.

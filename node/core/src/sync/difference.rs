@@ -19,7 +19,7 @@ pub(super) struct Difference {
 /// Who sends what.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nobody: the later version may still be on its way.
+    /// Nobody: what differs may still be on its way.
     InFlight,
     /// These records go to the other side, and its own come here if `fetch`.
     Travel { push: Vec<Vec<u8>>, fetch: bool },
@@ -27,12 +27,17 @@ pub(super) enum Verdict {
 
 impl Difference {
     /// Decides, where what is stamped after `agreed` may be on its way.
+    ///
+    /// Such a version travels nevertheless if the other side has one up to `agreed`: between the two
+    /// there may have been a third, a deletion for instance, that was replaced before it could be
+    /// seen here, and that the other side must not be thought to know.
     pub(super) fn verdict(self, agreed: Stamp) -> Verdict {
         // Two records at one position cannot be told apart from here: everything travels.
         let crowded = self.mine.len() > 1 || self.theirs.len() > 1;
         let mine = self.mine.iter().map(|(_, stamp)| *stamp).max();
         let theirs = self.theirs.iter().copied().max();
-        if !crowded && mine.max(theirs).is_some_and(|latest| latest > agreed) {
+        let settled = |stamp: Option<Stamp>| stamp.is_some_and(|stamp| stamp <= agreed);
+        if !crowded && !settled(mine) && !settled(theirs) {
             return Verdict::InFlight;
         }
         let push = if crowded || mine >= theirs { self.mine } else { Vec::new() };
@@ -45,8 +50,7 @@ impl Difference {
 pub(super) fn differences(offer: Offer, answer: &Comparison) -> BTreeMap<Position, Difference> {
     let mut found = BTreeMap::<_, Difference>::new();
     for (at, entry) in offer.mine.into_iter().enumerate() {
-        let seen = answer.cut.is_none_or(|cut| entry.position.0 < cut);
-        if seen && answer.missing.has(at) {
+        if answer.lacks(at, entry.position) {
             let mine = (entry.record, entry.entry.stamp);
             found.entry(entry.position).or_default().mine.push(mine);
         }
@@ -82,11 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_on_its_way_is_left_alone_and_so_is_what_it_replaces() {
+    fn what_may_be_on_its_way_is_left_alone_unless_it_may_hide_what_is_not() {
         assert_eq!(verdict(&[10], &[]), travel(1, false));
         assert_eq!(verdict(&[11], &[]), Verdict::InFlight);
-        assert_eq!(verdict(&[5], &[11]), Verdict::InFlight);
-        assert_eq!(verdict(&[11], &[5]), Verdict::InFlight);
+        assert_eq!(verdict(&[], &[11]), Verdict::InFlight);
+        assert_eq!(verdict(&[12], &[11]), Verdict::InFlight);
+        assert_eq!(verdict(&[11], &[11]), Verdict::InFlight);
+        assert_eq!(verdict(&[10], &[11]), travel(0, true));
+        assert_eq!(verdict(&[11], &[10]), travel(1, false));
     }
 
     #[test]

@@ -93,16 +93,27 @@ impl Span {
     }
 }
 
-/// Whether the tree says of `span` what the index has there. Only whole tree nodes can be checked.
-pub(super) fn suspect(span: Span, entries: &[Listed], replica: &impl Replica) -> Option<Node> {
+/// The tree node that `span` is, unless the tree says of it what the index does, which is `listed`.
+/// Only whole tree nodes can be checked.
+pub(super) fn suspect(span: Span, listed: Summary, replica: &impl Replica) -> Option<Node> {
     let Span::Node(node) = span else { return None };
-    (node.summary(replica) != sum(entries)).then_some(node)
+    (node.summary(replica) != listed).then_some(node)
 }
 
-fn sum(entries: &[Listed]) -> Summary {
+/// What is left of `all` without these rows.
+pub(super) fn without(all: Summary, entries: &[Listed]) -> Summary {
+    let less = sum(entries);
+    Summary {
+        sum: [0, 1].map(|lane| all.sum[lane].wrapping_sub(less.sum[lane])),
+        count: all.count.wrapping_sub(less.count),
+    }
+}
+
+/// What these rows add to a tree.
+pub(super) fn sum<'a>(entries: impl IntoIterator<Item = &'a Listed>) -> Summary {
     let add = |sum: Summary, entry: &Listed| Summary {
         sum: [0, 1].map(|lane| sum.sum[lane].wrapping_add(entry.item.0[lane])),
         count: sum.count.wrapping_add(1),
     };
-    entries.iter().fold(Summary::default(), add)
+    entries.into_iter().fold(Summary::default(), add)
 }

@@ -34,7 +34,7 @@ impl Page {
     }
 }
 
-/// How much of an item names it.
+/// How much of an item names it: 3 of its 16 bytes, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
     Short,
@@ -44,7 +44,7 @@ pub(super) enum Width {
 /// The names of listed items, in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Names {
-    Short(Vec<[u8; 6]>),
+    Short(Vec<[u8; 3]>),
     Full(Vec<[u8; 16]>),
 }
 
@@ -60,13 +60,6 @@ impl Names {
         match self {
             Self::Short(names) => names.len(),
             Self::Full(names) => names.len(),
-        }
-    }
-
-    pub(super) fn width(&self) -> Width {
-        match self {
-            Self::Short(_) => Width::Short,
-            Self::Full(_) => Width::Full,
         }
     }
 

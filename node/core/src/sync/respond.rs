@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::message::{Compare, Comparison, Digest, Explore, Explored, Extra, List, Root};
-use super::node::{Node, suspect};
-use super::page::{Page, Width};
+use super::node::{Node, sum, suspect, without};
+use super::page::Page;
 use super::{Fetch, Listed, MAX_SEARCHED, Replica, Request, Response};
 use crate::digest::Position;
 
@@ -111,10 +111,13 @@ fn compare<R: Replica>(
 ) -> Result<Comparison, R::Error> {
     let Page { entries, cut } = Page::read(replica, list.span, *left)?;
     *left -= entries.len();
-    if cut.is_none() && list.names.width() == Width::Full {
-        suspects.extend(suspect(list.span, &entries, replica));
-    }
+    let all = sum(&entries);
     let (missing, extra) = list.names.compare(entries);
+    // Asked because it differs: if no record does, a tree is wrong.
+    if cut.is_none() && missing.is_empty() && extra.is_empty() {
+        suspects.extend(suspect(list.span, all, replica));
+    }
+    let common = Digest::of(without(all, &extra));
     let extra = extra.iter().map(|entry: &Listed| Extra::new(entry.position, entry.entry.stamp));
-    Ok(Comparison { cut: cut.map(|cut| cut.0), missing, extra: extra.collect() })
+    Ok(Comparison { cut: cut.map(|cut| cut.0), missing, extra: extra.collect(), common })
 }

@@ -1,9 +1,10 @@
 //! What is still to be looked at, and the part of it that is asked about next.
 
-use super::message::{Compare, Digest, Explore, List};
-use super::node::{Node, Span};
+use super::message::{Compare, Comparison, Digest, Explore, List};
+use super::node::{Node, Span, sum, suspect};
 use super::page::{Names, Page, Width};
 use super::{LIST_UNDER, Listed, MAX_COMPARED, MAX_LISTED, MAX_LISTS, Replica};
+use crate::digest::{FANOUT, Summary};
 
 /// Something that differs.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,16 @@ pub(super) struct Offer {
     pub(super) span: Span,
     pub(super) width: Width,
     pub(super) mine: Vec<Listed>,
+    /// The tree node, if the tree does not say of it what is listed.
+    pub(super) suspect: Option<Node>,
+}
+
+impl Offer {
+    /// What the other side should have of this, too, by its own account.
+    pub(super) fn common(&self, answer: &Comparison) -> Summary {
+        let kept = |(at, entry): &(usize, &Listed)| answer.has(*at, entry.position);
+        sum(self.mine.iter().enumerate().filter(kept).map(|(_, entry)| entry))
+    }
 }
 
 impl Batch {
@@ -80,20 +91,22 @@ impl Batch {
     ) -> Result<Option<Work>, R::Error> {
         let Page { entries, cut } = Page::read(replica, span, MAX_LISTED - self.listed)?;
         let Some(cut) = cut else {
-            self.offer(span, width, entries);
+            self.offer(span, width, entries, replica);
             return Ok(None);
         };
         // A range that would fit into a message of its own is not worth cutting.
         if self.lists.is_empty() && span.range().0 < cut {
-            self.offer(span.before(cut), width, entries);
+            self.offer(span.before(cut), width, entries, replica);
             return Ok(Some(Work::List(span.after(cut), width)));
         }
         Ok(Some(Work::List(span, width)))
     }
 
-    fn offer(&mut self, span: Span, width: Width, mine: Vec<Listed>) {
+    fn offer(&mut self, span: Span, width: Width, mine: Vec<Listed>, replica: &impl Replica) {
         self.listed += mine.len();
-        self.lists.push(Offer { span, width, mine });
+        // Compared at once: later, writes would have changed the tree.
+        let suspect = suspect(span, sum(&mine), replica);
+        self.lists.push(Offer { span, width, mine, suspect });
     }
 
     /// The batch as it travels.
@@ -106,7 +119,7 @@ impl Batch {
 }
 
 fn compare(node: Node, replica: &impl Replica) -> Compare {
-    let mut children = [Digest::of(crate::digest::Summary::default()); crate::digest::FANOUT];
+    let mut children = [Digest::of(Summary::default()); FANOUT];
     for (digest, child) in children.iter_mut().zip(node.children()) {
         *digest = Digest::of(child.summary(replica));
     }
