@@ -43,10 +43,11 @@ impl Watch {
         Self { base: now, ahead: 0, limit, compared: false }
     }
 
-    /// Takes what the peers say: that the clock is so much ahead of theirs.
-    pub const fn measured(&mut self, now: Now, ahead: i64) {
+    /// Takes what the peers say: that the clock is so much ahead of theirs. One that is behind counts
+    /// as right: the peers may be wrong, and must not excuse a later jump.
+    pub fn measured(&mut self, now: Now, ahead: i64) {
         self.base = now;
-        self.ahead = ahead;
+        self.ahead = ahead.max(0);
         self.compared = true;
     }
 
@@ -135,7 +136,8 @@ mod tests {
         watch.measured(now(1_000_500, 500), 20_000);
         assert_eq!(watch.ahead(now(1_001_000, 1_000)), 20_000);
         assert!(watch.check(now(1_001_000, 1_000)).is_err());
-        watch.measured(now(1_001_000, 1_000), -3);
+        watch.measured(now(1_001_000, 1_000), -20_000);
         assert_eq!(watch.check(now(1_001_500, 1_500)), Ok(()));
+        assert!(watch.check(now(1_021_500, 1_500)).is_err(), "peers do not excuse a jump");
     }
 }
