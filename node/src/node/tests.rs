@@ -74,6 +74,20 @@ async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() 
 }
 
 #[tokio::test]
+async fn the_saved_tree_of_a_small_store_is_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(
+        Settings { data_dir: dir.path().to_owned(), ..Settings::default() },
+        Arc::new(ManualClock::at(1_000_000)),
+    );
+    let running = running.unwrap();
+    put(&running.node, "a/b").await;
+    running.stop().await.unwrap();
+    let length = std::fs::metadata(dir.path().join("digest.tree")).unwrap().len();
+    assert!(length < 100, "{length} bytes for one key");
+}
+
+#[tokio::test]
 async fn a_position_is_known_as_soon_as_its_commit_can_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let running = start(dir.path());
