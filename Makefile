@@ -27,10 +27,8 @@ run: setup ## install what is missing, build, start a node here in the foregroun
 	@$(CARGO) build --locked --release -p kvs-node --bin kvs
 	@exec "$(CARGO_TARGET_DIR)/release/kvs" run config.yaml
 
-build: setup ## release binaries into dist/
-	@$(CARGO) build --locked --release -p kvs-node --bin kvs
-	@mkdir -p dist && install -m 755 "$(CARGO_TARGET_DIR)/release/kvs" dist/kvs
-	@ls -l dist
+build: setup ## static release binaries into dist/
+	@scripts/dist
 
 test: ## install what the tests need and run all of them
 	@scripts/test

@@ -4,19 +4,20 @@
 //! Otherwise rebuilt in the background while the node serves: adding and removing commute, so the
 //! writer's changes and the rebuilder's rows may go into one tree in any order.
 
+mod saved;
+
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kvs_core::digest::{DigestKey, Entry, FANOUT, Leaf, Position, Summary, Tree};
+use kvs_core::digest::{DigestKey, Entry, Leaf, Position, Summary, Tree};
 
 use crate::store::{Column, Read, StoreError, rows};
 use crate::writer::Outcome;
 
 const FILE: &str = "digest.tree";
-const MAGIC: &[u8; 8] = b"KVSTREE1";
 /// Rows that are added under one lock, so that the writer never waits long for the rebuilder.
 const REBUILD_STEP: usize = 1_024;
 
@@ -99,7 +100,7 @@ impl Digest {
         if !self.is_ready() {
             return Ok(());
         }
-        let bytes = encode(&self.lock(), sequence);
+        let bytes = saved::encode(&self.lock(), sequence);
         let temporary = data_dir.join(format!("{FILE}.new"));
         let mut file = File::create(&temporary)?;
         file.write_all(&bytes)?;
@@ -135,41 +136,9 @@ fn leaf(key: &DigestKey, row: &[u8], value: &[u8]) -> Result<Leaf, StoreError> {
     Ok(Leaf { position, item: key.item(record, &entry) })
 }
 
-fn encode(tree: &Tree, sequence: u64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64 + 20 * FANOUT.pow(tree.depth()));
-    bytes.extend(MAGIC);
-    bytes.extend(tree.depth().to_le_bytes());
-    bytes.extend(sequence.to_le_bytes());
-    for leaf in tree.leaves() {
-        bytes.extend(leaf.sum[0].to_le_bytes());
-        bytes.extend(leaf.sum[1].to_le_bytes());
-        bytes.extend(leaf.count.to_le_bytes());
-    }
-    let hash = blake3::hash(&bytes);
-    bytes.extend(hash.as_bytes());
-    bytes
-}
-
 /// The saved tree; nothing if there is none, or it is another store's or another moment's.
-fn load(path: &PathBuf, depth: u32, sequence: u64) -> Option<Tree> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
-    let (content, hash) = bytes.split_last_chunk::<32>()?;
-    if blake3::hash(content).as_bytes() != hash {
-        return None;
-    }
-    let rest = content.strip_prefix(MAGIC)?;
-    let rest = rest.strip_prefix(&depth.to_le_bytes())?;
-    let leaves = rest.strip_prefix(&sequence.to_le_bytes())?;
-    Tree::from_leaves(depth, leaves.chunks_exact(20).map(decode_leaf))
-}
-
-fn decode_leaf(bytes: &[u8]) -> Summary {
-    let number = |range: std::ops::Range<usize>| {
-        bytes[range].iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    let count = u32::try_from(number(16..20)).unwrap_or(u32::MAX);
-    Summary { sum: [number(0..8), number(8..16)], count }
+fn load(path: &Path, depth: u32, sequence: u64) -> Option<Tree> {
+    saved::decode(&fs::read(path).ok()?, depth, sequence)
 }
 
 /// Reads the whole index again, for tests and for checks: the tree that ought to be.

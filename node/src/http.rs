@@ -33,3 +33,6 @@ pub use openapi::document;
 pub use problem::Problem;
 pub use route::{Access, BodyRule, Endpoint, Route, Scope};
 pub use routes::ROUTES;
+
+#[cfg(test)]
+mod tests;

@@ -107,10 +107,19 @@ impl Running {
     ///
     /// The store cannot be opened, or a thread not be had.
     pub fn start(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, StartError> {
+        let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
+        let store = RocksStore::open(&settings.data_dir, &rocks_options(&settings))?;
+        Self::start_on(Arc::new(store), lock, settings, clock)
+    }
+
+    /// Starts on a store that is open, and whose directory is held.
+    fn start_on(
+        store: Arc<dyn Store>,
+        lock: DataLock,
+        settings: Settings,
+        clock: Arc<dyn WallClock>,
+    ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
-        let lock = DataLock::take(&data_dir).map_err(OpenError::from)?;
-        let store: Arc<dyn Store> =
-            Arc::new(RocksStore::open(&data_dir, &rocks_options(&settings))?);
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
         let state = local::open(&*store, &data_dir, clock.now())?;

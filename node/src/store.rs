@@ -13,6 +13,8 @@ mod lock;
 mod memory;
 mod rocks;
 pub mod rows;
+#[cfg(test)]
+mod unruly;
 mod wal;
 
 use std::fmt;
@@ -23,6 +25,8 @@ pub use error::{OpenError, StoreError};
 pub use lock::{DataLock, LockError};
 pub use memory::MemoryStore;
 pub use rocks::{RocksOptions, RocksStore};
+#[cfg(test)]
+pub(crate) use unruly::Unruly;
 
 /// A row's key and value, borrowed from where they lie.
 pub type Row<'a> = (&'a [u8], &'a [u8]);

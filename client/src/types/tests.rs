@@ -95,9 +95,16 @@ fn a_listed_child_tells_its_metadata_only_when_it_has_some() {
 
 #[test]
 fn a_tree_item_is_a_stored_value_with_its_key() {
-    let item = TreeItem { key: "a/b".into(), uuid: UUID, timestamp: 1, value: json("[ ]") };
+    let item = |expires| TreeItem {
+        key: "a/b".into(),
+        uuid: UUID,
+        timestamp: 1,
+        expires,
+        value: json("[ ]"),
+    };
     let text = r#"{"items":[{"key":"a/b","uuid":ID,"timestamp":1,"data":[ ]}],"next":"c"}"#;
-    check(&Page { items: vec![item], next: Some("c".into()) }, text);
+    check(&Page { items: vec![item(None)], next: Some("c".into()) }, text);
+    check(&item(Some(2)), r#"{"key":"a/b","uuid":ID,"timestamp":1,"expires":2,"data":[ ]}"#);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub struct TreeItem {
     pub uuid: Uuid,
     /// When it was written, in Unix milliseconds.
     pub timestamp: u64,
+    /// When it expires, in Unix milliseconds; absent where it never does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
     /// What is stored there.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = super::schema::StoredValue))]
@@ -31,6 +34,7 @@ struct TreeFields {
     key: String,
     uuid: Uuid,
     timestamp: u64,
+    expires: Option<u64>,
     #[serde(default, deserialize_with = "present::some")]
     data: Option<Box<RawValue>>,
     content_type: Option<String>,
@@ -41,8 +45,9 @@ impl TryFrom<TreeFields> for TreeItem {
     type Error = ValueError;
 
     fn try_from(body: TreeFields) -> Result<Self, ValueError> {
+        let TreeFields { key, uuid, timestamp, expires, .. } = body;
         let value = Value::from_fields("data", (body.data, body.content_type, body.data_base64))?;
-        Ok(Self { key: body.key, uuid: body.uuid, timestamp: body.timestamp, value })
+        Ok(Self { key, uuid, timestamp, expires, value })
     }
 }
 

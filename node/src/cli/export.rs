@@ -1,25 +1,23 @@
 //! `kvs export`: every key below a prefix, one a line.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures_util::TryStreamExt as _;
-use kvs_client::{ChangeOp, ChangesOptions, Client, TreeOptions};
-use uuid::Uuid;
+use kvs_client::TreeOptions;
 
-use super::record::Record;
 use super::remote::Remote;
-use super::{Done, Failure, output, progress};
+use super::{Done, Failure, output, progress, record};
 use crate::config::Environment;
 
 /// Write all keys below a key as NDJSON, in their order.
 ///
 /// A line is an object of `key`, `uuid`, `timestamp` and `data`; bytes that are not JSON have
 /// `content_type` and `data_base64` instead of `data`, and what expires has `expires`, in Unix
-/// milliseconds. JSON is written byte for byte, but without white space if it has line breaks. `kvs import` reads it.
+/// milliseconds. JSON is written byte for byte, but without white space if it has line breaks.
+/// `kvs import` reads it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,13 +39,11 @@ pub(super) struct Export {
 impl Export {
     pub(super) async fn run(self, environment: &Environment) -> Done {
         let client = self.remote.client(environment)?;
-        let expiries = expiries(&client, &self.prefix).await?;
         let mut out = self.open()?;
         let bar = progress::count();
         let mut items = client.tree_all(&self.prefix, TreeOptions::default());
         while let Some(item) = items.try_next().await? {
-            let expires = expiries.get(&item.uuid).copied();
-            serde_json::to_writer(&mut out, &Record::new(item, expires))
+            serde_json::to_writer(&mut out, &record::line(item))
                 .map_err(io::Error::from)
                 .and_then(|()| out.write_all(b"\n"))?;
             bar.inc(1);
@@ -77,17 +73,4 @@ impl Export {
 fn create(path: &Path) -> Result<File, Failure> {
     File::create(path)
         .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
-}
-
-/// When versions expire that do; trees do not tell.
-async fn expiries(client: &Client, prefix: &str) -> Result<HashMap<Uuid, u64>, Failure> {
-    let since_ever = ChangesOptions { since: Some("0".to_owned()), ..ChangesOptions::default() };
-    let mut changes = client.changes_all(prefix, since_ever);
-    let mut found = HashMap::new();
-    while let Some(change) = changes.try_next().await? {
-        if let (ChangeOp::Put, Some(expires)) = (change.op, change.expires) {
-            found.insert(change.uuid, expires);
-        }
-    }
-    Ok(found)
 }

@@ -3,28 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kvs_client::{TreeItem, Value};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
-use uuid::Uuid;
 
-/// A key with its value. JSON stands in `data`, other bytes in `content_type` and `data_base64`.
-#[derive(Debug, Serialize)]
-pub(super) struct Record {
-    key: String,
-    uuid: Uuid,
-    timestamp: u64,
-    #[serde(flatten)]
-    value: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<u64>,
-}
-
-impl Record {
-    pub(super) fn new(item: TreeItem, expires: Option<u64>) -> Self {
-        let TreeItem { key, uuid, timestamp, value } = item;
-        Self { key, uuid, timestamp, value: on_one_line(value), expires }
-    }
+/// Makes an item fit a line.
+pub(super) fn line(item: TreeItem) -> TreeItem {
+    TreeItem { value: on_one_line(item.value), ..item }
 }
 
 /// JSON with line breaks loses its white space; all other JSON stays as it is, byte for byte.

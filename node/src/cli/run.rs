@@ -4,6 +4,8 @@ mod background;
 mod greeting;
 mod reload;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,10 +17,10 @@ use self::background::Background;
 use self::greeting::Greeting;
 use self::reload::{Reload, Signals};
 use super::flags::SettingFlags;
-use super::{Done, Failure, output};
+use super::{Done, Failure};
 use crate::config::{self, Environment, Sources};
 use crate::logging::{self, Destination};
-use crate::node::Running;
+use crate::node::{Node, Running};
 use crate::server::Server;
 use crate::time::SystemClock;
 
@@ -53,7 +55,7 @@ impl Run {
     pub(super) fn run(self, environment: Environment) -> Done {
         let found = config::find(self.config.as_deref())?;
         if found.written {
-            output::line(greeting::written(&found.path))?;
+            tell(greeting::written(&found.path))?;
         }
         let instance = self.instance;
         let sources = Sources { file: Some(found.path), environment, flags: self.settings.0 };
@@ -92,29 +94,35 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
     tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
     let greeted = match background {
         Some(background) => background.ready(&greeting, reload.settings(), &running.node),
-        None => output::line(greeting.foreground()),
+        None => tell(greeting.foreground()),
     };
     if let Err(failure) = greeted {
         stop(running).await?;
         return Err(failure);
     }
+    serve_until(server, &running.node, signals.attend(&mut reload)).await;
+    stop(running).await
+}
+
+/// Serves until a signal comes or the writer ends. Requests in flight may finish.
+async fn serve_until(server: Server, node: &Arc<Node>, signal: impl Future<Output = &'static str>) {
     let shutdown = CancellationToken::new();
-    let serving = server.serve(running.node.clone(), shutdown.clone());
+    let serving = server.serve(node.clone(), shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
-        () = &mut serving => {}
-        () = running.node.writer().ended() => {
-            tracing::error!("the writer has ended: stopping");
-            shutdown.cancel();
-            serving.await;
-        }
-        signal = signals.attend(&mut reload) => {
-            tracing::info!(signal, "stopping: requests in flight may finish");
-            shutdown.cancel();
-            serving.await;
-        }
+        () = &mut serving => return,
+        () = node.writer().ended() => tracing::error!("the writer has ended: stopping"),
+        signal = signal => tracing::info!(signal, "stopping: requests in flight may finish"),
     }
-    stop(running).await
+    shutdown.cancel();
+    serving.await;
+}
+
+/// Prints what whoever starts a node must learn: that nobody listens any more is no success here.
+fn tell(text: impl Display) -> Done {
+    writeln!(io::stdout().lock(), "{text}").map_err(|error| {
+        Failure::new(format!("cannot print where the node answers, so it does not run: {error}"))
+    })
 }
 
 fn start(settings: Settings) -> Result<Running, Failure> {
@@ -126,3 +134,6 @@ async fn stop(running: Running) -> Done {
     tracing::info!("stopped");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,14 @@ fn start(dir: &Path) -> Running {
     Running::start(settings(dir), Arc::new(ManualClock::at(1_000_000))).unwrap()
 }
 
+impl Running {
+    /// A node on a store of the test's own.
+    pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
+        let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
+        Self::start_on(store, lock, settings(dir), Arc::new(clock)).unwrap()
+    }
+}
+
 fn record(key: &str) -> RecordId {
     RecordId::value(Key::client(key).unwrap())
 }
@@ -63,6 +71,20 @@ async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() 
     put(node, "c").await;
     assert!(node.present_position().sequence > before.sequence);
     running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_saved_tree_of_a_small_store_is_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(
+        Settings { data_dir: dir.path().to_owned(), ..Settings::default() },
+        Arc::new(ManualClock::at(1_000_000)),
+    );
+    let running = running.unwrap();
+    put(&running.node, "a/b").await;
+    running.stop().await.unwrap();
+    let length = std::fs::metadata(dir.path().join("digest.tree")).unwrap().len();
+    assert!(length < 100, "{length} bytes for one key");
 }
 
 #[tokio::test]
@@ -125,6 +147,27 @@ async fn a_second_node_on_one_directory_is_refused() {
     let error = second.unwrap_err().to_string();
     assert!(error.contains(&std::process::id().to_string()), "{error}");
     running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_leaves_the_saved_tree() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("digest.tree");
+    start(dir.path()).stop().await.unwrap();
+    let refused = || Running::start(settings(dir.path()), Arc::new(ManualClock::at(1)));
+
+    let lock = DataLock::take(dir.path()).unwrap();
+    assert!(matches!(refused(), Err(StartError::Open(OpenError::Locked(_)))));
+    assert!(tree.exists());
+    drop(lock);
+
+    let store = RocksStore::open(dir.path(), &rocks_options(&settings(dir.path()))).unwrap();
+    let mut batch = Batch::default();
+    batch.put(Column::Local, rows::local::FORMAT, &2u64.to_be_bytes());
+    store.write(&batch, Flush::Synced).unwrap();
+    drop(store);
+    assert!(matches!(refused(), Err(StartError::Open(OpenError::Newer { .. }))));
+    assert!(tree.exists());
 }
 
 #[tokio::test]

@@ -7,8 +7,13 @@ use uuid::Uuid;
 
 use super::*;
 use crate::local;
-use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, OwnedRow, Read};
+use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, OwnedRow, Read, Unruly};
 use crate::time::ManualClock;
+
+/// How long writes may be on their way to the disk.
+const SOON: Duration = Duration::from_millis(1);
+/// What takes longer has failed.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 fn put(key: &str) -> Write {
     let body = Body::Value(Value::plain(ContentType::JSON, "1".into()));
@@ -68,6 +73,21 @@ async fn watchers_learn_of_a_commit_before_its_writer_is_answered() {
     let before = *committed.borrow();
     writer.submit(vec![put("k")]).await.unwrap();
     assert_eq!(*committed.borrow(), before + 1);
+    thread.stop().unwrap();
+}
+
+#[tokio::test]
+async fn a_sync_that_failed_is_tried_again() {
+    let store = Arc::new(Unruly::default());
+    store.fail_syncs(2);
+    let (writer, thread) = start_on(store.clone(), Durability::Async(SOON), 1 << 20);
+    writer.submit(vec![put("k")]).await.unwrap();
+    let synced = async {
+        while store.syncs() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, synced).await.expect("the write is on disk in the end");
     thread.stop().unwrap();
 }
 
@@ -216,7 +236,7 @@ async fn without_room_writes_are_refused_and_the_dead_are_still_removed() {
 #[tokio::test]
 async fn the_dead_are_removed_step_by_step() {
     let store = Arc::new(MemoryStore::default());
-    let (writer, thread) = start_on(store, Durability::Async(Duration::from_millis(1)), 8 << 20);
+    let (writer, thread) = start_on(store, Durability::Async(SOON), 8 << 20);
     let keys: Vec<_> = (0..=2 * COLLECT_STEP).map(|number| format!("k/{number}")).collect();
     writer.submit(keys.iter().map(|key| put(key)).collect()).await.unwrap();
     writer.submit(keys.iter().map(|key| delete(key)).collect()).await.unwrap();

@@ -52,7 +52,12 @@ impl Machine {
 
     /// The same, to be run beside the test.
     pub(crate) fn spawn<const N: usize>(&self, arguments: [&str; N]) -> Child {
-        self.std(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        self.spawn_into(arguments, Stdio::piped())
+    }
+
+    /// The same, with its output going elsewhere.
+    pub(crate) fn spawn_into<const N: usize>(&self, arguments: [&str; N], out: Stdio) -> Child {
+        self.std(arguments).stdout(out).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn std<const N: usize>(&self, arguments: [&str; N]) -> std::process::Command {

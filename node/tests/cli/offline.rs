@@ -101,3 +101,23 @@ fn a_node_serves_what_a_conflict_left_in_its_directory() {
     };
     assert_eq!((read(&first), read(&second)), ("\"mine\"\n".to_owned(), "2\n".to_owned()));
 }
+
+#[test]
+fn a_conflict_adds_to_the_history_of_a_key_and_takes_nothing_from_it() {
+    let machine = Machine::new();
+    machine.file("node1.yaml", "port: 0\ndigest_leaves: 65536\ndata_dir: one\nrevisions: 6\n");
+    let start = || {
+        machine.kvs(["start", "node1"]).assert().success();
+        machine.status("node1")["address"].as_str().unwrap().to_owned()
+    };
+    let url = start();
+    for value in ["1", "2", "3", "4", "5", "6"] {
+        machine.kvs(["put", "a", value, "--server", &url]).assert().success();
+    }
+    machine.kvs(["stop", "node1"]).assert().success();
+    machine.kvs(["conflict", "one", "two", "--key", "a"]).assert().success();
+    let history = ["history", "a", "--json", "--server", &start()];
+    let versions = stdout(&machine.kvs(history).assert().success());
+    // Six older ones, one more than the default keeps, beside the one that was made.
+    assert_eq!(versions.lines().count(), 7, "{versions}");
+}

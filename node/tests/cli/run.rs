@@ -1,7 +1,7 @@
 //! A node in the foreground.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout};
+use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::Signal;
 
@@ -101,4 +101,26 @@ fn a_running_node_keeps_what_it_was_given_through_a_restart() {
     let url = machine.status("node1")["address"].as_str().unwrap().to_owned();
     let read = machine.kvs(["get", "a/b"]).env("KVS_SERVER", url).assert().success();
     assert_eq!(stdout(&read), "[1, 2]\n");
+}
+
+#[test]
+fn a_node_that_cannot_say_where_it_answers_stops_well_and_fails() {
+    let machine = Machine::new();
+    machine.config("node1");
+    let (unread, closed) = std::io::pipe().unwrap();
+    drop(unread);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (stdout, why) in [(closed.into(), "Broken pipe"), (Stdio::from(full), "No space left")] {
+        let run = machine.spawn_into(["run", "node1"], stdout);
+        let ended = run.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("cannot print where the node answers") && said.contains(why),
+            "{said}"
+        );
+        // Only a node that stopped well leaves one, and the next start takes it away.
+        assert!(machine.path("data-node1/digest.tree").exists());
+    }
 }

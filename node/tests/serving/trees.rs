@@ -1,7 +1,7 @@
 use futures_util::TryStreamExt as _;
 use kvs_client::{TreeOptions, Value};
 
-use crate::served::{Served, serve, serve_with};
+use crate::served::{NOW, Served, serve, serve_with};
 
 const LINES: &str = "application/x-ndjson";
 
@@ -29,6 +29,20 @@ async fn values_come_in_the_order_of_keys_and_byte_for_byte() {
         (all[2].value.content_type(), all[2].value.as_bytes()),
         ("image/png", b"\x89PNG".as_slice())
     );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_expires_says_when_in_every_form_that_has_a_place_for_it() {
+    let served = serve().await;
+    served.put("a", "1").await;
+    served.put_for("b", "1m").await;
+    let items = served.get("/kv/_tree").await.json()["items"].clone();
+    assert_eq!(items[0].get("expires"), None);
+    assert_eq!(items[1]["expires"], NOW + 60_000);
+    let lines = served.get_as("/kv/_tree", LINES).await.text;
+    assert!(!lines.lines().next().unwrap().contains("expires"), "{lines}");
+    assert!(lines.contains(&format!("\"expires\":{},\"data\":1", NOW + 60_000)), "{lines}");
     served.stop().await;
 }
 

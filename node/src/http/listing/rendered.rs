@@ -71,6 +71,9 @@ pub(super) fn item(entry: &Entry, value: &Rendered) -> Vec<u8> {
     let (uuid, timestamp) = (version.uuid.uuid(), version.stamp.millis().0);
     let head = format!(",\"uuid\":\"{uuid}\",\"timestamp\":{timestamp},");
     text.extend_from_slice(head.as_bytes());
+    if let Some(expires) = version.expires_at {
+        text.extend_from_slice(format!("\"expires\":{expires},").as_bytes());
+    }
     match value {
         Rendered::Json(json) => {
             text.extend_from_slice(b"\"data\":");
