@@ -20,7 +20,7 @@ pub use parcel::{MAX_PARCEL, Parcel, Sent};
 
 use crate::agreement::Pulse;
 use crate::digest::Position;
-use crate::stamp::{Stamp, UnixMillis};
+use crate::stamp::UnixMillis;
 use crate::sync;
 
 /// The newest protocol that this build speaks.
@@ -67,12 +67,27 @@ pub enum Question {
     Fetch(Pulse, sync::Fetch),
     /// See [`Route::Push`].
     Push(Pulse, Parcel),
-    /// See [`Route::Agree`]: at the clock that the comparison began with.
-    Agree(Pulse, Stamp),
+    /// See [`Route::Agree`]: the pulse's clock is the one that the comparison began with.
+    Agree(Pulse, Run),
     /// See [`Route::Join`].
     Join(Box<Hello>),
     /// See [`Route::Range`].
     Range(Pulse, RangeFrom),
+}
+
+/// Names one run of a node's process: what was sent to an earlier one may be lost, so no comparison
+/// outlasts a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Run([u8; 4]);
+
+impl Run {
+    /// The run that drew this boot id.
+    #[must_use]
+    pub const fn of(boot: u64) -> Self {
+        let [first, second, third, fourth, ..] = boot.to_le_bytes();
+        Self([first, second, third, fourth])
+    }
 }
 
 /// Where a range begins, and how much of the past is wanted with it.
@@ -90,7 +105,7 @@ pub enum Answer {
     /// To [`Question::Hello`].
     Hello(Box<Hello>),
     /// To [`Question::Begin`]: the clock in it is where both now stand.
-    Begun(Pulse),
+    Begun(Pulse, Run),
     /// To [`Question::Compare`].
     Compared(sync::Response),
     /// To [`Question::Fetch`], and for how many of the wanted positions.
@@ -130,6 +145,9 @@ pub enum Refusal {
     /// It may itself have missed something.
     #[error("it has been away for too long itself")]
     Behind,
+    /// It was started again since the comparison began: what it was sent may be lost.
+    #[error("it was started again meanwhile")]
+    Restarted,
     /// It has no data yet.
     #[error("it is not ready itself")]
     NotServing,
@@ -226,7 +244,7 @@ impl Question {
             Self::Compare(request) => request.encode(),
             Self::Fetch(pulse, fetch) => encode(&(pulse, fetch)),
             Self::Push(pulse, parcel) => encode(&(pulse, parcel)),
-            Self::Agree(pulse, clock) => encode(&(pulse, clock)),
+            Self::Agree(pulse, run) => encode(&(pulse, run)),
             Self::Range(pulse, from) => encode(&(pulse, from)),
         }
     }
@@ -255,8 +273,8 @@ impl Question {
                 Self::Push(pulse, parcel)
             }
             Route::Agree => {
-                let (pulse, clock) = decode(name, bytes)?;
-                Self::Agree(pulse, clock)
+                let (pulse, run) = decode(name, bytes)?;
+                Self::Agree(pulse, run)
             }
             Route::Range => {
                 let (pulse, from) = decode(name, bytes)?;

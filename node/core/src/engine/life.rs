@@ -167,11 +167,18 @@ impl Engine {
             Ok(Answer::Admitted(admission)) if self.life == Life::Unborn => {
                 self.join(&admission, now, host)
             }
-            Ok(Answer::Range(_, parcel, next)) if self.life == Life::Filling => {
+            Ok(Answer::Range(pulse, parcel, next)) if self.life == Life::Filling => {
+                if pulse.held < self.agreement.horizon() {
+                    // What it has may be what everybody else has forgotten.
+                    self.page_at = now.running + RETRY;
+                    self.note_refused(peer, Refusal::Fenced, true);
+                    return Ok(());
+                }
                 self.take_page(peer, &parcel, next, now, host)
             }
-            Ok(Answer::Refused(Refusal::GivenUp)) => {
-                self.fence(true);
+            // What was to come may have been forgotten meanwhile: the filling begins anew.
+            Ok(Answer::Refused(refusal @ (Refusal::GivenUp | Refusal::Fenced))) => {
+                self.fence(refusal == Refusal::GivenUp);
                 Ok(())
             }
             Ok(Answer::Refused(refusal)) => {

@@ -228,7 +228,7 @@ impl Engine {
             },
             Question::Join(hello) if hello.node == id => self.admit(&hello, now, host)?,
             Question::Begin(pulse) => self.begin(id, pulse, now, host)?,
-            Question::Agree(pulse, clock) => self.agree(id, pulse, clock, now, host)?,
+            Question::Agree(pulse, run) => self.agree(id, pulse, run, now, host)?,
             _ => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
         };
         self.reply(answer);

@@ -10,7 +10,7 @@ use crate::members;
 use crate::stamp::{Stamp, UnixMillis};
 use crate::sync;
 use crate::version::Version;
-use crate::wire::{Answer, Parcel, Question, Refusal, Sent};
+use crate::wire::{Answer, Parcel, Question, Refusal, Run, Sent};
 
 /// What others must pass before they are answered.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +190,7 @@ impl Engine {
             return Ok(Answer::Refused(refusal));
         }
         let clock = host.raise_clock(pulse.clock.max(self.trusted(now).unwrap_or_default()))?;
-        Ok(Answer::Begun(self.agreement.pulse(clock)))
+        Ok(Answer::Begun(self.agreement.pulse(clock), Run::of(self.config.boot)))
     }
 
     /// Takes a peer's word that a comparison is complete and on its disk, and brings it to the own.
@@ -198,15 +198,16 @@ impl Engine {
         &mut self,
         id: NodeId,
         pulse: Pulse,
-        clock: Stamp,
+        run: Run,
         now: Now,
         host: &mut H,
     ) -> Result<Answer, H::Error> {
         if let Some(refusal) = self.keep_out(id, pulse, now, host)? {
             return Ok(Answer::Refused(refusal));
         }
-        if clock > host.clock() {
-            return Ok(Answer::Refused(Refusal::Unreadable("its clock was never here".into())));
+        let clock = pulse.clock;
+        if run != Run::of(self.config.boot) || clock > host.clock() {
+            return Ok(Answer::Refused(Refusal::Restarted));
         }
         host.save(&[])?;
         self.agreement.agree(&self.members, id, proven(clock));

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::{AskId, Engine, Host, MESSAGE_BYTES, Note, Now, Peer, RETRY, Report, serve};
-use crate::agreement::proven;
+use crate::agreement::{Pulse, proven};
 use crate::digest::Position;
 use crate::id::NodeId;
 use crate::stamp::{Stamp, UnixMillis};
 use crate::sync::{Conversation, Fetch, Next, TurnError};
-use crate::wire::{Answer, Parcel, Question, RangeFrom, Refusal, Sent};
+use crate::wire::{Answer, Parcel, Question, RangeFrom, Refusal, Run, Sent};
 
 /// A comparison that is under way.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Talk {
     pub(super) ask: AskId,
     /// Where both clocks stood when it began.
     clock: Stamp,
+    /// The peer's run that it began with.
+    run: Run,
     /// Nothing until the clocks are exchanged.
     conversation: Option<Conversation>,
     /// What is still to be done before the conversation's next step.
@@ -79,7 +81,8 @@ impl Engine {
         let ask = self.ask(peer, Question::Begin(pulse));
         let (steps, asked) = (VecDeque::new(), Asked::Begin);
         let clock = pulse.clock;
-        self.talk = Some(Talk { peer, ask, clock, conversation: None, steps, asked });
+        let run = Run::of(0);
+        self.talk = Some(Talk { peer, ask, clock, run, conversation: None, steps, asked });
         self.compare_at = now.running + self.config.sync_interval;
     }
 
@@ -184,7 +187,8 @@ impl Engine {
         }
         let unfit = || Abandon::Broken("its answer is none to what it was asked".into());
         match (mem::replace(&mut talk.asked, Asked::Begin), answer) {
-            (Asked::Begin, Answer::Begun(pulse)) => {
+            (Asked::Begin, Answer::Begun(pulse, run)) => {
+                talk.run = run;
                 self.check_clock(pulse.clock, now)?;
                 self.take_pulse(talk.peer, pulse, now, host)?;
                 talk.clock = host.raise_clock(pulse.clock).map_err(Abandon::Store)?;
@@ -269,7 +273,8 @@ impl Engine {
             }
             Some(Step::Next(Next::Agreed(_))) => {
                 host.save(&[]).map_err(Abandon::Store)?;
-                (Question::Agree(pulse, talk.clock), Asked::Agree)
+                let pulse = Pulse { clock: talk.clock, ..pulse };
+                (Question::Agree(pulse, talk.run), Asked::Agree)
             }
             None => {
                 // All that one side had was streamed: what is left to find is found by comparing.
@@ -285,7 +290,7 @@ impl Engine {
     fn take_pulse<H: Host>(
         &mut self,
         peer: NodeId,
-        pulse: crate::agreement::Pulse,
+        pulse: Pulse,
         now: Now,
         host: &mut H,
     ) -> Result<(), Abandon<H::Error>> {
