@@ -18,12 +18,16 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "cluster-file")]
+pub mod cluster_file;
 pub mod types;
 
 mod client;
 mod error;
 mod sse;
 
+#[cfg(feature = "cluster-file")]
+pub use cluster_file::ClusterFile;
 pub use client::{
     Client,
     options::{ChangesOptions, Condition, ListOptions, PageOptions, PutOptions, TreeOptions},
