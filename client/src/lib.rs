@@ -26,13 +26,13 @@ mod client;
 mod error;
 mod sse;
 
-#[cfg(feature = "cluster-file")]
-pub use cluster_file::ClusterFile;
 pub use client::{
     Client,
     options::{ChangesOptions, Condition, ListOptions, PageOptions, PutOptions, TreeOptions},
     values::{Head, Raw},
     watch::{Watch, WatchEvent},
 };
+#[cfg(feature = "cluster-file")]
+pub use cluster_file::ClusterFile;
 pub use error::ClientError;
 pub use types::*;

@@ -66,7 +66,8 @@ impl ClusterFile {
     ///
     /// It cannot be read, users outside its group could get at it, or what it says is wrong.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let text = read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+        let text =
+            read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
         check_mode(path)?;
         Self::parse(&text).map_err(|wrong| FileError::Wrong { path: path.to_owned(), wrong })
     }

@@ -22,7 +22,9 @@ pub enum ParseError {
     #[error("this is not a cluster file; `kvs cluster new` makes one")]
     NotNames,
     /// A later release wrote it.
-    #[error("its format is {found}, and this build reads formats up to {CLUSTER_FILE_FORMAT}; use a newer release")]
+    #[error(
+        "its format is {found}, and this build reads formats up to {CLUSTER_FILE_FORMAT}; use a newer release"
+    )]
     Newer {
         /// The format of the file.
         found: u64,
@@ -51,7 +53,7 @@ impl ClusterFile {
     /// The text is none, is of a newer format, or a field of it is wrong.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut fields = Fields::of(text)?;
-        check_format(fields.take("format")?)?;
+        check_format(&fields.take("format")?)?;
         let cluster = fields.text("cluster")?;
         let cluster = cluster.parse().map_err(|_why| wrong("cluster", "is not a UUID"))?;
         let secrets = read_secrets(fields.take("secrets")?)?;
@@ -84,7 +86,7 @@ signing_key:
     }
 }
 
-fn check_format(format: Value) -> Result<(), ParseError> {
+fn check_format(format: &Value) -> Result<(), ParseError> {
     match format.as_u64() {
         Some(CLUSTER_FILE_FORMAT) => Ok(()),
         Some(found) if found > CLUSTER_FILE_FORMAT => Err(ParseError::Newer { found }),
@@ -120,7 +122,8 @@ fn read_signing_key(value: Value) -> Result<SigningKey, ParseError> {
     let id = fields.text("id")?;
     let seed = read_bytes("signing_key.seed", &fields.take("seed")?)?;
     fields.end()?;
-    let fine = (1..=KEY_ID_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let fine =
+        (1..=KEY_ID_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     if !fine {
         let reason = format!("must be 1 to {KEY_ID_MAX} letters and digits");
         return Err(wrong("signing_key.id", &reason));

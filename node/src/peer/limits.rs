@@ -38,10 +38,10 @@ impl Default for PeerLimits {
             handshake: Duration::from_secs(10),
             streams: 256,
             head: 16 << 10,
-            body: Duration::from_secs(60),
+            body: Duration::from_mins(1),
             ping: Duration::from_secs(5),
             connect: Duration::from_secs(5),
-            answer: Duration::from_secs(60),
+            answer: Duration::from_mins(1),
             drain: Duration::from_secs(10),
         }
     }
