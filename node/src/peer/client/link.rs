@@ -24,7 +24,6 @@ use crate::peer::{PeerError, PeerFigures, PeerRoute};
 pub struct PeerLink {
     node: NodeId,
     address: SocketAddr,
-    send: SendRequest<Full<Bytes>>,
     held: Arc<Held>,
     figures: Arc<PeerFigures>,
     patience: Duration,
@@ -57,9 +56,10 @@ impl Ends {
     }
 }
 
-/// Keeps a connection open.
+/// Keeps a connection open: for hyper, it has ended once nobody can send on it.
 #[derive(Debug)]
 pub(super) struct Held {
+    send: SendRequest<Full<Bytes>>,
     ends: Ends,
     _guard: DropGuard,
 }
@@ -80,9 +80,9 @@ impl PeerLink {
         client: &PeerClient,
     ) -> Self {
         let guard = ends.token.clone().drop_guard();
-        let held = Arc::new(Held { ends, _guard: guard });
+        let held = Arc::new(Held { send, ends, _guard: guard });
         let (figures, patience) = (client.figures.clone(), client.limits.answer);
-        Self { node, address, send, held, figures, patience }
+        Self { node, address, held, figures, patience }
     }
 
     /// Which node is at the other end, as its certificate says.
@@ -157,7 +157,7 @@ impl PeerLink {
         }
         self.figures.asks(route);
         self.figures.went_out(body.len());
-        let mut send = self.send.clone();
+        let mut send = self.held.send.clone();
         let response = send.send_request(request(route, self.address, body)?).await;
         let response = response.map_err(|error| self.held.closed(&error))?;
         match response.status() {

@@ -117,6 +117,6 @@ mod tests {
         drop(stranger);
         assert_eq!(admission.admit(from(2)).unwrap_err(), RefusalReason::TooManyConnections);
         drop(place);
-        admission.admit(from(2)).unwrap();
+        let _admitted = admission.admit(from(2)).unwrap();
     }
 }

@@ -63,25 +63,10 @@ impl Requests {
     /// What is asked, if this caller may ask it.
     async fn read(&self, request: Request<Incoming>) -> Result<(PeerRoute, Bytes), Turned> {
         let route = route_of(&request)?;
-        self.check_caller(route)?;
+        check(route, &self.caller)?;
         let body = self.body(route, request).await?;
         self.serving.figures.came_in(body.len());
         Ok((route, body))
-    }
-
-    fn check_caller(&self, route: PeerRoute) -> Result<(), Turned> {
-        let local = self.caller.address.ip().to_canonical().is_loopback();
-        let allowed = match (route.callers(), &self.caller.role) {
-            (Callers::ThisMachine, _) => local,
-            (_, PeerRole::Nobody) => {
-                let text = format!("{} needs a certificate of this cluster", route.name());
-                return Err(Turned::new(RefusalReason::NoCertificate, 401, text));
-            }
-            (Callers::Nodes, role) => matches!(role, PeerRole::Node(_)),
-            (Callers::NodesAndOperator, _) => true,
-        };
-        let text = || format!("{} is not for {:?}", route.name(), self.caller.role);
-        allowed.then_some(()).ok_or_else(|| Turned::new(RefusalReason::NotAllowed, 403, text()))
     }
 
     async fn body(&self, route: PeerRoute, request: Request<Incoming>) -> Result<Bytes, Turned> {
@@ -103,6 +88,22 @@ impl Requests {
     }
 }
 
+/// Whether this caller may call the route.
+fn check(route: PeerRoute, caller: &PeerCaller) -> Result<(), Turned> {
+    let local = caller.address.ip().to_canonical().is_loopback();
+    let allowed = match (route.callers(), &caller.role) {
+        (Callers::ThisMachine, _) => local,
+        (_, PeerRole::Nobody) => {
+            let text = format!("{} needs a certificate of this cluster", route.name());
+            return Err(Turned::new(RefusalReason::NoCertificate, 401, text));
+        }
+        (Callers::Nodes, role) => matches!(role, PeerRole::Node(_)),
+        (Callers::NodesAndOperator, _) => true,
+    };
+    let text = || format!("{} is not for {:?}", route.name(), caller.role);
+    allowed.then_some(()).ok_or_else(|| Turned::new(RefusalReason::NotAllowed, 403, text()))
+}
+
 fn route_of(request: &Request<Incoming>) -> Result<PeerRoute, Turned> {
     let path = request.uri().path();
     let route = PeerRoute::at(path).filter(|_| request.method() == Method::POST);
@@ -121,3 +122,6 @@ fn too_large(route: PeerRoute) -> Turned {
     let text = format!("the body of {} is larger than {limit} bytes", route.name());
     Turned::new(RefusalReason::TooLarge, 413, text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,9 +84,13 @@ fn nobody() -> Error {
 }
 
 fn refused(error: webpki::Error) -> Error {
+    use webpki::Error as Is;
     match error {
-        webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer.into(),
-        webpki::Error::BadDer => CertificateError::BadEncoding.into(),
+        // All authorities that are derived have one name, so another secret's shows as this.
+        Is::UnknownIssuer | Is::InvalidSignatureForPublicKey => {
+            CertificateError::UnknownIssuer.into()
+        }
+        Is::BadDer => CertificateError::BadEncoding.into(),
         error => CertificateError::Other(OtherError(Arc::new(error))).into(),
     }
 }
