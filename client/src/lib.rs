@@ -18,6 +18,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "cluster-file")]
+pub mod cluster_file;
 pub mod types;
 
 mod client;
@@ -30,5 +32,7 @@ pub use client::{
     values::{Head, Raw},
     watch::{Watch, WatchEvent},
 };
+#[cfg(feature = "cluster-file")]
+pub use cluster_file::ClusterFile;
 pub use error::ClientError;
 pub use types::*;

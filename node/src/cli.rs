@@ -23,6 +23,7 @@ mod progress;
 mod record;
 
 mod bench;
+mod cluster;
 mod config;
 mod conflict;
 mod systemd;
@@ -88,6 +89,7 @@ enum Command {
     Export(export::Export),
     Import(import::Import),
     Bench(bench::Bench),
+    Cluster(cluster::Cluster),
     Conflict(conflict::Conflict),
     Config(config::Config),
     Systemd(systemd::Systemd),
@@ -160,6 +162,7 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Export(export) => block_on(export.run(&environment)),
         Command::Import(import) => block_on(import.run(&environment)),
         Command::Bench(bench) => bench.run(&environment),
+        Command::Cluster(cluster) => cluster.run(environment),
         Command::Conflict(conflict) => conflict.run(),
         Command::Config(config) => config.run(environment),
         Command::Systemd(systemd) => systemd.run(&environment),

@@ -6,11 +6,14 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use kvs_config::{ConfigError, Effective, Origin};
+use kvs_config::{ConfigError, Effective, Origin, Settings};
 use thiserror::Error;
 
 /// The configuration that is read, and written if it is not there, when none is named.
 pub const DEFAULT_FILE: &str = "config.yaml";
+
+/// The cluster file in a data directory, which counts where the settings name no other.
+const CLUSTER_FILE: &str = "cluster.kvs";
 
 /// What the names of variables begin with that are settings.
 const SETTINGS: &str = "KVS__";
@@ -118,6 +121,12 @@ fn write_default(path: &Path) -> io::Result<()> {
     file.write_all(kvs_config::default_file().as_bytes())
 }
 
+/// Where a node's cluster file is, or would be.
+pub fn cluster_file(settings: &Settings) -> PathBuf {
+    let own = || settings.data_dir.join(CLUSTER_FILE);
+    settings.cluster_file.clone().unwrap_or_else(own)
+}
+
 /// Where settings come from, kept to read them again.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -140,21 +149,34 @@ impl Sources {
         let file = self.file.as_deref().zip(text.as_deref());
         let variables = self.environment.variables.iter().cloned();
         let mut effective = kvs_config::load(file, variables, self.flags.iter().cloned())?;
-        let data_dir = self.data_dir(&effective);
-        effective.settings.data_dir = data_dir;
+        self.settle_paths(&mut effective);
         effective.settings.node_id.get_or_insert_with(host_name);
         Ok(effective)
     }
 
-    /// A relative folder in a file is taken from that file's folder, so that the node finds its
+    /// A relative path in a file is taken from that file's folder, so that the node finds its
     /// data wherever it is started from; one in a variable or flag is taken from the current one.
-    fn data_dir(&self, effective: &Effective) -> PathBuf {
-        let given = &effective.settings.data_dir;
-        let beside_file = match effective.origin("data_dir") {
+    fn settle_paths(&self, effective: &mut Effective) {
+        let mut settings = effective.settings.clone();
+        settings.data_dir = self.settled(effective, "data_dir", &settings.data_dir);
+        let tls = &mut settings.peer_tls;
+        for (name, path) in [
+            ("cluster_file", &mut settings.cluster_file),
+            ("peer_tls.ca_file", &mut tls.ca_file),
+            ("peer_tls.cert_file", &mut tls.cert_file),
+            ("peer_tls.key_file", &mut tls.key_file),
+        ] {
+            *path = path.take().map(|path| self.settled(effective, name, &path));
+        }
+        effective.settings = settings;
+    }
+
+    fn settled(&self, effective: &Effective, name: &str, given: &Path) -> PathBuf {
+        let beside_file = match effective.origin(name) {
             Origin::Environment(_) | Origin::Flag(_) => None,
             Origin::Default | Origin::File { .. } => self.file.as_deref().and_then(Path::parent),
         };
-        let path = beside_file.map_or_else(|| given.clone(), |folder| folder.join(given));
+        let path = beside_file.map_or_else(|| given.to_owned(), |folder| folder.join(given));
         // It fails only where the current folder is gone; then the path as it is must do.
         std::path::absolute(&path).unwrap_or(path)
     }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod local;
 pub mod logging;
 pub mod node;
+pub mod peer;
 pub mod records;
 pub mod replication;
 pub mod server;

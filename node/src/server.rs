@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Connections;
+pub(crate) use self::connection::Tracked;
 use crate::http::App;
 use crate::node::Node;
 
@@ -40,14 +41,15 @@ pub struct BindError {
 }
 
 impl BindError {
-    fn new(address: SocketAddr, source: io::Error) -> Self {
+    /// `setting` is the one that has the port.
+    pub(crate) fn new(address: SocketAddr, setting: &str, source: io::Error) -> Self {
         let reason = match source.kind() {
             io::ErrorKind::AddrInUse => {
-                "another program listens there; stop it, or set another `port`".to_owned()
+                format!("another program listens there; stop it, or set another `{setting}`")
             }
-            io::ErrorKind::PermissionDenied => {
-                "the system does not let this user have that port; set a `port` from 1024 up".into()
-            }
+            io::ErrorKind::PermissionDenied => format!(
+                "the system does not let this user have that port; set a `{setting}` from 1024 up"
+            ),
             io::ErrorKind::AddrNotAvailable => {
                 "this machine does not have that address; set another `bind_address`".to_owned()
             }
@@ -72,7 +74,10 @@ impl Server {
     /// The system refuses them.
     pub fn bind(settings: &Settings) -> Result<Self, BindError> {
         let wanted = SocketAddr::new(settings.bind_address, settings.port);
-        listen(wanted).map_err(|error| BindError::new(wanted, error))
+        let failed = |error| BindError::new(wanted, "port", error);
+        let listener = listen(wanted).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
     }
 
     /// Where it listens; with `port: 0` this tells which port the system chose.
@@ -85,25 +90,30 @@ impl Server {
     pub async fn serve(self, node: Arc<Node>, shutdown: CancellationToken) {
         let drain_timeout = node.settings().drain_timeout.into();
         let connections = Connections::new(App::new(node.clone()).at(self.address), &shutdown);
-        accept_until(self.listener, &connections, &shutdown).await;
+        let patience = connections.patience();
+        let begin = |stream: TcpStream, peer: SocketAddr| {
+            prepare(&stream, patience);
+            connections.serve(stream, peer.ip());
+        };
+        accept_until(self.listener, begin, &shutdown).await;
         node.stopping().cancel();
         drain(connections, drain_timeout).await;
     }
 }
 
-fn listen(wanted: SocketAddr) -> io::Result<Server> {
+/// Binds an address and port.
+pub(crate) fn listen(wanted: SocketAddr) -> io::Result<TcpListener> {
     let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Connections of an earlier process that are still closing do not keep the port.
     socket.set_reuseaddr(true)?;
     socket.bind(wanted)?;
-    let listener = socket.listen(BACKLOG)?;
-    let address = listener.local_addr()?;
-    Ok(Server { listener, address })
+    socket.listen(BACKLOG)
 }
 
-async fn accept_until(
+/// Hands every connection to `begin`, until `shutdown`.
+pub(crate) async fn accept_until(
     listener: TcpListener,
-    connections: &Connections,
+    begin: impl Fn(TcpStream, SocketAddr),
     shutdown: &CancellationToken,
 ) {
     let mut failing = false;
@@ -111,7 +121,7 @@ async fn accept_until(
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                begin(connections, stream, peer);
+                begin(stream, peer);
             }
             Err(error) if of_one_connection(&error) => {}
             Err(error) => {
@@ -124,14 +134,14 @@ async fn accept_until(
     }
 }
 
-fn begin(connections: &Connections, stream: TcpStream, peer: SocketAddr) {
-    if let Err(error) = prepare(&stream, connections.patience()) {
+/// Sets the options of a connection whose other end may take no bytes for `patience`.
+pub(crate) fn prepare(stream: &TcpStream, patience: Duration) {
+    if let Err(error) = set_options(stream, patience) {
         tracing::debug!(%error, "options of a connection cannot be set");
     }
-    connections.serve(stream, peer.ip());
 }
 
-fn prepare(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+fn set_options(stream: &TcpStream, patience: Duration) -> io::Result<()> {
     // Answers are written whole: waiting to fill a packet would only delay them.
     stream.set_nodelay(true)?;
     // A client that takes no bytes for so long is gone, or holds the connection for nothing.

@@ -18,6 +18,7 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
         ("limits.answer_size", fits_value(settings, settings.limits.answer_size)),
+        peer_tls(settings),
     ];
     broken.into_iter().filter_map(|(path, reason)| Some(effective.problem(path, reason?)))
 }
@@ -61,6 +62,25 @@ fn queue_size(settings: &Settings) -> Option<Reason> {
     let batch = settings.limits.batch_size;
     let why = || format!("it must hold a batch, and limits.batch_size is {batch}");
     at_least(settings.queue_size, batch, why)
+}
+
+/// Some of the three would be taken to protect what they do not.
+fn peer_tls(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.peer_tls;
+    let files = [
+        ("peer_tls.ca_file", &tls.ca_file),
+        ("peer_tls.cert_file", &tls.cert_file),
+        ("peer_tls.key_file", &tls.key_file),
+    ];
+    let given = files.iter().filter_map(|(path, file)| Some((*path, file.as_ref()?)));
+    let given: Vec<_> = given.collect();
+    match given.first() {
+        Some((path, file)) if given.len() < files.len() => {
+            let why = "peer_tls needs ca_file, cert_file and key_file, or none of them".to_owned();
+            (path, Some(Reason::AtOdds { value: file.display().to_string(), why }))
+        }
+        _ => ("peer_tls.ca_file", None),
+    }
 }
 
 /// A value that may be stored must also fit into what carries it.

@@ -44,7 +44,7 @@ pub use crate::{
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schema::schema,
-    settings::{Limits, Settings, Tls},
+    settings::{Limits, PeerTls, Settings, Tls},
     size::Size,
     source::Origin,
 };

@@ -255,5 +255,20 @@ settings! {
             /// Private key of that certificate in PEM.
             key_file: Option<PathBuf> = None;
         }
+
+        /// An authority of yours for the traffic between nodes, instead of the one that the
+        /// cluster file stands for. All three files or none, in PEM.
+        peer_tls: PeerTls {
+            /// Certificates of the authority. Peers must be signed by it.
+            ca_file: Option<PathBuf> = None;
+
+            /// This node's certificate, then those between it and the authority. It must have the
+            /// URI `kvs:node:ID` as a subject alternative name, with the node's own id, and allow
+            /// client and server authentication.
+            cert_file: Option<PathBuf> = None;
+
+            /// Private key of that certificate.
+            key_file: Option<PathBuf> = None;
+        }
     }
 }

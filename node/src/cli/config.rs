@@ -62,14 +62,23 @@ impl Config {
     }
 
     fn show(self, environment: Environment) -> Done {
-        let file = match &self.file {
-            Some(named) => Some(named_file(named)?),
-            None => existing(Path::new(DEFAULT_FILE)),
-        };
-        let effective = Sources { file, environment, flags: self.settings.0 }.load()?;
+        let effective = sources(self.file.as_deref(), environment, self.settings.0)?.load()?;
         let listing = effective_listing(&effective);
         if self.json { output::json(&listing.to_json()) } else { output::line(listing) }
     }
+}
+
+/// The sources of the settings in force, where none need be there: no file then means the defaults.
+pub(super) fn sources(
+    named: Option<&Path>,
+    environment: Environment,
+    flags: Vec<(String, String)>,
+) -> Result<Sources, LoadError> {
+    let file = match named {
+        Some(named) => Some(named_file(named)?),
+        None => existing(Path::new(DEFAULT_FILE)),
+    };
+    Ok(Sources { file, environment, flags })
 }
 
 fn named_file(named: &Path) -> Result<PathBuf, LoadError> {

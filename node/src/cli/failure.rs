@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use kvs_client::ClientError;
+use kvs_client::cluster_file::{FileError, RingError};
 
 use crate::config::LoadError;
 use crate::daemon::{HoldError, NameError, RegistryError};
@@ -109,4 +110,4 @@ macro_rules! failed {
     };
 }
 
-failed!(NameError, RegistryError, HoldError, serde_json::Error);
+failed!(NameError, RegistryError, HoldError, FileError, RingError, serde_json::Error);

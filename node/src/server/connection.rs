@@ -52,7 +52,7 @@ impl Connections {
         let tasks = TaskTracker::new();
         let abandoned = CancellationToken::new();
         let limits = &app.settings().limits;
-        let executor = Tracked { tasks: tasks.clone(), abandoned: abandoned.clone() };
+        let executor = Tracked::new(tasks.clone(), abandoned.clone());
         let builder = Arc::new(builder(executor, limits));
         let patience = limits.request_timeout.into();
         Self { app, builder, tasks, leaving: leaving.clone(), abandoned, patience }
@@ -176,9 +176,16 @@ async fn stays_silent(asked: &AtomicBool, patience: Duration) {
 
 /// Runs the tasks of HTTP/2 streams where the drain sees them.
 #[derive(Clone, Debug)]
-pub(super) struct Tracked {
+pub(crate) struct Tracked {
     tasks: TaskTracker,
     abandoned: CancellationToken,
+}
+
+impl Tracked {
+    /// Runs on `tasks`, until `abandoned`.
+    pub(crate) const fn new(tasks: TaskTracker, abandoned: CancellationToken) -> Self {
+        Self { tasks, abandoned }
+    }
 }
 
 impl<F> Executor<F> for Tracked

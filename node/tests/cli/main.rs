@@ -1,6 +1,7 @@
 //! The program `kvs` as people use it: real processes, each test with a home of its own.
 
 mod client;
+mod cluster;
 mod daemon;
 mod machine;
 mod offline;

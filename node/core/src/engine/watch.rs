@@ -95,7 +95,8 @@ impl Engine {
         let met = self.peers.values().filter(|peer| peer.hello.is_some());
         let mut offsets: Vec<i64> = met.filter_map(|peer| peer.offset(now)).collect();
         offsets.sort_unstable();
-        offsets.get(offsets.len() / 2).map(|median| median.saturating_neg())
+        // Of an even number the one that is further behind: when in doubt, nothing is stamped.
+        offsets.get(offsets.len().saturating_sub(1) / 2).map(|median| median.saturating_neg())
     }
 
     /// The wall clock as a stamp, if it was compared with others and can be trusted.

@@ -1,0 +1,140 @@
+//! `kvs cluster join`: puts a data directory into a cluster.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use kvs_client::ClusterFile;
+use kvs_config::Settings;
+
+use crate::cli::config::sources;
+use crate::cli::flags::SettingFlags;
+use crate::cli::{Done, Failure, output};
+use crate::config::{Environment, cluster_file};
+use crate::store::{Column, DataLock, Read as _, RocksOptions, RocksStore};
+
+/// What a data directory has that is no data.
+const NO_DATA: [&str; 2] = ["kvs.lock", "cluster.kvs"];
+
+/// Let a stopped node that has no data join a cluster.
+///
+/// The cluster file is copied to the node's data directory. When the node starts, it joins through
+/// its `seed_nodes` and takes over all data from the others. A node that is in that cluster already
+/// takes over the file, such as after `kvs cluster rotate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kvs stop node2
+  kvs cluster join cluster.kvs node2
+  kvs start node2")]
+pub(super) struct Join {
+    /// The cluster file
+    file: PathBuf,
+
+    /// The node's configuration file; its .yaml may be left out [default: config.yaml]
+    #[arg(value_name = "CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+impl Join {
+    pub(super) fn run(self, environment: Environment) -> Done {
+        let file = ClusterFile::load(&self.file)?;
+        let sources = sources(self.config.as_deref(), environment, self.settings.0)?;
+        let settings = sources.load()?.settings;
+        let _lock = DataLock::take(&settings.data_dir).map_err(|error| Failure::of(&error))?;
+        let place = Place { dir: &settings.data_dir, file: cluster_file(&settings) };
+        check_setting(&settings, &self.file)?;
+        let member = place.check(&file, &settings)?;
+        file.save(&place.file)?;
+        output::line(said(place.dir, &file, member))
+    }
+}
+
+fn said(dir: &Path, file: &ClusterFile, member: bool) -> String {
+    let (dir, cluster) = (dir.display(), file.cluster());
+    if member {
+        return format!("{dir} is in cluster {cluster}, and has its file as it is now");
+    }
+    format!(
+        "{dir} is in cluster {cluster} now; with a node of it among `seed_nodes`, it takes over \
+         the data when it starts"
+    )
+}
+
+/// A file that the settings name would be read, and a copy in the data directory would not.
+fn check_setting(settings: &Settings, given: &Path) -> Done {
+    let Some(named) = &settings.cluster_file else { return Ok(()) };
+    let same = || Some(fs::canonicalize(named).ok()? == fs::canonicalize(given).ok()?);
+    if same() == Some(true) {
+        return Ok(());
+    }
+    let named = named.display();
+    Err(Failure::new(format!(
+        "the configuration names the cluster file {named}: put the new one there, or leave \
+         `cluster_file` out"
+    )))
+}
+
+/// A data directory and where its cluster file is.
+struct Place<'a> {
+    dir: &'a Path,
+    file: PathBuf,
+}
+
+impl Place<'_> {
+    /// Whether it is in that cluster already; else it must have no data.
+    fn check(&self, file: &ClusterFile, settings: &Settings) -> Result<bool, Failure> {
+        let own = self.file.exists().then(|| ClusterFile::load(&self.file)).transpose()?;
+        match own {
+            Some(own) if own.cluster() == file.cluster() => Ok(true),
+            Some(own) => Err(self.of_another(&own, file)),
+            None if self.has_data(settings)? => Err(self.not_empty()),
+            None => Ok(false),
+        }
+    }
+
+    fn has_data(&self, settings: &Settings) -> Result<bool, Failure> {
+        if self.is_new()? {
+            return Ok(false);
+        }
+        let options = RocksOptions {
+            block_cache: settings.block_cache.as_len(),
+            write_buffer: settings.write_buffer.as_len(),
+            disk_reserve: 0,
+        };
+        let store = RocksStore::open(self.dir, &options).map_err(|error| Failure::of(&error))?;
+        Ok(store.last(Column::Data).map_err(|error| Failure::of(&error))?.is_some())
+    }
+
+    /// Whether no node ever ran on it.
+    fn is_new(&self) -> io::Result<bool> {
+        for entry in fs::read_dir(self.dir)? {
+            let name = entry?.file_name();
+            if !NO_DATA.iter().any(|known| name == *known) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn not_empty(&self) -> Failure {
+        let dir = self.dir.display();
+        Failure::new(format!(
+            "{dir} has data, and a node joins a cluster without any: to keep what is there, start \
+             the node, `kvs export` it, stop it, remove {dir}, join, and `kvs import` it; else \
+             remove {dir} and join again"
+        ))
+    }
+
+    fn of_another(&self, own: &ClusterFile, file: &ClusterFile) -> Failure {
+        let (dir, own, wanted) = (self.dir.display(), own.cluster(), file.cluster());
+        Failure::new(format!(
+            "{dir} is in cluster {own}, and the file is of cluster {wanted}: to give up what is \
+             there, remove {dir} and join again; to keep it, choose another data_dir"
+        ))
+    }
+}

@@ -1,0 +1,275 @@
+//! What the peer port counts, and what it logs of those that it turns away.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::PeerRoute;
+
+/// Within this time at most [`LINES`] refusals are logged: whoever knocks must not fill the disk.
+const WINDOW: Duration = Duration::from_secs(10);
+/// See [`WINDOW`].
+const LINES: u64 = 10;
+
+/// Why somebody was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The certificate is not of this cluster, or they do not believe ours.
+    Outsider,
+    /// It is not TLS.
+    NotTls,
+    /// It is TLS, of a kind that is not allowed.
+    OtherTls,
+    /// The handshake took too long.
+    Slow,
+    /// The handshake broke off.
+    BrokenOff,
+    /// Too many have not yet said who they are.
+    TooManyStrangers,
+    /// There are too many connections.
+    TooManyConnections,
+    /// A route that needs a certificate was called without one.
+    NoCertificate,
+    /// A route was called that is not for this role.
+    NotAllowed,
+    /// There is no such route.
+    UnknownRoute,
+    /// The request is larger than its route allows.
+    TooLarge,
+    /// The request's body did not arrive in time.
+    SlowBody,
+    /// The handler refused, the caller being at fault.
+    Declined,
+}
+
+impl RefusalReason {
+    /// Every reason.
+    pub const ALL: [Self; 13] = [
+        Self::Outsider,
+        Self::NotTls,
+        Self::OtherTls,
+        Self::Slow,
+        Self::BrokenOff,
+        Self::TooManyStrangers,
+        Self::TooManyConnections,
+        Self::NoCertificate,
+        Self::NotAllowed,
+        Self::UnknownRoute,
+        Self::TooLarge,
+        Self::SlowBody,
+        Self::Declined,
+    ];
+
+    /// Its name: in the log, as a label in metrics, as the code of a refusal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outsider => "outsider",
+            Self::NotTls => "not-tls",
+            Self::OtherTls => "other-tls",
+            Self::Slow => "slow",
+            Self::BrokenOff => "broken-off",
+            Self::TooManyStrangers => "too-many-strangers",
+            Self::TooManyConnections => "too-many-connections",
+            Self::NoCertificate => "no-certificate",
+            Self::NotAllowed => "not-allowed",
+            Self::UnknownRoute => "unknown-route",
+            Self::TooLarge => "too-large",
+            Self::SlowBody => "slow-body",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+type Counters<const N: usize> = [AtomicU64; N];
+
+const fn counters<const N: usize>() -> Counters<N> {
+    [const { AtomicU64::new(0) }; N]
+}
+
+/// Figures of the peer port, both of what others ask here and of what this node asks elsewhere.
+#[derive(Debug)]
+pub struct PeerFigures {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    answered: Counters<{ PeerRoute::COUNT }>,
+    asked: Counters<{ PeerRoute::COUNT }>,
+    refusals: Counters<{ RefusalReason::ALL.len() }>,
+    connections: AtomicU64,
+    links: AtomicU64,
+    log: Mutex<Window>,
+}
+
+impl Default for PeerFigures {
+    fn default() -> Self {
+        Self {
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            answered: counters(),
+            asked: counters(),
+            refusals: counters(),
+            connections: AtomicU64::new(0),
+            links: AtomicU64::new(0),
+            log: Mutex::new(Window::default()),
+        }
+    }
+}
+
+impl PeerFigures {
+    /// Bytes of bodies that came in: requests from peers and their answers. Framing and TLS are not
+    /// counted.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of bodies that went out.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
+    }
+
+    /// Requests of others that reached the handler.
+    pub fn answered(&self, route: PeerRoute) -> u64 {
+        read(&self.answered, route.place())
+    }
+
+    /// Requests of this node to others.
+    pub fn asked(&self, route: PeerRoute) -> u64 {
+        read(&self.asked, route.place())
+    }
+
+    /// How often somebody was turned away for this reason.
+    pub fn refusals(&self, reason: RefusalReason) -> u64 {
+        read(&self.refusals, reason as usize)
+    }
+
+    /// Connections of others that are open.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections to others that are open.
+    pub fn links(&self) -> u64 {
+        self.links.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn came_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn went_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn answers(&self, route: PeerRoute) {
+        add(&self.answered, route.place());
+    }
+
+    pub(super) fn asks(&self, route: PeerRoute) {
+        add(&self.asked, route.place());
+    }
+
+    pub(super) fn connection(self: &Arc<Self>) -> Open {
+        Open::new(self.clone(), |figures| &figures.connections)
+    }
+
+    pub(super) fn link(self: &Arc<Self>) -> Open {
+        Open::new(self.clone(), |figures| &figures.links)
+    }
+
+    /// Counts and logs that somebody was turned away.
+    pub(super) fn refuse(
+        &self,
+        reason: RefusalReason,
+        address: SocketAddr,
+        detail: impl fmt::Display,
+    ) {
+        add(&self.refusals, reason as usize);
+        let admitted =
+            self.log.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
+        if let Some(left_out) = admitted {
+            let reason = reason.name();
+            tracing::warn!(%address, reason, %detail, left_out, "a peer was turned away");
+        }
+    }
+}
+
+fn add<const N: usize>(counters: &Counters<N>, at: usize) {
+    if let Some(counter) = counters.get(at) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn read<const N: usize>(counters: &Counters<N>, at: usize) -> u64 {
+    counters.get(at).map_or(0, |counter| counter.load(Ordering::Relaxed))
+}
+
+/// Counts as open until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open {
+    figures: Arc<PeerFigures>,
+    gauge: fn(&PeerFigures) -> &AtomicU64,
+}
+
+impl Open {
+    fn new(figures: Arc<PeerFigures>, gauge: fn(&PeerFigures) -> &AtomicU64) -> Self {
+        gauge(&figures).fetch_add(1, Ordering::Relaxed);
+        Self { figures, gauge }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        (self.gauge)(&self.figures).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many lines were logged lately.
+#[derive(Debug, Default)]
+struct Window {
+    began: Option<Instant>,
+    lines: u64,
+    left_out: u64,
+}
+
+impl Window {
+    /// Whether to log now; then, how many lines were left out since the last one.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        if self.began.is_none_or(|began| now.duration_since(began) >= WINDOW) {
+            self.began = Some(now);
+            self.lines = 0;
+        }
+        if self.lines >= LINES {
+            self.left_out += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_counter_and_a_name_of_its_own() {
+        let figures = PeerFigures::default();
+        for (at, reason) in RefusalReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+            figures.refuse(reason, ([127, 0, 0, 1], 1).into(), "");
+            assert_eq!(figures.refusals(reason), 1, "{}", reason.name());
+        }
+    }
+
+    #[test]
+    fn a_flood_is_logged_at_a_bounded_rate_and_says_what_was_left_out() {
+        let (mut window, now) = (Window::default(), Instant::now());
+        let logged = (0..1_000).filter_map(|_| window.admit(now)).count();
+        assert_eq!(logged as u64, LINES);
+        assert_eq!(window.admit(now + WINDOW), Some(1_000 - LINES));
+        assert_eq!(window.admit(now + WINDOW), Some(0));
+    }
+}
