@@ -11,6 +11,7 @@
 //! 6. [`digest`]: the tree by which two nodes find their differences.
 //! 7. [`meta`], [`mode`]: who may do what with a key.
 //! 8. [`json`]: what we ask of a JSON text.
+//! 9. [`membership`]: who can be reached; [`seal`]: how its datagrams travel.
 
 pub mod clock;
 pub mod codec;
@@ -19,9 +20,11 @@ pub mod digest;
 pub mod id;
 pub mod json;
 pub mod key;
+pub mod membership;
 pub mod merge;
 pub mod meta;
 pub mod mode;
+pub mod seal;
 pub mod stamp;
 pub mod value;
 pub mod version;
