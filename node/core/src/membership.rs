@@ -51,6 +51,8 @@ const SEARCHED: usize = 2;
 /// A node's view of who can be reached.
 pub struct Membership {
     me: Member,
+    /// The incarnation of this process's start.
+    first: Incarnation,
     config: Config,
     swim: Foca<Identity, Wire, SmallRng, NoCustomBroadcast>,
     /// What SWIM asked for in the present step.
@@ -63,7 +65,10 @@ pub struct Membership {
     pulling: BTreeSet<SocketAddr>,
     details_due: bool,
     rival: Option<Rival>,
-    outbid_last: Option<Duration>,
+    /// Not before these times is another process outbid again, or who held this node to be down
+    /// asked again: two that live under one id contradict each other for ever.
+    outbid_next: Duration,
+    ask_next: Duration,
     /// How many members there are by the durable records.
     expected: usize,
     joined: bool,
@@ -95,6 +100,7 @@ impl Membership {
             swim: Foca::new(me.identity(), config.swim(), swim_rng, Wire),
             outbox: AccumulatingRuntime::new(),
             seeds: Seeds::new(config.seeds),
+            first: me.incarnation,
             me,
             config,
             rng,
@@ -104,7 +110,8 @@ impl Membership {
             pulling: BTreeSet::new(),
             details_due: false,
             rival: None,
-            outbid_last: None,
+            outbid_next: Duration::ZERO,
+            ask_next: Duration::ZERO,
             expected: 0,
             joined: false,
             left: false,
@@ -144,9 +151,10 @@ impl Membership {
         self.rival.as_ref()?.twin(self.now)
     }
 
-    /// The answer to a pull: this node, and everyone up of whom everything is known.
+    /// The answer to a pull: this node, and everyone up of whom everything is known. A node that
+    /// speaks as two processes is in it twice.
     pub fn introductions(&self) -> Vec<Member> {
-        std::iter::once(self.me.clone()).chain(self.roster.introductions()).collect()
+        std::iter::once(self.me.clone()).chain(self.roster.introductions(self.now)).collect()
     }
 
     /// All other members of whom everything is known, by name.
@@ -246,7 +254,14 @@ impl Membership {
         self.reconnect();
         if let Some(source) = source {
             self.announce(source);
-            self.pull(source.gossip);
+            self.ask(source);
+        }
+    }
+
+    fn ask(&mut self, other: Identity) {
+        if self.now >= self.ask_next {
+            self.ask_next = self.now + self.config.gossip_interval;
+            self.pull(other.gossip);
         }
     }
 
@@ -296,7 +311,7 @@ impl Membership {
         let claims: Vec<_> = others.iter().map(Member::identity).collect();
         let asked = claims.iter().find(|claim| claim.gossip == from).copied();
         for member in others {
-            self.roster.learn(member);
+            self.roster.learn(member, self.now);
         }
         self.apply(claims.into_iter(), is_news);
         for member in mine {
@@ -310,7 +325,7 @@ impl Membership {
     fn met(&mut self, member: Member) {
         if member.node != self.me.node {
             let claim = member.identity();
-            self.roster.learn(member);
+            self.roster.learn(member, self.now);
             return self.apply([claim].into_iter(), true);
         }
         if member.boot != self.me.boot {
@@ -345,26 +360,26 @@ impl Membership {
 
     /// Somebody claims to be this node, or speaks of one who does.
     fn claimed(&mut self, claim: Identity) {
-        if claim.boot == self.me.boot || claim.incarnation < self.me.incarnation {
+        if claim.boot == self.me.boot || claim.incarnation < self.first {
             return;
         }
-        let twin = Rival::note(&mut self.rival, claim, self.now);
+        let twin = Rival::heard(&mut self.rival, claim, self.now);
         self.tell_of(twin);
-        self.outbid(claim);
+        if claim.incarnation >= self.me.incarnation {
+            self.outbid(claim);
+        }
     }
 
     fn tell_of(&mut self, twin: Option<Twin>) {
         self.effects.extend(twin.map(|twin| Effect::Tell(Event::TwinSeen(twin))));
     }
 
-    /// Takes a higher incarnation than another process of this node, at most once in a period: two
-    /// that live outbid each other for ever.
+    /// Takes a higher incarnation than another process of this node.
     fn outbid(&mut self, claim: Identity) {
-        let again = self.outbid_last.map_or(Duration::ZERO, |last| last + self.config.gossip_interval);
-        if self.now < again {
+        if self.now < self.outbid_next {
             return;
         }
-        self.outbid_last = Some(self.now);
+        self.outbid_next = self.now + self.config.gossip_interval;
         self.me.incarnation = claim.incarnation.next();
         // What can fail is writing a claim, and one always fits into an empty datagram.
         let _ = self.swim.change_identity(self.me.identity(), &mut self.outbox);

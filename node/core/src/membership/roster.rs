@@ -10,6 +10,9 @@ use super::member::{BootId, Member};
 use super::message::Event;
 use crate::NodeId;
 
+/// How long what another process of a member said is shown to others.
+const OTHER_SHOWN: Duration = Duration::from_secs(60);
+
 /// All other nodes ever heard of and not forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
@@ -24,6 +27,9 @@ pub(super) struct Entry {
     pub(super) active: Option<Identity>,
     /// The newest that the member said of itself.
     pub(super) details: Option<Arc<Member>>,
+    /// What another of its processes said last, and when: usually the one before. Shown to whoever
+    /// asks for a while, so that two living processes of one node learn of each other.
+    other: Option<(Arc<Member>, Duration)>,
     pub(super) last_seen: Duration,
     /// As which process the rest of the node knows it to be up.
     told: Option<BootId>,
@@ -34,6 +40,11 @@ impl Entry {
     fn current(&self) -> Option<&Arc<Member>> {
         let active = self.active?;
         self.details.as_ref().filter(|details| details.boot == active.boot)
+    }
+
+    fn introduction(&self) -> Option<Member> {
+        let incarnation = self.active?.incarnation;
+        Some(Member { incarnation, ..Member::clone(self.current()?) })
     }
 
     /// What the rest of the node does not know yet.
@@ -78,12 +89,17 @@ impl Roster {
     }
 
     /// Takes in what a member said of itself, unless it has said something newer.
-    pub(super) fn learn(&mut self, member: Member) {
+    pub(super) fn learn(&mut self, member: Member, now: Duration) {
         let entry = self.entry(member.node);
         let age = |known: &Member| (known.incarnation, known.boot);
-        if entry.details.as_ref().is_none_or(|known| age(known) < age(&member)) {
-            entry.details = Some(Arc::new(member));
-        }
+        let is_newer = entry.details.as_ref().is_none_or(|known| age(known) < age(&member));
+        let boot = member.boot;
+        let older = if is_newer {
+            entry.details.replace(Arc::new(member)).filter(|older| older.boot != boot)
+        } else {
+            entry.details.as_ref().filter(|newer| newer.boot != boot).map(|_| Arc::new(member))
+        };
+        entry.other = older.map(|older| (older, now)).or(entry.other.take());
     }
 
     /// Drops what is known of a member that is not up; says whether it is now unknown.
@@ -117,11 +133,12 @@ impl Roster {
         lacking.filter_map(|entry| entry.active.as_ref())
     }
 
-    /// Members that are up, each as it would now introduce itself.
-    pub(super) fn introductions(&self) -> impl Iterator<Item = Member> {
-        self.entries.values().filter_map(|entry| {
-            let incarnation = entry.active?.incarnation;
-            Some(Member { incarnation, ..Member::clone(entry.current()?) })
+    /// Members that are up, each as it would now introduce itself, and what other processes of them
+    /// said lately.
+    pub(super) fn introductions(&self, now: Duration) -> impl Iterator<Item = Member> {
+        self.entries.values().flat_map(move |entry| {
+            let other = entry.other.as_ref().filter(|(_, heard)| now < *heard + OTHER_SHOWN);
+            entry.introduction().into_iter().chain(other.map(|(other, _)| Member::clone(other)))
         })
     }
 

@@ -1,3 +1,6 @@
+//! Claims of single nodes, and of clusters in a simulated network.
+
 mod claims;
+mod lives;
 mod network;
-mod simulation;
+mod trouble;

@@ -43,7 +43,7 @@ pub(super) struct Node {
     wake: Duration,
     pub(super) runs: bool,
     /// Nodes in different parts do not reach each other.
-    pub(super) part: u8,
+    part: u8,
     /// Whom it was told to be up, and where.
     pub(super) up: BTreeMap<NodeId, SocketAddr>,
     pub(super) downs: usize,
@@ -107,6 +107,13 @@ impl Network {
     pub(super) fn leave(&mut self, at: usize) {
         self.happen(at, Input::Leave);
         self.kill(at);
+    }
+
+    /// Puts each node into a part; none reaches a node of another.
+    pub(super) fn split(&mut self, part: impl Fn(usize) -> u8) {
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            node.part = part(at);
+        }
     }
 
     fn fresh(&mut self, number: u8, start: u64) -> Node {
