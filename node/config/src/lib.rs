@@ -10,6 +10,7 @@
 mod quantity;
 
 mod duration;
+mod seed;
 mod size;
 
 mod choice;
@@ -44,6 +45,7 @@ pub use crate::{
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schema::schema,
+    seed::{PEER_PORT_OFFSET, Seed, SeedError},
     settings::{Limits, Settings, Tls},
     size::Size,
     source::Origin,

@@ -44,7 +44,7 @@ pub enum OpenError {
     UnknownVersion(u8),
     /// Sealed with a key that is not in the ring: by a stranger, or after a rotation that this node
     /// has not been told of.
-    #[error("its key {} is not one of this cluster's", hex(.0))]
+    #[error("its key {} is not one of this cluster's", hex(*.0))]
     UnknownKey([u8; KEY_ID]),
     /// Not sealed with the key that it names, of another cluster, or damaged.
     #[error("it is forged or damaged")]
@@ -59,8 +59,8 @@ pub enum OpenError {
     },
 }
 
-fn hex(id: &[u8; KEY_ID]) -> String {
-    format!("{:08x}", u32::from_be_bytes(*id))
+fn hex(id: [u8; KEY_ID]) -> String {
+    format!("{:08x}", u32::from_be_bytes(id))
 }
 
 /// The keys of a cluster: the first seals, all open.
@@ -101,7 +101,7 @@ impl KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| hex(&key.id))).finish()
+        f.debug_list().entries(self.keys.iter().map(|key| hex(key.id))).finish()
     }
 }
 

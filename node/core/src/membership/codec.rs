@@ -187,18 +187,10 @@ fn get_message(buf: &mut impl Buf) -> Result<Message<Identity>> {
     Ok(match kind {
         0 => Message::Ping(buf.try_get_u8()?),
         1 => Message::Ack(buf.try_get_u8()?),
-        2 => {
-            Message::PingReq { target: get_identity(buf)?, probe_number: buf.try_get_u8()? }
-        }
-        3 => {
-            Message::IndirectPing { origin: get_identity(buf)?, probe_number: buf.try_get_u8()? }
-        }
-        4 => {
-            Message::IndirectAck { target: get_identity(buf)?, probe_number: buf.try_get_u8()? }
-        }
-        5 => {
-            Message::ForwardedAck { origin: get_identity(buf)?, probe_number: buf.try_get_u8()? }
-        }
+        2 => Message::PingReq { target: get_identity(buf)?, probe_number: buf.try_get_u8()? },
+        3 => Message::IndirectPing { origin: get_identity(buf)?, probe_number: buf.try_get_u8()? },
+        4 => Message::IndirectAck { target: get_identity(buf)?, probe_number: buf.try_get_u8()? },
+        5 => Message::ForwardedAck { origin: get_identity(buf)?, probe_number: buf.try_get_u8()? },
         6 => Message::Announce,
         7 => Message::Feed,
         8 => Message::Gossip,

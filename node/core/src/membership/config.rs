@@ -17,9 +17,9 @@ pub struct Config {
     pub seeds: usize,
 }
 
-/// Largest datagram, sealed: fits the least packet that IPv6 promises (1,280 bytes), so that none is
-/// ever split on its way.
-const DATAGRAM: usize = 1_232;
+/// Largest datagram in bytes, sealed: fits the least packet that IPv6 promises (1,280 bytes), so that
+/// none is ever split on its way.
+pub const DATAGRAM: usize = 1_232;
 
 /// How often a node repeats what it has learned. Epidemics stop early by chance: with 15 the chance
 /// that one of 50 members never hears of a change is about 50 × e^-15, one in 65,000.
@@ -33,6 +33,11 @@ impl Config {
     /// each node within this time.
     pub(super) fn search_interval(&self) -> Duration {
         (self.gossip_interval * 4).min(Duration::from_secs(10))
+    }
+
+    /// How soon a new member is asked who it is. By then many will have come along with it.
+    pub(super) fn details_wait(&self) -> Duration {
+        self.gossip_interval / 4
     }
 
     pub(super) fn swim(&self) -> foca::Config {

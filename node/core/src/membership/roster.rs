@@ -11,7 +11,7 @@ use super::message::Event;
 use crate::NodeId;
 
 /// How long what another process of a member said is shown to others.
-const OTHER_SHOWN: Duration = Duration::from_secs(60);
+const OTHER_SHOWN: Duration = Duration::from_mins(1);
 
 /// All other nodes ever heard of and not forgotten.
 #[derive(Debug, Default)]

@@ -91,7 +91,7 @@ mod tests {
         for expected in [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0] {
             assert!(seeds.take_due(0, now));
             let due = seeds.resolved(0, now, &mut rng).unwrap();
-            let wait = (due - now).as_secs_f64();
+            let wait = due.as_secs_f64() - now.as_secs_f64();
             assert!((0.75..1.25).contains(&(wait / expected)), "{wait} for {expected}");
             assert!(!seeds.take_due(0, due.saturating_sub(Duration::from_nanos(1))));
             now = due;

@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::membership::{
-    BootId, Config, Effect, Event, Incarnation, Input, Member, Membership, Twin,
+    BootId, Config, DATAGRAM, Effect, Event, Incarnation, Input, Member, Membership, Twin,
 };
 use crate::{NodeId, UnixMillis, seal};
 
@@ -22,6 +22,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(1);
 
 pub(super) struct Network {
+    seed: u64,
     pub(super) now: Duration,
     pub(super) nodes: Vec<Node>,
     queue: BinaryHeap<Reverse<Entry>>,
@@ -63,6 +64,7 @@ struct Entry(Duration, u64, What);
 impl Network {
     pub(super) fn new(seed: u64, loss: f64, seeds: Vec<usize>) -> Self {
         Self {
+            seed,
             now: Duration::ZERO,
             nodes: Vec::new(),
             queue: BinaryHeap::new(),
@@ -145,15 +147,14 @@ impl Network {
         }
     }
 
-    /// Runs until the condition holds, and says how long that took.
-    pub(super) fn until(&mut self, holds: impl Fn(&Self) -> bool, limit: Duration) -> Duration {
-        let began = self.now;
+    /// Runs until the condition holds, which must be within the limit.
+    pub(super) fn until(&mut self, holds: impl Fn(&Self) -> bool, limit: Duration) {
+        let latest = self.now + limit;
         while !holds(self) {
-            let took = self.now - began;
-            assert!(took < limit, "not within {limit:?}: {}", self.describe());
+            let seed = self.seed;
+            assert!(self.now < latest, "seed {seed}: not in {limit:?}: {}", self.describe());
             self.run(LOOK);
         }
-        self.now - began
     }
 
     pub(super) fn run(&mut self, time: Duration) {
@@ -233,7 +234,7 @@ impl Network {
             return;
         }
         let (node, now) = (&mut self.nodes[at], self.now);
-        let effects = node.membership.step(input, now - node.started);
+        let effects = node.membership.step(input, now.saturating_sub(node.started));
         for effect in effects {
             self.effect(at, effect);
         }
@@ -263,7 +264,7 @@ impl Network {
 
     fn send(&mut self, at: usize, to: SocketAddr, payload: Bytes) {
         let sealed = payload.len() + seal::OVERHEAD;
-        assert!(sealed <= 1_232, "a datagram of {sealed} bytes");
+        assert!(sealed <= DATAGRAM, "a datagram of {sealed} bytes");
         self.bytes += sealed;
         let from = self.nodes[at].membership.me().gossip;
         if self.rng.random::<f64>() >= self.loss {
