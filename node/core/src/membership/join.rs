@@ -73,7 +73,8 @@ impl Membership {
         // Whoever knows nobody learns what all others know.
         let is_news = self.roster.active().next().is_some();
         let claims: Vec<_> = others.iter().map(Member::identity).collect();
-        let asked = claims.iter().find(|claim| claim.gossip == from).copied();
+        // The address may have been one that stands for many.
+        let asked = claims.iter().find(|claim| claim.gossip == from).or(claims.first()).copied();
         for member in others {
             self.roster.learn(member, self.now);
         }
