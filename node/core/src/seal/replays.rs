@@ -1,6 +1,6 @@
 //! Which datagrams were taken already.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::membership::BootId;
 
@@ -16,7 +16,7 @@ const WINDOW: u32 = u128::BITS;
 /// process that ended long ago, whose claims no longer hold.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
-    senders: HashMap<BootId, Window>,
+    senders: BTreeMap<BootId, Window>,
     taken: u64,
 }
 
