@@ -167,7 +167,7 @@ impl Membership {
         self.tell(Input::Expect(members)).await;
     }
 
-    /// A member that is down is not to be looked for any more.
+    /// A member that is down is not to be looked for any more: it left for good or was forgotten.
     pub async fn forget(&self, node: NodeId) {
         self.tell(Input::Forget(node)).await;
     }

@@ -134,7 +134,7 @@ impl Membership {
         }
     }
 
-    pub(super) fn is_short(&self) -> bool {
+    fn is_short(&self) -> bool {
         self.roster.active().count() + 1 < self.expected
     }
 }

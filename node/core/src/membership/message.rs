@@ -43,7 +43,7 @@ pub enum Input {
     Met(Member),
     /// The durable records name this many members, this node among them.
     Expect(usize),
-    /// A member that is down is not to be looked for any more.
+    /// A member that is down is not to be looked for any more: it left for good or was forgotten.
     Forget(NodeId),
     /// This node leaves: whatever comes after is ignored.
     Leave,

@@ -83,7 +83,7 @@ impl Membership {
     }
 
     /// Takes a higher incarnation than another process of this node.
-    pub(super) fn outbid(&mut self, claim: Identity) {
+    fn outbid(&mut self, claim: Identity) {
         if self.now < self.outbid_next {
             return;
         }

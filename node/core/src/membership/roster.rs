@@ -133,13 +133,15 @@ impl Roster {
         lacking.filter_map(|entry| entry.active.as_ref())
     }
 
-    /// Members that are up, each as it would now introduce itself, and what other processes of them
-    /// said lately.
+    /// Members that are up, each as it would now introduce itself, followed by what another process
+    /// of it said lately.
     pub(super) fn introductions(&self, now: Duration) -> impl Iterator<Item = Member> {
-        self.entries.values().flat_map(move |entry| {
+        let with_other = move |entry: &Entry| {
             let other = entry.other.as_ref().filter(|(_, heard)| now < *heard + OTHER_SHOWN);
-            entry.introduction().into_iter().chain(other.map(|(other, _)| Member::clone(other)))
-        })
+            let other = other.map(|(other, _)| Member::clone(other));
+            Some(std::iter::once(entry.introduction()?).chain(other))
+        };
+        self.entries.values().filter_map(with_other).flatten()
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {

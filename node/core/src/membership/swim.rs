@@ -48,11 +48,7 @@ impl Membership {
         }
     }
 
-    pub(super) fn notified(
-        &mut self,
-        notification: &OwnedNotification<Identity>,
-        source: Option<Identity>,
-    ) {
+    fn notified(&mut self, notification: &OwnedNotification<Identity>, source: Option<Identity>) {
         match *notification {
             OwnedNotification::MemberUp(member) if member.node != self.me.node => {
                 self.roster.up(member, self.now);
@@ -69,7 +65,7 @@ impl Membership {
 
     /// Somebody held this node to be down, and it has taken a higher incarnation. Whoever that was
     /// may be of another part of the cluster: it is asked whom it knows.
-    pub(super) fn rejoined(&mut self, me: Identity, source: Option<Identity>) {
+    fn rejoined(&mut self, me: Identity, source: Option<Identity>) {
         self.me.incarnation = me.incarnation;
         self.reconnect();
         if let Some(source) = source {

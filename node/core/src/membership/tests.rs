@@ -3,4 +3,5 @@
 mod claims;
 mod lives;
 mod network;
+mod nonsense;
 mod trouble;
