@@ -12,6 +12,7 @@ pub mod digest;
 pub mod http;
 pub mod local;
 pub mod logging;
+pub mod membership;
 pub mod node;
 pub mod peer;
 pub mod records;

@@ -3,6 +3,7 @@
 use crate::{
     error::{Problem, Reason},
     load::Effective,
+    seed::Seed,
     settings::Settings,
     size::Size,
 };
@@ -14,6 +15,7 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("node_id", node_id(settings)),
         ("data_dir", data_dir(settings)),
         ("cors_allowed_origins", cors(settings)),
+        ("seed_nodes", seed_nodes(settings)),
         ("limits.streams_per_caller", streams(settings)),
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
@@ -41,6 +43,12 @@ fn cors(settings: &Settings) -> Option<Reason> {
     let wrong = settings.cors_allowed_origins.iter().find(|origin| !is_origin(origin))?;
     let form = "scheme://host or scheme://host:port without a path, or *".to_owned();
     Some(Reason::not_a("web origin", wrong, Some(form)))
+}
+
+fn seed_nodes(settings: &Settings) -> Option<Reason> {
+    let refused = |text: &String| Some((text.clone(), text.parse::<Seed>().err()?));
+    let (text, error) = settings.seed_nodes.iter().find_map(refused)?;
+    Some(Reason::not_a("seed", &text, Some(error.to_string())))
 }
 
 /// Browsers send an origin as scheme, host and port, in lower case, and nothing else.

@@ -10,6 +10,7 @@
 mod quantity;
 
 mod duration;
+mod seed;
 mod size;
 
 mod choice;
@@ -44,7 +45,12 @@ pub use crate::{
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schema::schema,
+<<<<<<< HEAD
     settings::{Limits, PeerTls, Settings, Tls},
+=======
+    seed::{PEER_PORT_OFFSET, Seed, SeedError},
+    settings::{Limits, Settings, Tls},
+>>>>>>> membership
     size::Size,
     source::Origin,
 };

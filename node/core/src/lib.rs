@@ -9,9 +9,15 @@
 //! 4. [`decide`]: what a command does to a record.
 //! 5. [`codec`], [`value`]: the bytes of all that.
 //! 6. [`digest`]: the tree by which two nodes find their differences.
+<<<<<<< HEAD
 //! 7. [`sync`]: the conversation in which they do.
 //! 8. [`meta`], [`mode`]: who may do what with a key.
 //! 9. [`json`]: what we ask of a JSON text.
+=======
+//! 7. [`meta`], [`mode`]: who may do what with a key.
+//! 8. [`json`]: what we ask of a JSON text.
+//! 9. [`membership`]: who can be reached; [`seal`]: how its datagrams travel.
+>>>>>>> membership
 
 pub mod agreement;
 pub mod clock;
@@ -22,10 +28,15 @@ pub mod engine;
 pub mod id;
 pub mod json;
 pub mod key;
+<<<<<<< HEAD
 pub mod members;
+=======
+pub mod membership;
+>>>>>>> membership
 pub mod merge;
 pub mod meta;
 pub mod mode;
+pub mod seal;
 pub mod stamp;
 pub mod sync;
 pub mod value;
