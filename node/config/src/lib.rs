@@ -45,12 +45,8 @@ pub use crate::{
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schema::schema,
-<<<<<<< HEAD
-    settings::{Limits, PeerTls, Settings, Tls},
-=======
     seed::{PEER_PORT_OFFSET, Seed, SeedError},
-    settings::{Limits, Settings, Tls},
->>>>>>> membership
+    settings::{Limits, PeerTls, Settings, Tls},
     size::Size,
     source::Origin,
 };

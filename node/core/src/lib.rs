@@ -9,15 +9,12 @@
 //! 4. [`decide`]: what a command does to a record.
 //! 5. [`codec`], [`value`]: the bytes of all that.
 //! 6. [`digest`]: the tree by which two nodes find their differences.
-<<<<<<< HEAD
 //! 7. [`sync`]: the conversation in which they do.
-//! 8. [`meta`], [`mode`]: who may do what with a key.
-//! 9. [`json`]: what we ask of a JSON text.
-=======
-//! 7. [`meta`], [`mode`]: who may do what with a key.
-//! 8. [`json`]: what we ask of a JSON text.
-//! 9. [`membership`]: who can be reached; [`seal`]: how its datagrams travel.
->>>>>>> membership
+//! 8. [`members`], [`agreement`]: who counts, and what everybody is known to hold.
+//! 9. [`engine`], [`wire`]: replication as one state machine, and what nodes say to each other.
+//! 10. [`membership`]: who can be reached; [`seal`]: how its datagrams travel.
+//! 11. [`meta`], [`mode`]: who may do what with a key.
+//! 12. [`json`]: what we ask of a JSON text.
 
 pub mod agreement;
 pub mod clock;
@@ -28,11 +25,8 @@ pub mod engine;
 pub mod id;
 pub mod json;
 pub mod key;
-<<<<<<< HEAD
 pub mod members;
-=======
 pub mod membership;
->>>>>>> membership
 pub mod merge;
 pub mod meta;
 pub mod mode;
