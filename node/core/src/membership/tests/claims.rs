@@ -190,3 +190,15 @@ proptest! {
         prop_assert!(node.members().is_empty());
     }
 }
+
+#[test]
+fn an_introduction_is_written_as_it_was_and_read_with_what_a_later_release_adds() {
+    let json = concat!(
+        r#"{"node":"01010101-0101-0101-0101-010101010101","name":"node-1","boot":1,"#,
+        r#""incarnation":196608,"gossip":"10.0.0.1:9080","peer":"10.0.0.1:9080","#,
+        r#""client":"10.0.0.1:8080","joined":1,"zone":"a","protocol":1,"release":"0.1.0"}"#,
+    );
+    assert_eq!(serde_json::to_string(&member(1)).unwrap(), json);
+    let later = json.replace('{', r#"{"added":true,"#);
+    assert_eq!(serde_json::from_str::<Member>(&later).unwrap(), member(1));
+}
