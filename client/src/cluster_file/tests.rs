@@ -11,7 +11,7 @@ fn file() -> ClusterFile {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// The file's text with `from` replaced by `to`, and what reading it says.

@@ -100,3 +100,21 @@ fn fits_value(settings: &Settings, size: Size) -> Option<Reason> {
 fn at_least(size: Size, least: Size, why: impl FnOnce() -> String) -> Option<Reason> {
     (size < least).then(|| Reason::AtOdds { value: size.to_string(), why: why() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_for_peers_has_all_its_files_or_none() {
+        for given in 0..8 {
+            let mut effective = Effective::default();
+            let file = |bit: u8| (given & bit != 0).then(|| "a.pem".into());
+            let tls = &mut effective.settings.peer_tls;
+            (tls.ca_file, tls.cert_file, tls.key_file) = (file(1), file(2), file(4));
+            let said: Vec<_> = refusals(&effective).map(|problem| problem.to_string()).collect();
+            assert_eq!(said.is_empty(), given == 0 || given == 7, "{given}: {said:?}");
+            assert!(said.iter().all(|said| said.contains("or none of them")), "{said:?}");
+        }
+    }
+}

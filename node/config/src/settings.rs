@@ -166,7 +166,8 @@ settings! {
         /// Client addresses of nodes to join, as host:port, or peer://host:port.
         seed_nodes: Vec<String> = Vec::new();
 
-        /// The secret file that the nodes of one cluster share.
+        /// The secret file that the nodes of one cluster share; `kvs cluster new` makes one. Left
+        /// out, it is cluster.kvs in `data_dir`.
         cluster_file: Option<PathBuf> = None;
 
         /// TCP and UDP port for other nodes. Left out, it is port + 1000.

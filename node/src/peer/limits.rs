@@ -34,7 +34,7 @@ impl Default for PeerLimits {
         Self {
             connections: 2_048,
             strangers: 256,
-            strangers_per_address: 64,
+            strangers_per_address: 128,
             handshake: Duration::from_secs(10),
             streams: 256,
             head: 16 << 10,

@@ -74,7 +74,19 @@ pub(super) const fn refusal_limit() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_decoded_or_refused(bytes: Vec<u8>, limit in 0usize..100) {
+            let mut buffer = BytesMut::from(bytes.as_slice());
+            while let Ok(Some(message)) = decode(&mut buffer, limit) {
+                prop_assert!(message.len() <= limit);
+            }
+        }
+    }
 
     #[test]
     fn messages_come_back_however_they_are_cut() {

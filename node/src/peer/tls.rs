@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{AlertDescription, ClientConfig, ServerConfig};
 use thiserror::Error;
 use tokio::sync::watch;
 use webpki::KeyUsage;
@@ -124,4 +124,21 @@ impl Credentials {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Whether an alert says that our certificate was refused, or its absence.
+pub(super) const fn refuses_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Is;
+    matches!(
+        alert,
+        Is::BadCertificate
+            | Is::UnsupportedCertificate
+            | Is::CertificateRevoked
+            | Is::CertificateExpired
+            | Is::CertificateUnknown
+            | Is::CertificateRequired
+            | Is::UnknownCA
+            | Is::AccessDenied
+            | Is::DecryptError
+    )
 }

@@ -45,9 +45,12 @@ impl Join {
         let file = ClusterFile::load(&self.file)?;
         let sources = sources(self.config.as_deref(), environment, self.settings.0)?;
         let settings = sources.load()?.settings;
+        if names(&settings, &self.file)? {
+            let path = self.file.display();
+            return output::line(format_args!("the configuration names {path}: start the node"));
+        }
         let _lock = DataLock::take(&settings.data_dir).map_err(|error| Failure::of(&error))?;
         let place = Place { dir: &settings.data_dir, file: cluster_file(&settings) };
-        check_setting(&settings, &self.file)?;
         let member = place.check(&file, &settings)?;
         file.save(&place.file)?;
         output::line(said(place.dir, &file, member))
@@ -65,12 +68,12 @@ fn said(dir: &Path, file: &ClusterFile, member: bool) -> String {
     )
 }
 
-/// A file that the settings name would be read, and a copy in the data directory would not.
-fn check_setting(settings: &Settings, given: &Path) -> Done {
-    let Some(named) = &settings.cluster_file else { return Ok(()) };
-    let same = || Some(fs::canonicalize(named).ok()? == fs::canonicalize(given).ok()?);
-    if same() == Some(true) {
-        return Ok(());
+/// Whether the settings name this file. If they name another, that one would be read, and a copy in
+/// the data directory would not.
+fn names(settings: &Settings, given: &Path) -> Result<bool, Failure> {
+    let Some(named) = &settings.cluster_file else { return Ok(false) };
+    if fs::canonicalize(named).is_ok_and(|named| fs::canonicalize(given).ok() == Some(named)) {
+        return Ok(true);
     }
     let named = named.display();
     Err(Failure::new(format!(

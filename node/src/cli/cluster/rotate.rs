@@ -7,8 +7,8 @@ use kvs_client::ClusterFile;
 use kvs_client::cluster_file::RingError;
 use serde_json::json;
 
+use crate::cli::Done;
 use crate::cli::output::{self, Table};
-use crate::cli::{Done, Failure};
 
 /// Replace a cluster's secret in three steps, without an outage.
 ///
@@ -53,36 +53,35 @@ enum Step {
 impl Rotate {
     pub(super) fn run(self) -> Done {
         let mut file = ClusterFile::load(&self.file)?;
-        if let Step::List { json } = self.step {
-            return if json { print_json(&file) } else { print(&file) };
-        }
-        let next = change(&mut file, self.step)?;
+        let next = match self.step {
+            Step::List { json: true } => return print_json(&file),
+            Step::List { json: false } => return print(&file),
+            Step::Add => {
+                file.add_secret(rand::random())?;
+                Some(format!("promote {}", file.secrets().len()))
+            }
+            Step::Promote { number } => {
+                file.promote(place(&file, number)?)?;
+                Some("drop 2".to_owned())
+            }
+            Step::Drop { number } => {
+                file.drop_secret(place(&file, number)?)?;
+                None
+            }
+        };
         file.save(&self.file)?;
         print(&file)?;
-        let path = self.file.display();
-        output::line(format_args!("Give {path} to every node of the cluster. {}", next(&path)))
+        self.say_next(next)
     }
-}
 
-type Next = Box<dyn Fn(&dyn std::fmt::Display) -> String>;
-
-/// Changes the ring and says what comes after every node has it.
-fn change(file: &mut ClusterFile, step: Step) -> Result<Next, Failure> {
-    match step {
-        Step::Add => {
-            file.add_secret(rand::random())?;
-            let number = file.secrets().len();
-            Ok(Box::new(move |path| format!("Then: kvs cluster rotate {path} promote {number}")))
-        }
-        Step::Promote { number } => {
-            file.promote(place(file, number)?)?;
-            Ok(Box::new(|path| format!("Then: kvs cluster rotate {path} drop 2")))
-        }
-        Step::Drop { number } => {
-            file.drop_secret(place(file, number)?)?;
-            Ok(Box::new(|_path| "Then the dropped secret is worth nothing.".to_owned()))
-        }
-        Step::List { .. } => Ok(Box::new(|_path| String::new())),
+    /// Says what comes once the change is everywhere.
+    fn say_next(&self, step: Option<String>) -> Done {
+        let path = self.file.display();
+        let then = match step {
+            Some(step) => format!("Then: kvs cluster rotate {path} {step}"),
+            None => "Then the dropped secret is worth nothing.".to_owned(),
+        };
+        output::line(format_args!("Give {path} to every node of the cluster. {then}"))
     }
 }
 

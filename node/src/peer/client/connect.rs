@@ -21,7 +21,7 @@ use webpki::KeyUsage;
 
 use super::link::{Ends, PeerLink};
 use super::{Identity, PeerClient};
-use crate::peer::tls::{PeerName, name_of};
+use crate::peer::tls::{PeerName, name_of, refuses_certificate};
 use crate::peer::{PeerError, PeerLimits};
 use crate::server::{Tracked, prepare};
 
@@ -121,7 +121,7 @@ fn failed(address: SocketAddr, error: &io::Error) -> PeerError {
         Some(Tls::InvalidCertificate(why)) => {
             outsider(format!("its certificate is not believed here: {why}"))
         }
-        Some(Tls::AlertReceived(alert)) => {
+        Some(Tls::AlertReceived(alert)) if refuses_certificate(*alert) => {
             outsider(format!("it does not believe this node's certificate ({alert:?})"))
         }
         Some(other) => PeerError::NotANode { address, reason: other.to_string() },

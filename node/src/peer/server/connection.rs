@@ -19,7 +19,7 @@ use webpki::KeyUsage;
 use super::PeerServing;
 use super::admission::{Admission, Stranger};
 use super::request::Requests;
-use crate::peer::tls::name_of;
+use crate::peer::tls::{name_of, refuses_certificate};
 use crate::peer::{PeerCaller, PeerLimits, PeerRole, RefusalReason};
 use crate::server::Tracked;
 
@@ -172,9 +172,10 @@ fn greet(stream: TlsStream<TcpStream>, address: SocketAddr, stranger: Stranger) 
 fn reason_of(error: &io::Error) -> RefusalReason {
     use rustls::Error as Tls;
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) {
-        Some(Tls::InvalidCertificate(_) | Tls::AlertReceived(_)) => RefusalReason::Outsider,
+        Some(Tls::InvalidCertificate(_)) => RefusalReason::Outsider,
+        Some(Tls::AlertReceived(alert)) if refuses_certificate(*alert) => RefusalReason::Outsider,
         Some(Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol) => RefusalReason::OtherTls,
+        Some(Tls::AlertReceived(_)) | None => RefusalReason::BrokenOff,
         Some(_) => RefusalReason::NotTls,
-        None => RefusalReason::BrokenOff,
     }
 }
