@@ -1,5 +1,6 @@
 //! Asks other nodes.
 
+mod begun;
 mod connect;
 mod link;
 mod stream;

@@ -1,88 +1,19 @@
 //! What the peer port counts, and what it logs of those that it turns away.
 
+mod reason;
+mod window;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::reason::RefusalReason;
+
+use self::window::Window;
 use super::PeerRoute;
-
-/// Within this time at most [`LINES`] refusals are logged: whoever knocks must not fill the disk.
-const WINDOW: Duration = Duration::from_secs(10);
-/// See [`WINDOW`].
-const LINES: u64 = 10;
-
-/// Why somebody was turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalReason {
-    /// The certificate is not of this cluster, or they do not believe ours.
-    Outsider,
-    /// It is not TLS.
-    NotTls,
-    /// It is TLS, of a kind that is not allowed.
-    OtherTls,
-    /// The handshake took too long.
-    Slow,
-    /// The handshake broke off.
-    BrokenOff,
-    /// Too many have not yet said who they are.
-    TooManyStrangers,
-    /// There are too many connections.
-    TooManyConnections,
-    /// A route that needs a certificate was called without one.
-    NoCertificate,
-    /// A route was called that is not for this role.
-    NotAllowed,
-    /// There is no such route.
-    UnknownRoute,
-    /// The request is larger than its route allows.
-    TooLarge,
-    /// The request's body did not arrive in time.
-    SlowBody,
-    /// The handler refused, the caller being at fault.
-    Declined,
-}
-
-impl RefusalReason {
-    /// Every reason.
-    pub const ALL: [Self; 13] = [
-        Self::Outsider,
-        Self::NotTls,
-        Self::OtherTls,
-        Self::Slow,
-        Self::BrokenOff,
-        Self::TooManyStrangers,
-        Self::TooManyConnections,
-        Self::NoCertificate,
-        Self::NotAllowed,
-        Self::UnknownRoute,
-        Self::TooLarge,
-        Self::SlowBody,
-        Self::Declined,
-    ];
-
-    /// Its name: in the log, as a label in metrics, as the code of a refusal.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Outsider => "outsider",
-            Self::NotTls => "not-tls",
-            Self::OtherTls => "other-tls",
-            Self::Slow => "slow",
-            Self::BrokenOff => "broken-off",
-            Self::TooManyStrangers => "too-many-strangers",
-            Self::TooManyConnections => "too-many-connections",
-            Self::NoCertificate => "no-certificate",
-            Self::NotAllowed => "not-allowed",
-            Self::UnknownRoute => "unknown-route",
-            Self::TooLarge => "too-large",
-            Self::SlowBody => "slow-body",
-            Self::Declined => "declined",
-        }
-    }
-}
 
 type Counters<const N: usize> = [AtomicU64; N];
 
@@ -226,30 +157,6 @@ impl Drop for Open {
     }
 }
 
-/// How many lines were logged lately.
-#[derive(Debug, Default)]
-struct Window {
-    began: Option<Instant>,
-    lines: u64,
-    left_out: u64,
-}
-
-impl Window {
-    /// Whether to log now; then, how many lines were left out since the last one.
-    fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.began.is_none_or(|began| now.duration_since(began) >= WINDOW) {
-            self.began = Some(now);
-            self.lines = 0;
-        }
-        if self.lines >= LINES {
-            self.left_out += 1;
-            return None;
-        }
-        self.lines += 1;
-        Some(std::mem::take(&mut self.left_out))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,14 +169,5 @@ mod tests {
             figures.refuse(reason, ([127, 0, 0, 1], 1).into(), "");
             assert_eq!(figures.refusals(reason), 1, "{}", reason.name());
         }
-    }
-
-    #[test]
-    fn a_flood_is_logged_at_a_bounded_rate_and_says_what_was_left_out() {
-        let (mut window, now) = (Window::default(), Instant::now());
-        let logged = (0..1_000).filter_map(|_| window.admit(now)).count();
-        assert_eq!(logged as u64, LINES);
-        assert_eq!(window.admit(now + WINDOW), Some(1_000 - LINES));
-        assert_eq!(window.admit(now + WINDOW), Some(0));
     }
 }
