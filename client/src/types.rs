@@ -7,6 +7,7 @@ mod value;
 
 mod batch;
 mod change;
+mod cluster;
 mod history;
 mod list;
 mod metadata;
@@ -23,6 +24,7 @@ mod tests;
 pub use self::{
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
+    cluster::{ClusterStatus, PeerStatus},
     history::{Revision, RevisionOp, Superseded},
     list::{ItemMetadata, ListItem, Page},
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},

@@ -5,6 +5,7 @@
 
 pub mod caller;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod conflict;
 pub mod daemon;

@@ -15,6 +15,9 @@ use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, Store
 /// The format of the store that this build writes, and the newest it opens.
 pub const STORE_FORMAT: u64 = 1;
 
+/// Rows that are removed in one batch.
+const EMPTY_STEP: usize = 4_096;
+
 /// How many earlier incarnations are remembered; cursors of older ones start over.
 const REMEMBERED_INCARNATIONS: usize = 64;
 
@@ -138,7 +141,8 @@ impl From<IdentityRow> for Identity {
 /// The store is of a newer format, or its rows cannot be read or written.
 pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalState, OpenError> {
     check_format(store, path)?;
-    read_or_make(store, now)
+    empty_if_marked(store)
+        .and_then(|()| read_or_make(store, now))
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 
@@ -173,6 +177,56 @@ fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreE
     batch.delete(Column::Local, local::CLEAN);
     store.write(&batch, Flush::Synced)?;
     Ok(state)
+}
+
+/// Has the next start empty the store. The node then is the same one, unless it was `given_up`: its
+/// old id is one of a node that is gone.
+///
+/// # Errors
+///
+/// The mark cannot be written.
+pub fn mark_for_emptying(store: &dyn Store, given_up: bool) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Column::Local, local::EMPTYING, &[u8::from(given_up)]);
+    store.write(&batch, Flush::Synced)
+}
+
+/// Removes everything but the node's name for itself, if an earlier run wanted that. A crash on the
+/// way leaves the mark, so that it goes on.
+fn empty_if_marked(store: &dyn Store) -> Result<(), StoreError> {
+    let Some(mark) = store.get(Column::Local, local::EMPTYING)? else { return Ok(()) };
+    let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
+    for column in Column::ALL.into_iter().filter(|column| *column != Column::Local) {
+        empty(store, column)?;
+    }
+    let kept = known.filter(|_| mark != [1]);
+    let mut batch = Batch::default();
+    let mut rows = store.cursor(Column::Local, &[], &[0xff]);
+    while let Some((name, _)) = rows.next()? {
+        if ![local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE].contains(&name) {
+            batch.delete(Column::Local, name);
+        }
+    }
+    if let Some(row) = kept {
+        put_json(&mut batch, local::IDENTITY, &IdentityRow { cluster: None, ..row })?;
+    }
+    store.write(&batch, Flush::Synced)
+}
+
+fn empty(store: &dyn Store, column: Column) -> Result<(), StoreError> {
+    loop {
+        let mut batch = Batch::default();
+        let mut rows = store.cursor(column, &[], &[0xff; 40]);
+        for _ in 0..EMPTY_STEP {
+            let Some((row, _)) = rows.next()? else { break };
+            batch.delete(column, row);
+        }
+        drop(rows);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        store.write(&batch, Flush::Later)?;
+    }
 }
 
 /// Marks the store as cleanly stopped.

@@ -1,32 +1,38 @@
 //! The node: what stands between the HTTP API and the store.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvs_config::Settings;
+use kvs_core::engine::{self, ClockAhead, Life};
 use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::Caller;
+use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
 use crate::local::{self, Identity, Incarnations, LocalState};
 use crate::records::{self, Position, View};
 use crate::store::{
     Cached, Column, DataLock, OpenError, RocksOptions, RocksStore, Store, StoreError,
 };
-use crate::time::WallClock;
+use crate::time::{WallClock, monotonic};
 use crate::writer::{
     self, Applier, Durability, Retention, SubmitError, Tail, Write, WriteResult, Writer,
     WriterParts, WriterThread,
 };
 
+/// How often it is looked whether the cluster's secret has come.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often the dead are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
@@ -35,6 +41,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(10);
 pub enum Mode {
     /// It serves.
     Normal,
+    /// It has not caught up with its cluster yet.
+    Syncing,
     /// Client writes are refused.
     ReadOnly,
 }
@@ -44,6 +52,7 @@ impl Mode {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
+            Self::Syncing => "syncing",
             Self::ReadOnly => "read_only",
         }
     }
@@ -58,6 +67,9 @@ pub enum StartError {
     /// The system refused a thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
+    /// It cannot be a member of a cluster as it is told.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 /// Why a reading failed.
@@ -69,6 +81,17 @@ pub enum ReadError {
     /// The thread that read it panicked or was taken away.
     #[error("a reading was abandoned")]
     Abandoned(#[from] JoinError),
+}
+
+/// Why clients' writes are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unwritable {
+    /// Others would refuse what is stamped here.
+    #[error(transparent)]
+    Clock(#[from] ClockAhead),
+    /// Another process runs under this node's id.
+    #[error("another process runs under this node's id: stop one, and `kvs reset-identity` it")]
+    Twin,
 }
 
 /// A running node. All of its parts are shared; it stops by [`Running::stop`].
@@ -86,6 +109,15 @@ pub struct Node {
     /// Whether any metadata was ever set here: where none was, no write need look for it.
     metadata_exists: AtomicBool,
     started: UnixMillis,
+    /// The same moment, for measuring how long it runs.
+    began: Instant,
+    tail: Arc<Tail>,
+    /// What makes it a member of a cluster; not there while it is alone, or waits for the secret.
+    cluster: OnceLock<Cluster>,
+    /// Whether it is to be a member of one.
+    clustered: bool,
+    /// Cancelled when the node must begin anew, with what its store is then.
+    start_over: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -107,9 +139,23 @@ impl Running {
     ///
     /// The store cannot be opened, or a thread not be had.
     pub fn start(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, StartError> {
+        let client = SocketAddr::new(settings.bind_address, settings.port);
+        Self::start_at(settings, clock, client)
+    }
+
+    /// The same for a node that answers clients at `client`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_at(
+        settings: Settings,
+        clock: Arc<dyn WallClock>,
+        client: SocketAddr,
+    ) -> Result<Self, StartError> {
         let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
         let store = RocksStore::open(&settings.data_dir, &rocks_options(&settings))?;
-        Self::start_on(Arc::new(store), lock, settings, clock)
+        Self::start_on(Arc::new(store), lock, settings, clock, client)
     }
 
     /// Starts on a store that is open, and whose directory is held.
@@ -118,17 +164,20 @@ impl Running {
         lock: DataLock,
         settings: Settings,
         clock: Arc<dyn WallClock>,
+        client: SocketAddr,
     ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
         let state = local::open(&*store, &data_dir, clock.now())?;
         digest::remove_saved(&data_dir);
+        let plan = cluster::plan(&settings, &*store, &state.identity)?;
+        let tail = Arc::new(Tail::after(state.next_sequence - 1));
         rebuild(&store, &digest, &state).map_err(StartError::Thread)?;
         let (writer, thread) = writer::start(WriterParts {
             store: store.clone(),
             digest: digest.clone(),
-            tail: Arc::new(Tail::after(state.next_sequence - 1)),
+            tail: tail.clone(),
             applier: Applier::new(&state, retention(&settings)),
             clock: clock.clone(),
             durability: durability(&settings),
@@ -148,12 +197,20 @@ impl Running {
             started: clock.now(),
             settings,
             clock,
+            began: monotonic(),
+            tail,
+            cluster: OnceLock::new(),
+            clustered: plan.is_some(),
+            start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        node.spawn(collect_the_dead(node.clone()));
+        match plan {
+            Some(plan) => cluster::start(&node, plan, client)?,
+            None => drop(node.spawn(collect_the_dead(node.clone()))),
+        }
         Ok(Self { node, writer: thread, data_dir, _lock: lock })
     }
 
@@ -164,9 +221,15 @@ impl Running {
     /// The store cannot be closed cleanly: the next start counts as one after a crash, and loses
     /// nothing that was acknowledged.
     pub async fn stop(self) -> Result<(), StoreError> {
+        if let Some(cluster) = self.node.cluster.get() {
+            cluster.say_goodbye().await;
+        }
         self.node.stopping.cancel();
         self.node.tasks.close();
         self.node.tasks.wait().await;
+        if let Some(cluster) = self.node.cluster.get() {
+            cluster.end().await;
+        }
         let Self { node, writer, data_dir, _lock } = self;
         let stopped = tokio::task::spawn_blocking(move || close(&node, writer, &data_dir));
         stopped.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
@@ -273,8 +336,119 @@ impl Node {
     }
 
     /// Whether clients may write.
-    pub const fn mode(&self) -> Mode {
+    pub fn mode(&self) -> Mode {
+        if !self.has_caught_up() {
+            return Mode::Syncing;
+        }
         if self.settings.read_only { Mode::ReadOnly } else { Mode::Normal }
+    }
+
+    /// Its display name: the one it was given, or the machine's.
+    pub fn name(&self) -> String {
+        let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.settings.node_id.clone().unwrap_or_else(machine)
+    }
+
+    /// Where the node is in its life, if it is to be a member of a cluster.
+    pub fn life(&self) -> Option<Life> {
+        let unborn = self.clustered.then_some(Life::Unborn);
+        self.cluster.get().map(|cluster| cluster.standing().life).or(unborn)
+    }
+
+    /// Waits until it has caught up with its cluster; a node that stands alone always has.
+    pub async fn catch_up(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        // The secret may still be to come, and with it what there is to watch.
+        while self.cluster.get().is_none() && self.clustered {
+            ticks.tick().await;
+        }
+        if let Some(cluster) = self.cluster.get() {
+            // It ends with the node, and then there is nothing to wait for.
+            let _ = cluster.watch().wait_for(|standing| standing.life == Life::Serving).await;
+        }
+    }
+
+    /// Whether it knows what the others know; a node that stands alone always does.
+    pub fn has_caught_up(&self) -> bool {
+        self.life().is_none_or(|life| life == Life::Serving)
+    }
+
+    /// Why a client's write is not taken now, if it is not: what would be accepted here must be
+    /// accepted by the others.
+    ///
+    /// # Errors
+    ///
+    /// The reason.
+    pub fn may_write(&self) -> Result<(), Unwritable> {
+        let Some(cluster) = self.cluster.get() else { return Ok(()) };
+        cluster.standing().check_clock(self.now(), self.running())?;
+        if cluster.has_twin() { Err(Unwritable::Twin) } else { Ok(()) }
+    }
+
+    /// What makes it a member of a cluster, once it is one.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.get()
+    }
+
+    /// Makes it a member; says whether it was none before.
+    pub(crate) fn set_cluster(&self, cluster: Cluster) -> bool {
+        self.cluster.set(cluster).is_ok()
+    }
+
+    /// Cancelled when the node must begin anew, with what its store is then.
+    pub const fn start_over(&self) -> &CancellationToken {
+        &self.start_over
+    }
+
+    /// How long it has been running, which no clock setting moves.
+    pub fn running(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The newest versions that it accepted.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// The name of positions in its log.
+    pub const fn log_incarnation(&self) -> u64 {
+        self.incarnations.current
+    }
+
+    /// Where a node goes on that followed the log up to `cursor`.
+    pub fn log_position(&self, cursor: engine::Cursor) -> u64 {
+        self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0)
+    }
+
+    /// Lets readers know that what died before `horizon` may be forgotten.
+    pub(crate) fn forget_before(&self, horizon: Stamp) {
+        self.horizon.fetch_max(horizon.bits(), Ordering::AcqRel);
+    }
+
+    /// The clock that it goes by.
+    pub(crate) fn wall_clock(&self) -> Arc<dyn WallClock> {
+        self.clock.clone()
+    }
+
+    pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    pub(crate) fn shared_digest(&self) -> Arc<Digest> {
+        self.digest.clone()
+    }
+
+    pub(crate) const fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// As [`Self::spawn`], from a thread that is not the runtime's.
+    pub(crate) fn spawn_on<T: Send + 'static>(
+        &self,
+        runtime: &Handle,
+        task: impl Future<Output = T> + Send + 'static,
+    ) {
+        drop(self.tasks.spawn_on(task, runtime));
     }
 
     /// The digest tree.

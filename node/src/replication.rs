@@ -1,8 +1,22 @@
 //! Making nodes agree: the shell around [`kvs_core::engine`].
 //!
-//! [`host`] is the store as the engine sees it; [`outgoing`] reads what others follow.
+//! Reading order: [`host`] is the store as the engine sees it; [`driver`] is the engine's thread,
+//! with what carries out its effects; [`links`] leads to peers, [`follow`] follows their logs;
+//! [`handler`] answers them, [`outgoing`] reads what they follow; [`rescue`] puts aside what a node
+//! must give up.
 
+pub mod driver;
+pub mod follow;
+pub mod handler;
 pub mod host;
+pub mod links;
 pub mod outgoing;
+pub mod report;
+pub mod rescue;
+pub mod standing;
 
+pub use driver::{Driver, EngineHandle};
+pub use handler::Handler;
 pub use host::{Commit, NodeHost};
+pub use links::Links;
+pub use standing::Standing;

@@ -55,4 +55,16 @@ pub struct Member {
     pub state: String,
     /// Where the node answers, for example `10.0.0.7:8080`.
     pub address: String,
+    /// When the node first started, in Unix milliseconds.
+    pub joined: u64,
+    /// When it was last heard of, in Unix milliseconds.
+    pub last_seen: u64,
+    /// Its failure domain, where one is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The version of the program that it runs.
+    pub version: String,
+    /// Positions of its log that the answering node does not have yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions_behind: Option<u64>,
 }

@@ -20,19 +20,6 @@ const MISSING: &[(&str, &str)] = &[
     ("rate_limit", RATE_LIMITS),
     ("rate_limit_window", RATE_LIMITS),
     ("trusted_proxies", RATE_LIMITS),
-    ("clustering_enabled", CLUSTERING),
-    ("seed_nodes", CLUSTERING),
-    ("cluster_file", CLUSTERING),
-    ("peer_port", CLUSTERING),
-    ("sync_interval", CLUSTERING),
-    ("catchup_interval", CLUSTERING),
-    ("gossip_interval", CLUSTERING),
-    ("serve_while_syncing", CLUSTERING),
-    ("bootstrap_max_age", CLUSTERING),
-    ("bootstrap_rate", CLUSTERING),
-    ("peer_tls.ca_file", CLUSTERING),
-    ("peer_tls.cert_file", CLUSTERING),
-    ("peer_tls.key_file", CLUSTERING),
     ("backup_schedule", BACKUPS),
     ("backup_retention", BACKUPS),
     ("tls.cert_file", "TLS"),
@@ -41,7 +28,6 @@ const MISSING: &[(&str, &str)] = &[
 
 const AUTHENTICATION: &str = "authentication";
 const RATE_LIMITS: &str = "rate limits";
-const CLUSTERING: &str = "clustering";
 const BACKUPS: &str = "backups";
 
 /// The feature that a setting waits for, if it does.

@@ -160,8 +160,13 @@ settings! {
         /// Addresses or networks of proxies whose X-Forwarded-For is believed.
         trusted_proxies: Vec<String> = Vec::new();
 
-        /// Makes this node a member of a cluster.
-        clustering_enabled: bool = false;
+        /// Makes this node a member of a cluster, of one if it knows no other. Off, it opens no
+        /// port for peers and stands alone.
+        clustering_enabled: bool = true;
+
+        /// Address at which other nodes reach this one. Left out, it is `bind_address`; where that
+        /// is 0.0.0.0 or ::, the address by which this machine reaches the first seed.
+        advertise_address: Option<IpAddr> = None;
 
         /// Client addresses of nodes to join, as host:port, or peer://host:port.
         seed_nodes: Vec<String> = Vec::new();

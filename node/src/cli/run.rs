@@ -8,9 +8,11 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use kvs_config::{Effective, Settings};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
@@ -23,6 +25,9 @@ use crate::logging::{self, Destination};
 use crate::node::{Node, Running};
 use crate::server::Server;
 use crate::time::SystemClock;
+
+/// How long a start waits for a node to catch up before it says so.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Run a node in the foreground, with its log on standard output.
 ///
@@ -83,39 +88,83 @@ fn serve(sources: Sources, effective: Effective, background: Option<&mut Backgro
     served
 }
 
+/// Runs the node, and once more from the beginning whenever it must start over.
 async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Done {
-    let settings = reload.settings().clone();
     let mut signals = Signals::new()?;
-    // The port comes first: where it is taken, nothing else need be touched.
-    let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-    let greeting = Greeting::new(&settings, server.local_addr());
-    let running = start(settings)?;
-    tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "ready");
-    tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
-    let greeted = match background {
-        Some(background) => background.ready(&greeting, reload.settings(), &running.node),
-        None => tell(greeting.foreground()),
-    };
-    if let Err(failure) = greeted {
+    let mut background = background;
+    let mut told = false;
+    loop {
+        let settings = reload.settings().clone();
+        // The port comes first: where it is taken, nothing else need be touched.
+        let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
+        let greeting = Greeting::new(&settings, server.local_addr());
+        let running = start(settings, &server)?;
+        let shutdown = CancellationToken::new();
+        let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
+        if !told
+            && let Err(failure) =
+                greet(&running.node, &greeting, &reload, background.as_deref_mut()).await
+        {
+            shutdown.cancel();
+            stop(running).await?;
+            return Err(failure);
+        }
+        told = true;
+        let ended =
+            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload)).await;
         stop(running).await?;
-        return Err(failure);
+        if ended == Ended::ForGood {
+            return Ok(());
+        }
     }
-    serve_until(server, &running.node, signals.attend(&mut reload)).await;
-    stop(running).await
 }
 
-/// Serves until a signal comes or the writer ends. Requests in flight may finish.
-async fn serve_until(server: Server, node: &Arc<Node>, signal: impl Future<Output = &'static str>) {
-    let shutdown = CancellationToken::new();
-    let serving = server.serve(node.clone(), shutdown.clone());
+/// Says where the node answers, once it does or is known to wait for others.
+async fn greet(
+    node: &Arc<Node>,
+    greeting: &Greeting,
+    reload: &Reload,
+    background: Option<&mut Background>,
+) -> Done {
+    let ready = tokio::time::timeout(READY_WITHIN, node.catch_up()).await.is_ok();
+    let state = if ready { "ready" } else { "up, and waits for its cluster" };
+    tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "{state}");
+    tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
+    match background {
+        Some(background) => background.ready(greeting, reload.settings(), node),
+        None => tell(greeting.foreground()),
+    }
+}
+
+/// How a run of the node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    ForGood,
+    /// To begin anew, with what the store is then.
+    ToStartOver,
+}
+
+/// Waits until a signal comes, the writer ends, or the node must start over. Requests in flight may
+/// finish.
+async fn serve_until(
+    node: &Arc<Node>,
+    serving: JoinHandle<()>,
+    shutdown: &CancellationToken,
+    signal: impl Future<Output = &'static str>,
+) -> Ended {
     tokio::pin!(serving);
+    let mut ended = Ended::ForGood;
     tokio::select! {
-        () = &mut serving => return,
+        _ended = &mut serving => return ended,
         () = node.writer().ended() => tracing::error!("the writer has ended: stopping"),
+        () = node.start_over().cancelled() => ended = Ended::ToStartOver,
+        () = node.stopping().cancelled() => {}
         signal = signal => tracing::info!(signal, "stopping: requests in flight may finish"),
     }
     shutdown.cancel();
-    serving.await;
+    // A panic in it was said where it happened.
+    let _ended = serving.await;
+    ended
 }
 
 /// Prints what whoever starts a node must learn: that nobody listens any more is no success here.
@@ -125,8 +174,9 @@ fn tell(text: impl Display) -> Done {
     })
 }
 
-fn start(settings: Settings) -> Result<Running, Failure> {
-    Running::start(settings, Arc::new(SystemClock)).map_err(|error| Failure::of(&error))
+fn start(settings: Settings, server: &Server) -> Result<Running, Failure> {
+    let running = Running::start_at(settings, Arc::new(SystemClock), server.local_addr());
+    running.map_err(|error| Failure::of(&error))
 }
 
 async fn stop(running: Running) -> Done {

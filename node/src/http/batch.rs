@@ -12,8 +12,7 @@ use kvs_core::{Command, Key, RecordId};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::openapi::describe::Describe as _;
-use super::{Answer, Call, Problem, body, value};
-use crate::node::Mode;
+use super::{Answer, Call, Problem, body, mode, value};
 use crate::writer::{Write, WriteResult};
 use plan::{Change, Planned};
 
@@ -51,17 +50,18 @@ async fn steps(
 ) -> Result<(Vec<Step>, Vec<Write>), Problem> {
     let mut steps = Vec::with_capacity(planned.len());
     let mut writes = Vec::with_capacity(planned.len());
-    let read_only = call.node.mode() == Mode::ReadOnly;
     for item in planned {
         steps.push(match item {
             Err(problem) => Step::Refused(problem),
             Ok(Planned::Get(key)) => Step::Get(key),
-            Ok(Planned::Change(..)) if read_only => Step::Refused(Problem::ReadOnly),
-            Ok(Planned::Change(key, change)) => {
-                let is_delete = matches!(change, Change::Delete { .. });
-                writes.push(write(call, key, change).await?);
-                Step::Write { is_delete }
-            }
+            Ok(Planned::Change(key, change)) => match mode::check_write(&call.node) {
+                Err(problem) => Step::Refused(problem),
+                Ok(()) => {
+                    let is_delete = matches!(change, Change::Delete { .. });
+                    writes.push(write(call, key, change).await?);
+                    Step::Write { is_delete }
+                }
+            },
         });
     }
     Ok((steps, writes))

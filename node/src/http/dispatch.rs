@@ -17,9 +17,9 @@ use kvs_core::{Key, KeyError, Prefix};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, mode};
 use crate::caller::Caller;
-use crate::node::{Mode, Node};
+use crate::node::Node;
 use crate::time::monotonic;
 
 /// What the requests of one connection share; most of it with those of all others.
@@ -95,9 +95,7 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     let place = Place::of(uri.path())?;
     let route = *found.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    if route.changes() && app.node.mode() == Mode::ReadOnly {
-        return Err(Problem::ReadOnly);
-    }
+    mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
         rule => read_body_in_time(rule, app.node.settings(), body).await?,
@@ -188,7 +186,7 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 9] = [
+const SWITCHED: [(&str, &str); 8] = [
     ("/api/users", "auth_enabled"),
     ("/api/groups", "auth_enabled"),
     ("/api/tokens", "auth_enabled"),
@@ -197,7 +195,6 @@ const SWITCHED: [(&str, &str); 9] = [
     ("/api/audit", "tamper_logging_enabled"),
     ("/api/backups", "backup_schedule"),
     ("/api/backup", "backup_schedule"),
-    ("/cluster", "clustering_enabled"),
 ];
 
 /// Why nothing is at `path`.

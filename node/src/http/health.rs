@@ -1,10 +1,10 @@
-//! Whether the node lives, whether it serves, and who is a member.
+//! Whether the node lives, and whether it serves.
 
 pub(super) mod describe;
 
 use axum::body::Body;
 use http::Response;
-use kvs_client::{Health, JSON_CONTENT_TYPE, Member, Members};
+use kvs_client::{Health, JSON_CONTENT_TYPE};
 use serde::Serialize;
 
 use super::page::answer;
@@ -27,6 +27,9 @@ pub(super) fn ready(call: &Call) -> Answer {
     if call.node.writer().has_ended() {
         return Err(Problem::NotReady("its writer has ended"));
     }
+    if !call.node.has_caught_up() {
+        return Err(Problem::Syncing);
+    }
     Ok(json(&health(&call.node)))
 }
 
@@ -38,15 +41,6 @@ pub(super) fn state(call: &Call) -> Answer {
     Ok(json(&Health { status: status.to_owned(), node_id, ..health(&call.node) }))
 }
 
-/// `GET /members/`: the nodes that this one knows. It stands alone.
-pub(super) fn members(call: &Call) -> Answer {
-    call.query.finish(&[])?;
-    if !call.node.settings().members_public {
-        return Err(Problem::SwitchedOff { switch: "members_public" });
-    }
-    Ok(json(&Members { members: vec![this_node(call)] }))
-}
-
 fn health(node: &Node) -> Health {
     Health {
         status: "ok".to_owned(),
@@ -56,16 +50,6 @@ fn health(node: &Node) -> Health {
         members: None,
         convergence: None,
     }
-}
-
-fn this_node(call: &Call) -> Member {
-    let (settings, id) = (call.node.settings(), call.node.identity().node.uuid());
-    let address = call.shared.address.get().map_or_else(
-        || format!("{}:{}", settings.bind_address, settings.port),
-        ToString::to_string,
-    );
-    let name = settings.node_id.clone().unwrap_or_else(|| id.to_string());
-    Member { id, name, state: "alive".to_owned(), address }
 }
 
 fn json(body: &impl Serialize) -> Response<Body> {

@@ -10,7 +10,7 @@ use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
-use crate::node::ReadError;
+use crate::node::{ReadError, Unwritable};
 use crate::records::BadCursor;
 use crate::store::StoreError;
 use crate::writer::{Refused, SubmitError};
@@ -111,6 +111,12 @@ pub enum Problem {
     /// The node takes no writes from clients.
     #[error("this node is in read-only mode: it takes no writes from clients")]
     ReadOnly,
+    /// The node does not know yet what its cluster knows.
+    #[error("this node has not caught up with its cluster yet; another one may answer")]
+    Syncing,
+    /// What is written here would not be taken elsewhere.
+    #[error("this node takes no writes now: {0}")]
+    Unwritable(#[from] Unwritable),
     /// Too many writes wait.
     #[error("too many writes are waiting; try again in a moment")]
     QueueFull,
@@ -212,6 +218,13 @@ impl Problem {
             }
             Self::Contended => look(S::CONFLICT, "contended", "Contended key"),
             Self::ReadOnly => look(S::FORBIDDEN, "read-only", "Read-only mode"),
+            Self::Syncing => look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up"),
+            Self::Unwritable(Unwritable::Clock(_)) => {
+                look(S::SERVICE_UNAVAILABLE, "clock-ahead", "Clock ahead")
+            }
+            Self::Unwritable(Unwritable::Twin) => {
+                look(S::SERVICE_UNAVAILABLE, "twin", "Two processes of one node")
+            }
             Self::QueueFull => look(S::SERVICE_UNAVAILABLE, "queue-full", "Queue full"),
             Self::Stopping => look(S::SERVICE_UNAVAILABLE, "stopping", "Stopping"),
             Self::TooManyStreams { .. } => {

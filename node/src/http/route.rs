@@ -100,6 +100,11 @@ impl Route {
         }
     }
 
+    /// Whether it is about keys, and not about the node.
+    pub const fn is_of_keys(&self) -> bool {
+        !matches!(self.access, Access::Public)
+    }
+
     /// Whether calling it may change what is stored.
     pub fn changes(&self) -> bool {
         match self.access {

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Scope, batch, changes, docs, health, history, kv, listing,
-    metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Scope, batch, changes, cluster, docs, health, history, kv,
+    listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Scopes(&[Scope::Read]);
@@ -170,14 +170,30 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/members/", |call| {
-            Box::pin(async move { health::members(&call) })
-        }),
+        endpoint: Endpoint::Fixed("/members/", |call| Box::pin(cluster::members(call))),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "members",
         summary: "Lists the nodes that this one knows",
         describe: health::describe::members,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/cluster", |call| Box::pin(cluster::status(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "cluster_status",
+        summary: "Tells how far this node and its peers are",
+        describe: cluster::describe_status,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/sync", |call| Box::pin(cluster::sync(call))),
+        access: Access::Public,
+        body: BodyRule::Ignored,
+        operation: "cluster_sync",
+        summary: "Compares with all peers at once, and repairs what differs",
+        describe: cluster::describe_sync,
     },
     Route {
         method: Method::GET,

@@ -49,6 +49,26 @@ pub fn count_start(store: &dyn Store) -> Result<u64, StoreError> {
     Ok(starts)
 }
 
+/// Whether this node made its cluster's file itself, and so may hand it on.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn made_file(store: &dyn Read) -> Result<bool, StoreError> {
+    Ok(store.get(Column::Local, local::MADE_FILE)?.is_some())
+}
+
+/// Notes that this node made its cluster's file itself.
+///
+/// # Errors
+///
+/// The row cannot be written.
+pub fn note_made_file(store: &dyn Store) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Column::Local, local::MADE_FILE, &[1]);
+    store.write(&batch, Flush::Synced)
+}
+
 /// The row that says who the node is.
 pub fn identity_row(identity: &Identity) -> OwnedRow {
     json_row(local::IDENTITY.to_vec(), &IdentityRow::from(identity))

@@ -19,7 +19,7 @@ impl Running {
     /// A node on a store of the test's own.
     pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
         let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
-        Self::start_on(store, lock, settings(dir), Arc::new(clock)).unwrap()
+        Self::start_on(store, lock, settings(dir), Arc::new(clock), ([127, 0, 0, 1], 0).into()).unwrap()
     }
 }
 

@@ -31,6 +31,8 @@ pub enum PeerRoute {
     Members,
     /// What this node wrote after a position: endless.
     Stream,
+    /// To compare: where both clocks stand.
+    Begin,
     /// A turn of a comparison of digests.
     Compare,
     /// Versions that the caller lacks.
@@ -81,10 +83,11 @@ static TABLE: [Row; PeerRoute::COUNT] = {
         row(Is::Hello,   "hello",   NodesAndOperator, (SMALL,  SMALL),  false),
         row(Is::Members, "members", NodesAndOperator, (MEDIUM, MEDIUM), false),
         row(Is::Stream,  "stream",  Nodes,            (SMALL,  LARGE),  true),
+        row(Is::Begin,   "begin",   Nodes,            (SMALL,  SMALL),  false),
         row(Is::Compare, "compare", Nodes,            (MEDIUM, MEDIUM), false),
-        row(Is::Fetch,   "fetch",   Nodes,            (MEDIUM, LARGE),  true),
+        row(Is::Fetch,   "fetch",   Nodes,            (MEDIUM, LARGE),  false),
         row(Is::Push,    "push",    Nodes,            (LARGE,  SMALL),  false),
-        row(Is::Range,   "range",   Nodes,            (SMALL,  LARGE),  true),
+        row(Is::Range,   "range",   Nodes,            (SMALL,  LARGE),  false),
         row(Is::Join,    "join",    Nodes,            (SMALL,  MEDIUM), false),
         row(Is::Agree,   "agree",   Nodes,            (SMALL,  SMALL),  false),
         row(Is::Birth,   "birth",   ThisMachine,      (SMALL,  SMALL),  false),
@@ -94,7 +97,7 @@ static TABLE: [Row; PeerRoute::COUNT] = {
 
 impl PeerRoute {
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 
     /// Every route.
     pub fn all() -> impl Iterator<Item = Self> {

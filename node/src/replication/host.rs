@@ -16,8 +16,10 @@ use kvs_core::{
 };
 use uuid::Uuid;
 
+use super::Standing;
 use crate::digest::Digest;
 use crate::local::{Birth, Identity, cluster};
+use crate::node::Node;
 use crate::store::{Column, Flush, OwnedRow, Store, StoreError, rows};
 use crate::writer::{SubmitError, Write, WriteResult, Writer};
 
@@ -267,6 +269,21 @@ impl<C: Commit> Host for NodeHost<C> {
 }
 
 impl<C: Commit> NodeHost<C> {
+    /// The store of a running node, for answering peers.
+    pub fn of(node: &Node, commit: C, standing: &Standing) -> Self {
+        let digest_key = standing.digest_key.clone();
+        Self {
+            store: node.shared_store(),
+            digest: node.shared_digest(),
+            commit,
+            identity: Identity { digest_key: digest_key.clone(), ..node.identity().clone() },
+            // Whoever answers founds nothing.
+            cluster: Uuid::nil(),
+            birth_key: digest_key,
+            incarnation: node.log_incarnation(),
+        }
+    }
+
     fn listed(&self, row: &[u8], value: &[u8]) -> Result<Listed, StoreError> {
         let malformed = || StoreError::Damaged(format!("row {} of hidx", row.escape_ascii()));
         let (position, record) = row.split_first_chunk().ok_or_else(malformed)?;

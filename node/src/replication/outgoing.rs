@@ -25,11 +25,17 @@ pub fn after(
     position: u64,
     bytes: usize,
 ) -> Result<(Vec<Sent>, u64), StoreError> {
-    if let Some((accepted, reached)) = tail.read(position, bytes) {
-        let sent = |Accepted { record, version, .. }| Sent { record, version };
-        return Ok((accepted.into_iter().map(sent).collect(), reached));
+    match from_tail(tail, position, bytes) {
+        Some(read) => Ok(read),
+        None => from_log(read, node, position, bytes),
     }
-    from_log(read, node, position, bytes)
+}
+
+/// The same, if it is all in memory.
+pub fn from_tail(tail: &Tail, position: u64, bytes: usize) -> Option<(Vec<Sent>, u64)> {
+    let (accepted, reached) = tail.read(position, bytes)?;
+    let sent = |Accepted { record, version, .. }| Sent { record, version };
+    Some((accepted.into_iter().map(sent).collect(), reached))
 }
 
 /// A version that was overwritten since is not in the log any more: what overwrote it is, here or in

@@ -121,6 +121,8 @@ pub mod local {
     pub const STARTS: &[u8] = b"starts";
     /// There while everything else is being removed.
     pub const EMPTYING: &[u8] = b"emptying";
+    /// There if this node made its cluster's file itself.
+    pub const MADE_FILE: &[u8] = b"made_file";
     /// Before a node's id: how far its log was followed.
     pub const CURSOR: &[u8] = b"cursor/";
 }

@@ -21,8 +21,11 @@ async fn a_node_whose_writer_has_ended_stops_by_itself_and_says_so() {
     let written = running.node.write(vec![Write { record, command }]).await;
     assert!(matches!(written, Err(SubmitError::Stopping)), "{written:?}");
 
-    let serving = serve_until(server, &running.node, std::future::pending());
-    tokio::time::timeout(DEADLINE, serving).await.expect("it stops by itself");
+    let shutdown = CancellationToken::new();
+    let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
+    let ended = serve_until(&running.node, serving, &shutdown, std::future::pending());
+    let ended = tokio::time::timeout(DEADLINE, ended).await.expect("it stops by itself");
+    assert_eq!(ended, Ended::ForGood);
     let Err(Failure::Because { reason, .. }) = stop(running).await else {
         panic!("a node that could not go on did not fail");
     };

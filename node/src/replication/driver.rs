@@ -1,0 +1,309 @@
+//! The engine's thread, and what carries out what it wants done.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use kvs_core::engine::{AskId, Effect, Engine, Input, Now, View};
+use kvs_core::wire::{Answer, Question};
+use kvs_core::{NodeId, Stamp};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Commit, Links, NodeHost, Standing, follow, report, rescue};
+use crate::local::{self, Birth};
+use crate::node::Node;
+use crate::store::{Flush, OwnedRow};
+use crate::writer::{SubmitError, Write, WriteResult, Writer};
+
+/// Jobs that may wait for the engine; who brings more waits with them.
+const JOBS: usize = 256;
+/// The engine is not woken more often than this for what it wishes done at once.
+const LEAST_NAP: Duration = Duration::from_millis(2);
+
+/// What the engine's thread is to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Take what happened.
+    Input(Input),
+    /// Answer a peer.
+    Asked {
+        /// Who asks.
+        peer: NodeId,
+        /// What.
+        question: Question,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Show what there is to see.
+    View(oneshot::Sender<View>),
+    /// End.
+    Stop,
+}
+
+/// The way to the engine's thread. Clones lead to the same one.
+#[derive(Clone, Debug)]
+pub struct EngineHandle {
+    jobs: mpsc::Sender<Job>,
+    standing: watch::Receiver<Standing>,
+}
+
+/// The writer as the engine uses it: readers hear of a horizon before anything is forgotten.
+#[derive(Clone, Debug)]
+pub struct Committer {
+    writer: Writer,
+    node: Arc<Node>,
+}
+
+/// The engine and what it needs.
+#[derive(Debug)]
+pub struct Driver {
+    /// The engine.
+    pub engine: Engine,
+    /// Its store.
+    pub host: NodeHost<Committer>,
+    /// The node.
+    pub node: Arc<Node>,
+    /// The ways to peers.
+    pub links: Arc<Links>,
+    followed: HashMap<NodeId, CancellationToken>,
+    runtime: Handle,
+}
+
+struct Channels {
+    waiting: mpsc::Receiver<Job>,
+    jobs: mpsc::Sender<Job>,
+    standing: watch::Sender<Standing>,
+    wake: watch::Sender<Duration>,
+}
+
+impl EngineHandle {
+    /// Gives the thread something to do. One that has ended does nothing.
+    pub async fn send(&self, job: Job) {
+        let _ = self.jobs.send(job).await;
+    }
+
+    /// What everybody may know, as of the last step.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// What there is to see; nothing once the thread has ended.
+    pub async fn view(&self) -> Option<View> {
+        let (reply, view) = oneshot::channel();
+        self.send(Job::View(reply)).await;
+        view.await.ok()
+    }
+}
+
+impl Committer {
+    /// The node's writer.
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { writer: node.writer().clone(), node }
+    }
+}
+
+impl Commit for Committer {
+    fn replicate(
+        &mut self,
+        versions: Vec<Write>,
+        rows: Vec<OwnedRow>,
+        flush: Flush,
+    ) -> Result<Vec<WriteResult>, SubmitError> {
+        self.writer.replicate(versions, rows, flush)
+    }
+
+    fn raise_clock(&mut self, to: Stamp) -> Result<Stamp, SubmitError> {
+        self.writer.raise_clock(to)
+    }
+
+    fn collect(&mut self, horizon: Stamp) -> Result<(), SubmitError> {
+        self.node.forget_before(horizon);
+        self.writer.collect_blocking(horizon).map(drop)
+    }
+
+    fn adopt(&mut self, birth: Birth) -> Result<(), SubmitError> {
+        self.writer.adopt(birth)
+    }
+
+    fn last_stamp(&self) -> Stamp {
+        Stamp::from_bits(self.writer.figures().last_stamp.load(Ordering::Acquire))
+    }
+
+    fn last_sequence(&self) -> u64 {
+        *self.writer.committed().borrow()
+    }
+}
+
+impl Driver {
+    /// What drives `engine`. Call within a Tokio runtime, on which peers are asked.
+    pub fn new(
+        engine: Engine,
+        host: NodeHost<Committer>,
+        node: Arc<Node>,
+        links: Arc<Links>,
+    ) -> Self {
+        Self { engine, host, node, links, followed: HashMap::new(), runtime: Handle::current() }
+    }
+
+    /// Starts the thread. It ends at [`Job::Stop`].
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread to give.
+    pub fn start(self) -> io::Result<(EngineHandle, JoinHandle<()>)> {
+        let (jobs, waiting) = mpsc::channel(JOBS);
+        let (standing, standing_seen) = watch::channel(self.standing());
+        let (wake, wakes) = watch::channel(Duration::ZERO);
+        let handle = EngineHandle { jobs: jobs.clone(), standing: standing_seen };
+        self.node.spawn(wake_up(self.node.clone(), wakes, jobs.clone()));
+        let channels = Channels { waiting, jobs, standing, wake };
+        let builder = thread::Builder::new().name("kvs-engine".into());
+        let thread = builder.spawn(move || self.run(channels))?;
+        Ok((handle, thread))
+    }
+
+    fn run(mut self, mut channels: Channels) {
+        while let Some(job) = channels.waiting.blocking_recv() {
+            match job {
+                Job::Input(input) => drop(self.step(input, &channels)),
+                Job::Asked { peer, question, reply } => {
+                    let answer = self.step(Input::Asked { peer, question }, &channels);
+                    // The peer may have gone; what it asked for is done all the same.
+                    let _ = answer.map(|answer| reply.send(answer));
+                }
+                Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
+                Job::Stop => return,
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input, channels: &Channels) -> Option<Answer> {
+        let now = self.now();
+        let effects = self.engine.step(input, now, rand::random(), &mut self.host);
+        let mut reply = None;
+        for effect in effects {
+            match effect {
+                Effect::Reply(answer) => reply = Some(answer),
+                effect => self.carry_out(effect, channels),
+            }
+        }
+        channels.standing.send_replace(self.standing());
+        channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
+        reply
+    }
+
+    fn carry_out(&mut self, effect: Effect, channels: &Channels) {
+        match effect {
+            Effect::Ask { ask, peer, question } => {
+                let asking =
+                    ask_peer(self.links.clone(), ask, peer, question, channels.jobs.clone());
+                self.spawn(asking);
+            }
+            Effect::Follow { peer, cursor } => {
+                let pulse = self.engine.gate(&self.host).pulse;
+                let (links, jobs) = (self.links.clone(), channels.jobs.clone());
+                let following = follow::follow(links, peer, cursor, pulse, jobs);
+                let end = CancellationToken::new();
+                self.spawn(end.clone().run_until_cancelled_owned(following));
+                if let Some(before) = self.followed.insert(peer, end) {
+                    before.cancel();
+                }
+            }
+            Effect::Unfollow { peer } => {
+                if let Some(end) = self.followed.remove(&peer) {
+                    end.cancel();
+                }
+            }
+            Effect::Fenced { held, given_up } => self.start_over(held, given_up),
+            Effect::Report(report) => report::log(&report),
+            // Taken where it is asked for.
+            Effect::Reply(_) => {}
+        }
+    }
+
+    /// Puts aside what may be this node's alone and has the node start anew, with an empty store.
+    fn start_over(&self, held: Stamp, given_up: bool) {
+        tracing::error!(
+            given_up,
+            "this node was away for too long: deletes that it missed are forgotten, so it starts \
+             over as an empty node"
+        );
+        let store = self.node.store();
+        match rescue::write(store, &self.node.settings().data_dir, held, self.node.now()) {
+            Ok(None) => tracing::info!("nothing was written here that others cannot have"),
+            Ok(Some((path, keys))) => tracing::warn!(
+                path = %path.display(),
+                keys,
+                "what may be here alone was put aside; `kvs import` takes it back"
+            ),
+            Err(error) => {
+                tracing::error!(%error, "this node does not start over: nothing must be lost");
+                return;
+            }
+        }
+        match local::mark_for_emptying(store, given_up) {
+            Ok(()) => self.node.start_over().cancel(),
+            Err(error) => tracing::error!(%error, "this node cannot start over"),
+        }
+    }
+
+    /// Runs what ends with the node.
+    fn spawn(&self, task: impl Future<Output: Send> + Send + 'static) {
+        let stopping = self.node.stopping().clone();
+        self.node.spawn_on(&self.runtime, stopping.run_until_cancelled_owned(task));
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.node.now(), running: self.node.running() }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            life: self.engine.life(),
+            gate: self.engine.gate(&self.host),
+            watch: self.engine.watch(),
+            digest_key: self.host.identity.digest_key.clone(),
+        }
+    }
+}
+
+async fn ask_peer(
+    links: Arc<Links>,
+    ask: AskId,
+    peer: NodeId,
+    question: Question,
+    jobs: mpsc::Sender<Job>,
+) {
+    let answer = links.ask(peer, &question).await.map_err(|error| error.to_string());
+    // An engine that has ended needs no answer.
+    let _ = jobs.send(Job::Input(Input::Answered { ask, answer })).await;
+}
+
+/// Wakes the engine when it wishes, until the node stops.
+async fn wake_up(node: Arc<Node>, mut wakes: watch::Receiver<Duration>, jobs: mpsc::Sender<Job>) {
+    let began = Instant::now() - node.running();
+    loop {
+        let at = *wakes.borrow_and_update();
+        // Longer than any machine runs: not at all.
+        let at = began + at.min(Duration::from_hours(24 * 365));
+        tokio::select! {
+            () = node.stopping().cancelled() => return,
+            changed = wakes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = tokio::time::sleep_until(at) => {
+                if jobs.send(Job::Input(Input::Tick)).await.is_err() || wakes.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

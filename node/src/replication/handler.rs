@@ -1,0 +1,138 @@
+//! Answering peers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use kvs_client::ClusterFile;
+use kvs_core::NodeId;
+use kvs_core::engine::{self, Input};
+use kvs_core::membership::Member;
+use kvs_core::wire::{Answer, Question, Refusal, Route};
+use tokio::sync::oneshot;
+
+use super::driver::Job;
+use super::{EngineHandle, NodeHost, follow};
+use crate::membership::Membership;
+use crate::node::Node;
+use crate::peer::{self, PeerAnswer, PeerCaller, PeerHandler, PeerRole, PeerRoute};
+
+/// What answers peers.
+#[derive(Debug)]
+pub struct Handler {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its engine.
+    pub engine: EngineHandle,
+    /// Who can be reached.
+    pub membership: Membership,
+    /// The cluster file, if this node may hand it to others on this machine.
+    pub birth: Option<ClusterFile>,
+}
+
+impl PeerHandler for Handler {
+    fn handle(
+        &self,
+        caller: PeerCaller,
+        route: PeerRoute,
+        body: Bytes,
+    ) -> BoxFuture<'_, PeerAnswer> {
+        Box::pin(async move {
+            let answered = match (route, caller.role) {
+                (PeerRoute::Birth, _) => self.birth(),
+                (PeerRoute::Members, PeerRole::Node(node)) => self.members(node, &body).await,
+                (PeerRoute::Status, _) => self.status().await,
+                (PeerRoute::Stream, PeerRole::Node(_)) => {
+                    let standing = self.engine.standing();
+                    follow::followed(self.node.clone(), standing, &body).map(PeerAnswer::Stream)
+                }
+                (route, PeerRole::Node(node)) => self.question(node, route, &body).await,
+                _ => Err(peer::Refusal::new(403, "not-a-node", "this is for nodes")),
+            };
+            answered.unwrap_or_else(PeerAnswer::Refused)
+        })
+    }
+}
+
+type Answered = Result<PeerAnswer, peer::Refusal>;
+
+impl Handler {
+    /// Gives the cluster file to a node on this machine that has none.
+    fn birth(&self) -> Answered {
+        let file = self.birth.as_ref().ok_or_else(|| {
+            let why = "its cluster file was given to it by hand; give it to the new node likewise";
+            peer::Refusal::new(403, "no-birth", why)
+        })?;
+        tracing::info!("the cluster file was handed to a new node on this machine");
+        Ok(PeerAnswer::Bytes(file.to_text().into()))
+    }
+
+    async fn members(&self, node: NodeId, body: &[u8]) -> Answered {
+        let member: Member = serde_json::from_slice(body)
+            .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
+        if member.node != node {
+            return Err(peer::Refusal::new(403, "not-yourself", "introduce yourself, not another"));
+        }
+        self.membership.met(member).await;
+        Ok(json(&self.membership.view().introductions))
+    }
+
+    async fn status(&self) -> Answered {
+        let view = self.engine.view().await.ok_or_else(stopping)?;
+        Ok(json(&crate::cluster::describe(&view, &self.membership.view())))
+    }
+
+    async fn question(&self, from: NodeId, route: PeerRoute, body: &[u8]) -> Answered {
+        let route = Route::ALL.into_iter().find(|known| super::links::route(*known) == route);
+        let route = route.ok_or_else(|| peer::Refusal::new(404, "no-route", "no such route"))?;
+        let question = Question::decode(route, body)
+            .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
+        let answer = match question {
+            Question::Hello(_) | Question::Begin(_) | Question::Agree(..) | Question::Join(_) => {
+                self.ask_engine(from, question).await?
+            }
+            question => self.serve(from, question).await?,
+        };
+        Ok(PeerAnswer::Bytes(answer.encode().into()))
+    }
+
+    async fn ask_engine(&self, peer: NodeId, question: Question) -> Result<Answer, peer::Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(Job::Asked { peer, question, reply }).await;
+        answer.await.map_err(|_ended| stopping())
+    }
+
+    /// Answers what needs only the store, on a thread that may wait. What was pushed is taken even
+    /// if the peer does not wait for the answer.
+    async fn serve(&self, peer: NodeId, question: Question) -> Result<Answer, peer::Refusal> {
+        let (node, standing) = (self.node.clone(), self.engine.standing().borrow().clone());
+        let serving = tokio::task::spawn_blocking(move || {
+            let mut host = NodeHost::of(&node, node.writer().clone(), &standing);
+            engine::serve(question, &standing.gate, node.now(), &mut host)
+        });
+        let served = match serving.await {
+            Ok(Ok(served)) => served,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a peer's question cannot be answered");
+                return Ok(Answer::Refused(Refusal::Failed));
+            }
+            Err(_panicked) => return Err(stopping()),
+        };
+        if let Some(pulse) = served.pulse {
+            self.engine.send(Job::Input(Input::Heard { peer, pulse })).await;
+        }
+        if served.members {
+            self.engine.send(Job::Input(Input::MembersChanged)).await;
+        }
+        Ok(served.answer)
+    }
+}
+
+fn stopping() -> peer::Refusal {
+    peer::Refusal::new(503, "stopping", "it is stopping")
+}
+
+fn json(body: &impl serde::Serialize) -> PeerAnswer {
+    // Plain structs: nothing in them can fail to be written.
+    PeerAnswer::Bytes(serde_json::to_vec(body).unwrap_or_default().into())
+}
