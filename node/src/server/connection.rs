@@ -20,13 +20,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use kvs_config::Limits;
 use tokio::net::TcpStream;
-use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::cors;
-use crate::http::{self, App, Problem};
+use super::lasting::Lasting;
+use crate::http::{self, App};
 use crate::node::Node;
 
 /// Room for the request line beside the headers: a key has up to 1 KiB, thrice that when
@@ -140,10 +140,9 @@ struct Requests {
 }
 
 impl Requests {
-    /// Begins with a request. One that may change something becomes a task of its own at once:
-    /// whether it is carried out, once it has come whole, then does not depend on whether its client
-    /// stays to hear of it. The connection, seeing the client leave, drops the future returned here,
-    /// perhaps before it is polled for the first time.
+    /// Begins with a request. One that may change something is carried out once it has come whole,
+    /// whether or not its client stays to hear of it: the connection, seeing the client leave, drops
+    /// the future returned here, perhaps before it is polled for the first time.
     fn begin(
         &self,
         request: Request<Incoming>,
@@ -157,11 +156,7 @@ impl Requests {
         if only_reads {
             return Either::Left(answering);
         }
-        let carried_out = self.node.spawn(answering);
-        Either::Right(async move {
-            let panicked = |panic: JoinError| Ok(Problem::Internal(panic.to_string()).answer());
-            carried_out.await.unwrap_or_else(panicked)
-        })
+        Either::Right(Lasting::new(self.node.clone(), answering))
     }
 }
 
