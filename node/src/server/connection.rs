@@ -79,10 +79,11 @@ impl Connections {
         let node = app.node().clone();
         let cors = cors::layer(&app.settings().cors_allowed_origins);
         let layered = cors.map(|cors| http::router(app.clone()).layer(cors));
-        let (builder, leaving) = (self.builder.clone(), self.leaving.clone());
         let requests = Requests { node, app, layered };
-        let serving = serve(builder, stream, requests, leaving, self.patience);
-        self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(serving));
+        // Tokens of its own: each turn of a connection locks them.
+        let (leaving, abandoned) = (self.leaving.child_token(), self.abandoned.child_token());
+        let serving = serve(self.builder.clone(), stream, requests, leaving, self.patience);
+        self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
     }
 }
 
