@@ -5,6 +5,7 @@
 
 mod connection;
 mod cors;
+mod lasting;
 
 use std::io;
 use std::net::SocketAddr;

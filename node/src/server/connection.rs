@@ -20,13 +20,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use kvs_config::Limits;
 use tokio::net::TcpStream;
-use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::cors;
-use crate::http::{self, App, Problem};
+use super::lasting::Lasting;
+use crate::http::{self, App};
 use crate::node::Node;
 
 /// Room for the request line beside the headers: a key has up to 1 KiB, thrice that when
@@ -79,10 +79,11 @@ impl Connections {
         let node = app.node().clone();
         let cors = cors::layer(&app.settings().cors_allowed_origins);
         let layered = cors.map(|cors| http::router(app.clone()).layer(cors));
-        let (builder, leaving) = (self.builder.clone(), self.leaving.clone());
         let requests = Requests { node, app, layered };
-        let serving = serve(builder, stream, requests, leaving, self.patience);
-        self.tasks.spawn(self.abandoned.clone().run_until_cancelled_owned(serving));
+        // Tokens of its own: each turn of a connection locks them.
+        let (leaving, abandoned) = (self.leaving.child_token(), self.abandoned.child_token());
+        let serving = serve(self.builder.clone(), stream, requests, leaving, self.patience);
+        self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
     }
 }
 
@@ -140,10 +141,9 @@ struct Requests {
 }
 
 impl Requests {
-    /// Begins with a request. One that may change something becomes a task of its own at once:
-    /// whether it is carried out, once it has come whole, then does not depend on whether its client
-    /// stays to hear of it. The connection, seeing the client leave, drops the future returned here,
-    /// perhaps before it is polled for the first time.
+    /// Begins with a request. One that may change something is carried out once it has come whole,
+    /// whether or not its client stays to hear of it: the connection, seeing the client leave, drops
+    /// the future returned here, perhaps before it is polled for the first time.
     fn begin(
         &self,
         request: Request<Incoming>,
@@ -157,11 +157,7 @@ impl Requests {
         if only_reads {
             return Either::Left(answering);
         }
-        let carried_out = self.node.spawn(answering);
-        Either::Right(async move {
-            let panicked = |panic: JoinError| Ok(Problem::Internal(panic.to_string()).answer());
-            carried_out.await.unwrap_or_else(panicked)
-        })
+        Either::Right(Lasting::new(self.node.clone(), answering))
     }
 }
 

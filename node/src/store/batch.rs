@@ -4,17 +4,16 @@ use std::ops::Range;
 
 use super::Column;
 
-/// An ordered list of changes. Keys and values lie in one buffer, so that a batch of thousands of
-/// rows costs a handful of allocations.
+/// Changes of each column, in order. Keys and values lie in one buffer, so that a batch of thousands
+/// of rows costs a handful of allocations.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     buffer: Vec<u8>,
-    changes: Vec<Slots>,
+    changes: [Vec<Slots>; Column::ALL.len()],
 }
 
 #[derive(Clone, Debug)]
 struct Slots {
-    column: Column,
     key: Range<usize>,
     /// Nothing: the row is deleted.
     value: Option<Range<usize>>,
@@ -43,30 +42,29 @@ impl Batch {
     pub fn put(&mut self, column: Column, key: &[u8], value: &[u8]) {
         let key = self.store(key);
         let value = Some(self.store(value));
-        self.changes.push(Slots { column, key, value });
+        self.changes[column as usize].push(Slots { key, value });
     }
 
     /// Deletes a row. In a column that is [`Column::written_once`] the row must be there.
     pub fn delete(&mut self, column: Column, key: &[u8]) {
         let key = self.store(key);
-        self.changes.push(Slots { column, key, value: None });
+        self.changes[column as usize].push(Slots { key, value: None });
     }
 
-    /// The changes in their order.
-    pub fn changes(&self) -> impl Iterator<Item = (Column, Change<'_>)> {
-        self.changes.iter().map(|slots| {
+    /// The changes of a column in their order.
+    pub fn changes(&self, column: Column) -> impl Iterator<Item = Change<'_>> {
+        self.changes[column as usize].iter().map(|slots| {
             let key = &self.buffer[slots.key.clone()];
-            let change = match &slots.value {
+            match &slots.value {
                 Some(value) => Change::Put(key, &self.buffer[value.clone()]),
                 None => Change::Delete(key),
-            };
-            (slots.column, change)
+            }
         })
     }
 
     /// Whether there is no change in it.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.iter().all(Vec::is_empty)
     }
 
     /// How many bytes the keys and values have.

@@ -54,6 +54,11 @@ impl Column {
         matches!(self, Self::Log | Self::ByTime | Self::Dies)
     }
 
+    /// Whether rows say where others are and hold little themselves.
+    pub const fn is_index(self) -> bool {
+        matches!(self, Self::Log | Self::ByTime | Self::Dies | Self::Hidx)
+    }
+
     /// Whether rows are looked up one by one, so that a filter pays.
     pub const fn looked_up(self) -> bool {
         matches!(self, Self::Data | Self::Revisions)

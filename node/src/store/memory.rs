@@ -30,13 +30,15 @@ impl Store for MemoryStore {
     fn write(&self, batch: &Batch, _flush: Flush) -> Result<(), StoreError> {
         let mut shared = self.columns.write().unwrap_or_else(PoisonError::into_inner);
         let columns = Arc::make_mut(&mut shared);
-        for (column, change) in batch.changes() {
+        for column in Column::ALL {
             let rows = columns.rows.entry(column).or_default();
-            match change {
-                Change::Put(key, value) => rows.insert(key.to_vec(), value.to_vec()),
-                Change::Delete(key) => rows.remove(key),
-            };
-            columns.sequence += 1;
+            for change in batch.changes(column) {
+                match change {
+                    Change::Put(key, value) => rows.insert(key.to_vec(), value.to_vec()),
+                    Change::Delete(key) => rows.remove(key),
+                };
+                columns.sequence += 1;
+            }
         }
         Ok(())
     }

@@ -64,15 +64,14 @@ impl HotRows {
 
     /// Takes over a batch that has been written, before anybody is told of it.
     pub(super) fn written(&self, batch: &Batch) {
-        for (column, change) in batch.changes() {
-            match (column, change) {
-                (Column::Data, Change::Put(key, value)) if value.len() <= LARGEST => {
+        for change in batch.changes(Column::Data) {
+            match change {
+                Change::Put(key, value) if value.len() <= LARGEST => {
                     self.0.insert(key.to_vec(), Bytes::copy_from_slice(value));
                 }
-                (Column::Data, Change::Put(key, _) | Change::Delete(key)) => {
+                Change::Put(key, _) | Change::Delete(key) => {
                     self.0.remove(key);
                 }
-                _ => {}
             }
         }
     }
