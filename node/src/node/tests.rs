@@ -8,7 +8,8 @@ use crate::store::{Batch, Flush, rows};
 use crate::time::ManualClock;
 
 fn settings(dir: &Path) -> Settings {
-    Settings { data_dir: dir.to_owned(), digest_leaves: 65_536, ..Settings::default() }
+    let data_dir = dir.to_owned();
+    Settings { data_dir, digest_leaves: 65_536, clustering_enabled: false, ..Settings::default() }
 }
 
 fn start(dir: &Path) -> Running {
@@ -19,7 +20,8 @@ impl Running {
     /// A node on a store of the test's own.
     pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
         let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
-        Self::start_on(store, lock, settings(dir), Arc::new(clock), ([127, 0, 0, 1], 0).into()).unwrap()
+        Self::start_on(store, lock, settings(dir), Arc::new(clock), ([127, 0, 0, 1], 0).into())
+            .unwrap()
     }
 }
 
@@ -77,7 +79,7 @@ async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() 
 async fn the_saved_tree_of_a_small_store_is_small() {
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(
-        Settings { data_dir: dir.path().to_owned(), ..Settings::default() },
+        Settings { clustering_enabled: false, ..settings(dir.path()) },
         Arc::new(ManualClock::at(1_000_000)),
     );
     let running = running.unwrap();

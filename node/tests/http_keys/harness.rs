@@ -44,7 +44,13 @@ impl TestNode {
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().to_owned();
-        let mut settings = Settings { data_dir, digest_leaves: 65_536, ..Settings::default() };
+        let mut settings = Settings {
+            data_dir,
+            digest_leaves: 65_536,
+            // One node is all there is to see here.
+            clustering_enabled: false,
+            ..Settings::default()
+        };
         change(&mut settings);
         let clock = Arc::new(ManualClock::at(START));
         let running = Running::start(settings, clock.clone()).unwrap();

@@ -73,7 +73,13 @@ pub(crate) async fn serve_with(adjust: impl FnOnce(&mut Settings)) -> Served {
 
 pub(crate) fn settings(dir: &Path) -> Settings {
     let data_dir = dir.to_owned();
-    Settings { data_dir, port: 0, digest_leaves: 65_536, ..Settings::default() }
+    Settings {
+        clustering_enabled: false,
+        data_dir,
+        port: 0,
+        digest_leaves: 65_536,
+        ..Settings::default()
+    }
 }
 
 impl Served {

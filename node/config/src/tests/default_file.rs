@@ -51,9 +51,9 @@ compression_level: 3
 ";
     assert!(file.contains(entry), "{file}");
     let entry = "
-# Makes this node a member of a cluster.
-# Not available yet: this build does not have clustering.
-#clustering_enabled: false
+# Asks clients for credentials.
+# Not available yet: this build does not have authentication.
+#auth_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }
@@ -75,7 +75,7 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         // These four are true once the build has them.
         ("auth_enabled", "false"),
         ("tamper_logging_enabled", "false"),
-        ("clustering_enabled", "false"),
+        ("clustering_enabled", "true"),
         ("rate_limiting_enabled", "false"),
         ("revision_history_enabled", "true"),
         ("allow_anonymous_read", "false"),

@@ -79,9 +79,9 @@ async fn our_own_client_does_not_send_what_would_be_refused() {
 async fn a_message_of_a_stream_may_be_as_large_as_its_route_allows_and_no_larger() {
     let site = Site::start(&[7]);
     let link = site.link(&[7]).await;
-    let mut messages = link.open(PeerRoute::Range, "large".into()).await.unwrap();
+    let mut messages = link.open(PeerRoute::Stream, "large".into()).await.unwrap();
     let first = in_time(messages.next()).await.unwrap().unwrap();
-    assert_eq!(first.len(), PeerRoute::Range.answer_limit());
+    assert_eq!(first.len(), PeerRoute::Stream.answer_limit());
     let second = in_time(messages.next()).await.unwrap();
     assert!(matches!(second, Err(PeerError::Refused(_))), "{second:?}");
     assert!(messages.next().await.is_none());

@@ -72,8 +72,8 @@ impl PeerHandler for Probe {
         self.calls.lock().unwrap().push((caller, route, body.len()));
         let answer = match (route, &body[..]) {
             (PeerRoute::Join, _) => PeerAnswer::Refused(Refusal::new(409, "other-cluster", "no")),
-            (PeerRoute::Range, b"three") => three_and_a_refusal(),
-            (PeerRoute::Range, b"large") => too_large(route),
+            (PeerRoute::Stream, b"three") => three_and_a_refusal(),
+            (PeerRoute::Stream, b"large") => too_large(route),
             (route, _) if route.streams() => self.endless(),
             (_, body) => PeerAnswer::Bytes(body.len().to_string().into()),
         };

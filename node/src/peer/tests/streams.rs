@@ -15,7 +15,7 @@ const UNDER_WAY: usize = 12 << 20;
 async fn messages_arrive_as_they_were_sent_and_a_refusal_ends_them() {
     let site = Site::start(&[7]);
     let link = site.link(&[7]).await;
-    let mut messages = link.open(PeerRoute::Range, "three".into()).await.unwrap();
+    let mut messages = link.open(PeerRoute::Stream, "three".into()).await.unwrap();
     for expected in ["one", "", "three"] {
         assert_eq!(in_time(messages.next()).await.unwrap().unwrap(), expected);
     }
