@@ -211,7 +211,8 @@ pub fn start(node: &Arc<Node>, plan: Plan, client: SocketAddr) -> Result<(), Clu
         birth::Secret::FromSeed => {
             let waiting = node.clone();
             node.spawn(async move {
-                let Some(file) = birth::from_seed(&waiting, &seeds).await else { return };
+                let from_seed = Box::pin(birth::from_seed(&waiting, &seeds));
+                let Some(file) = from_seed.await else { return };
                 if let Err(error) = bring_up(&waiting, &file, seeds, server, socket, client) {
                     tracing::error!(%error, "this node cannot join the cluster");
                     waiting.stopping().cancel();

@@ -100,7 +100,7 @@ impl Applier {
             let Some((position, record)) = row.split_first_chunk() else { continue };
             let position = Position(u64::from_be_bytes(*position));
             let there = position == self.digest_key.position(record);
-            let Some(entry) = self.entry(store, record)?.filter(|_| there) else {
+            let Some(entry) = entry_of(store, record)?.filter(|_| there) else {
                 batch.delete(Column::Hidx, row);
                 mended += 1;
                 continue;
@@ -113,13 +113,13 @@ impl Applier {
         }
         Ok((mended, leaves))
     }
+}
 
-    /// What the index is to say of a record; nothing if it is not there or cannot be read.
-    fn entry(&self, store: &dyn Store, record: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let row = store.get(Column::Data, record)?;
-        let head = row.and_then(|row| codec::decode_row_head(&row).ok());
-        Ok(head.map(|(_, head)| Entry::from(&head)))
-    }
+/// What the index is to say of a record; nothing if it is not there or cannot be read.
+fn entry_of(store: &dyn Store, record: &[u8]) -> Result<Option<Entry>, StoreError> {
+    let row = store.get(Column::Data, record)?;
+    let head = row.and_then(|row| codec::decode_row_head(&row).ok());
+    Ok(head.map(|(_, head)| Entry::from(&head)))
 }
 
 /// Which of the leaves below its tree node a position lies in.
