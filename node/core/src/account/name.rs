@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The most bytes a name may have: twice the longest e-mail local part, and a ServiceAccount fits.
+/// The most bytes a name may have: twice the longest e-mail local part, and a `ServiceAccount` fits.
 pub const MAX_NAME: usize = 128;
 
 /// The most bytes the id of a signing key may have, as in the cluster file.

@@ -257,6 +257,7 @@ impl Base64 {
 struct Base64Option;
 
 impl Base64Option {
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
         bytes.as_ref().map(|bytes| BASE64.encode(bytes)).serialize(to)
     }

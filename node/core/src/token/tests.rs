@@ -10,7 +10,7 @@ use crate::id::{TokenId, UserId};
 use crate::scope::ScopeSet;
 use crate::stamp::UnixMillis;
 
-const DRIFT: Duration = Duration::from_secs(60);
+const DRIFT: Duration = Duration::from_mins(1);
 
 fn claims() -> Claims {
     Claims {

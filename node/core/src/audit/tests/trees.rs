@@ -37,7 +37,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -193,7 +193,9 @@ proptest! {
     ) {
         let ours = Tree::of(&leaves);
         let mut theirs = MemoryBackedTree::<Sha256, Vec<u8>>::new();
-        leaves.iter().for_each(|leaf| theirs.push(leaf.clone()));
+        for leaf in &leaves {
+            theirs.push(leaf.clone());
+        }
         let size = leaves.len() as u64;
         let root = ours.frontier.root();
         let same = theirs.root();
