@@ -280,6 +280,14 @@ impl Engine {
         answered && (anybody || patience)
     }
 
+    /// While the node is being filled: how many tenths of what there is have come, and how many
+    /// versions that was.
+    pub fn filled(&self) -> Option<(u32, u64)> {
+        let tenths = u64::MAX / 10;
+        let come = u32::try_from(self.bootstrap.position / tenths).unwrap_or(10);
+        (self.life == Life::Filling).then_some((come, self.bootstrap.versions))
+    }
+
     /// The share of what there is that has come, while the node is being filled.
     #[expect(clippy::cast_precision_loss, reason = "a share for people needs no 64 bits")]
     pub(super) fn filled_share(&self) -> Option<f64> {
