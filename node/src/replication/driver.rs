@@ -204,9 +204,9 @@ impl Driver {
 
     /// Logs every tenth of the data that an empty node is given.
     fn tell_progress(&mut self) {
-        let tenths = self.engine.filled().map_or(0, |(tenths, _)| tenths);
+        let tenths = self.engine.progress().map_or(0, |(tenths, _)| tenths);
         if tenths > self.told {
-            let versions = self.engine.filled().map_or(0, |(_, versions)| versions);
+            let versions = self.engine.progress().map_or(0, |(_, versions)| versions);
             tracing::info!(percent = 10 * tenths, versions, "the data is coming");
         }
         self.told = tenths;

@@ -282,7 +282,7 @@ impl Engine {
 
     /// While the node is being filled: how many tenths of what there is have come, and how many
     /// versions that was.
-    pub fn filled(&self) -> Option<(u32, u64)> {
+    pub fn progress(&self) -> Option<(u32, u64)> {
         let tenths = u64::MAX / 10;
         let come = u32::try_from(self.bootstrap.position / tenths).unwrap_or(10);
         (self.life == Life::Filling).then_some((come, self.bootstrap.versions))
