@@ -235,7 +235,10 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
-            Effect::Report(report) => report::log(&report),
+            Effect::Report(report) => {
+                self.links.figures().note(&report);
+                report::log(&report);
+            }
             // Taken where it is asked for.
             Effect::Reply(_) => {}
         }
