@@ -23,7 +23,7 @@ use super::{Done, Failure};
 use crate::config::{self, Environment, Sources};
 use crate::logging::{self, Destination};
 use crate::node::{Node, Running};
-use crate::server::Server;
+use crate::server::{Server, Tls};
 use crate::time::SystemClock;
 
 /// How long a start waits for a node to catch up before it says so.
@@ -97,7 +97,9 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-        let greeting = Greeting::new(&settings, server.local_addr());
+        let server =
+            server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
+        let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
         let running = start(settings, &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));

@@ -14,8 +14,8 @@ pub(super) struct Greeting {
 }
 
 impl Greeting {
-    pub(super) fn new(settings: &Settings, address: SocketAddr) -> Self {
-        let url = format!("http://{}", reachable(address));
+    pub(super) fn new(settings: &Settings, scheme: &str, address: SocketAddr) -> Self {
+        let url = format!("{scheme}://{}", reachable(address));
         Self { url, data_dir: settings.data_dir.clone() }
     }
 
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn the_address_of_every_interface_is_shown_as_one_that_can_be_called() {
         let url = |text: &str| {
-            Greeting::new(&Settings::default(), text.parse::<SocketAddr>().unwrap()).url
+            Greeting::new(&Settings::default(), "http", text.parse::<SocketAddr>().unwrap()).url
         };
         assert_eq!(url("0.0.0.0:81"), "http://127.0.0.1:81");
         assert_eq!(url("[::]:81"), "http://[::1]:81");
