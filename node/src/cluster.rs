@@ -24,7 +24,7 @@ use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
-pub use describe::describe;
+pub use describe::{describe, life};
 
 use crate::local::{self, Identity};
 use crate::membership::{self, Membership, Parts};
@@ -34,7 +34,7 @@ use crate::peer::{
     PeerServing, Trust,
 };
 use crate::replication::driver::{Committer, Job};
-use crate::replication::{Driver, EngineHandle, Handler, Links, NodeHost, Standing};
+use crate::replication::{Driver, EngineHandle, Figures, Handler, Links, NodeHost, Standing};
 use crate::server::BindError;
 use crate::store::{Column, Store, StoreError};
 use crate::writer::SubmitError;
@@ -138,6 +138,8 @@ pub struct Cluster {
     pub membership: Membership,
     /// Figures of the port for peers.
     pub figures: Arc<PeerFigures>,
+    /// Figures of replication.
+    pub replication: Arc<Figures>,
     standing: watch::Receiver<Standing>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -211,7 +213,8 @@ pub fn start(node: &Arc<Node>, plan: Plan, client: SocketAddr) -> Result<(), Clu
         birth::Secret::FromSeed => {
             let waiting = node.clone();
             node.spawn(async move {
-                let Some(file) = birth::from_seed(&waiting, &seeds).await else { return };
+                let from_seed = Box::pin(birth::from_seed(&waiting, &seeds));
+                let Some(file) = from_seed.await else { return };
                 if let Err(error) = bring_up(&waiting, &file, seeds, server, socket, client) {
                     tracing::error!(%error, "this node cannot join the cluster");
                     waiting.stopping().cancel();
@@ -273,7 +276,8 @@ fn bring_up(
     let standing = engine.standing();
     let thread = Mutex::new(Some(thread));
     let id = file.cluster();
-    node.set_cluster(Cluster { id, engine, membership, figures, standing, thread });
+    let replication = links.figures().clone();
+    node.set_cluster(Cluster { id, engine, membership, figures, replication, standing, thread });
     Ok(())
 }
 

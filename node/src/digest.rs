@@ -52,6 +52,17 @@ impl Digest {
         self.lock().summary(level, usize::try_from(index).unwrap_or(usize::MAX))
     }
 
+    /// Has the `index`-th leaf say `says`; whether it did not before.
+    pub fn correct(&self, index: u64, says: Summary) -> bool {
+        let mut tree = self.lock();
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let wrong = tree.summary(tree.depth(), index) != says;
+        if wrong {
+            tree.correct(index, says);
+        }
+        wrong
+    }
+
     /// Whether the tree covers the whole store.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)

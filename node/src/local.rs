@@ -361,4 +361,30 @@ mod tests {
         let error = open(&store, Path::new("memory"), UnixMillis(7)).unwrap_err().to_string();
         assert!(error.contains("format 2") && error.contains("up to 1"), "{error}");
     }
+
+    #[test]
+    fn a_store_that_is_marked_is_emptied_at_the_next_start_and_keeps_its_name() {
+        let store = MemoryStore::default();
+        let first = start(&store).identity;
+        let mut batch = Batch::default();
+        for column in [Column::Data, Column::Log, Column::Hidx, Column::Dies] {
+            batch.put(column, b"row", b"");
+        }
+        batch.put(Column::Local, b"cursor/x", b"");
+        store.write(&batch, Flush::Later).unwrap();
+        mark_for_emptying(&store, false).unwrap();
+        let same = start(&store).identity;
+        assert_eq!((same.node, same.joined, same.cluster), (first.node, first.joined, None));
+        for column in Column::ALL.into_iter().filter(|column| *column != Column::Local) {
+            assert!(store.last(column).unwrap().is_none(), "{}", column.name());
+        }
+        assert_eq!(store.get(Column::Local, b"cursor/x").unwrap(), None);
+
+        mark_for_emptying(&store, true).unwrap();
+        assert_ne!(
+            start(&store).identity.node,
+            first.node,
+            "a node that was given up is another one"
+        );
+    }
 }

@@ -14,6 +14,7 @@ use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,10 +28,13 @@ use crate::store::{
 };
 use crate::time::{WallClock, monotonic};
 use crate::writer::{
-    self, Applier, Durability, Retention, SubmitError, Tail, Write, WriteResult, Writer,
-    WriterParts, WriterThread,
+    self, Applier, Durability, Retention, ScrubPosition, Scrubbed, SubmitError, Tail, Write,
+    WriteResult, Writer, WriterParts, WriterThread,
 };
 
+/// How often a bit of the index is checked: 16 leaves and 64 rows, so that a million keys take half an
+/// hour and the writer loses a three-hundredth of its time.
+const SCRUB_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the cluster's secret has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often the dead are looked for.
@@ -207,6 +211,7 @@ impl Running {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
+        node.spawn(scrub(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
             None => drop(node.spawn(collect_the_dead(node.clone()))),
@@ -290,6 +295,26 @@ fn rebuild(store: &Arc<dyn Store>, digest: &Arc<Digest>, state: &LocalState) -> 
         }
     })?;
     snapshot_taken.recv().map_err(io::Error::other)
+}
+
+/// Checks, slowly and for ever, that the index says what is stored: comparing nodes trust it.
+async fn scrub(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(SCRUB_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut at = ScrubPosition::default();
+    while node.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        match node.writer.scrub(at.clone()).await {
+            Ok((found, next)) => {
+                if found != Scrubbed::default() {
+                    let Scrubbed { rows, leaves } = found;
+                    tracing::error!(rows, leaves, "the index was wrong, and is mended");
+                }
+                at = next;
+            }
+            Err(SubmitError::Stopping) => return,
+            Err(error) => tracing::error!(%error, "the index cannot be checked"),
+        }
+    }
 }
 
 /// Lets a node that stands alone forget the dead, once it has remembered them for as long as it was

@@ -3,9 +3,10 @@
 //! Reading order: [`host`] is the store as the engine sees it; [`driver`] is the engine's thread,
 //! with what carries out its effects; [`links`] leads to peers, [`follow`] follows their logs;
 //! [`handler`] answers them, [`outgoing`] reads what they follow; [`rescue`] puts aside what a node
-//! must give up.
+//! must give up; [`figures`] counts.
 
 pub mod driver;
+pub mod figures;
 pub mod follow;
 pub mod handler;
 pub mod host;
@@ -16,6 +17,7 @@ pub mod rescue;
 pub mod standing;
 
 pub use driver::{Driver, EngineHandle};
+pub use figures::Figures;
 pub use handler::Handler;
 pub use host::{Commit, NodeHost};
 pub use links::Links;

@@ -14,7 +14,8 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 pub use apply::{
-    Accepted, Applied, Applier, Collected, Outcome, Receipt, Refused, Retention, Write, WriteResult,
+    Accepted, Applied, Applier, Collected, Outcome, Receipt, Refused, Retention, ScrubPosition,
+    Scrubbed, Write, WriteResult,
 };
 
 pub use tail::Tail;
@@ -94,6 +95,7 @@ pub struct WriterThread {
 enum Job {
     Writes(Submission),
     Collect { horizon: Stamp, from: Vec<u8>, reply: oneshot::Sender<Collecting> },
+    Scrub { at: ScrubPosition, reply: oneshot::Sender<Scrubbing> },
     Raise { to: Stamp, reply: oneshot::Sender<Result<Stamp, StoreError>> },
     Adopt { birth: Birth, reply: oneshot::Sender<()> },
     Stop,
@@ -108,6 +110,9 @@ struct Submission {
     bytes: usize,
     reply: Reply,
 }
+
+/// What a step of a scrub found, and where the next goes on.
+type Scrubbing = Result<(Scrubbed, ScrubPosition), StoreError>;
 
 /// How many records a step removed, and where the next goes on.
 type Collecting = Result<(u64, Option<Vec<u8>>), StoreError>;
@@ -227,6 +232,17 @@ impl Writer {
             self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         })?;
         Ok(answer)
+    }
+
+    /// Checks a bit of the index, mends what is wrong with it, and says where to go on.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the node is stopping.
+    pub async fn scrub(&self, at: ScrubPosition) -> Result<(Scrubbed, ScrubPosition), SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Scrub { at, reply })?;
+        Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
     }
 
     /// As [`Self::collect`], for threads that may wait.
@@ -403,6 +419,11 @@ impl Thread {
                 let collected = self.collect(horizon, &from);
                 // Nobody may be waiting any more; it is done all the same.
                 let _ = reply.send(collected);
+                false
+            }
+            Job::Scrub { at, reply } => {
+                let WriterParts { store, digest, applier, .. } = &self.parts;
+                let _ = reply.send(applier.scrub(&**store, digest, at));
                 false
             }
             Job::Raise { to, reply } => {

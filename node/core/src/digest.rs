@@ -127,7 +127,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, item: Item) {
+    /// Counts one more item.
+    pub fn add(&mut self, item: Item) {
         self.sum = [0, 1].map(|lane| self.sum[lane].wrapping_add(item.0[lane]));
         self.count = self.count.wrapping_add(1);
     }
@@ -177,6 +178,19 @@ impl Tree {
     /// Takes a version away.
     pub fn remove(&mut self, leaf: Leaf) {
         self.on_path(leaf.position, |summary| summary.remove(leaf.item));
+    }
+
+    /// Has the `index`-th leaf say `says`, and all that lies above it with it.
+    pub fn correct(&mut self, index: usize, says: Summary) {
+        let before = self.summary(self.depth, index);
+        let (start, _) = Self::range(self.depth, index);
+        self.on_path(start, |summary| {
+            for lane in [0, 1] {
+                let without = summary.sum[lane].wrapping_sub(before.sum[lane]);
+                summary.sum[lane] = without.wrapping_add(says.sum[lane]);
+            }
+            summary.count = summary.count.wrapping_sub(before.count).wrapping_add(says.count);
+        });
     }
 
     /// Sum and count of everything.

@@ -363,6 +363,8 @@ pub struct Engine {
     compare_at: Duration,
     watch: Watch,
     next_ask: u64,
+    /// When the last step was, in running time.
+    stepped: Duration,
     /// Told to start over: nothing is done any more.
     fenced: bool,
     effects: Vec<Effect>,
@@ -405,6 +407,7 @@ impl Engine {
             compare_at: Duration::ZERO,
             watch,
             next_ask: 0,
+            stepped: Duration::ZERO,
             fenced: false,
             effects: Vec::new(),
         })
@@ -418,6 +421,7 @@ impl Engine {
         random: u64,
         host: &mut H,
     ) -> Vec<Effect> {
+        self.stepped = now.running;
         if !self.fenced {
             let done = self.take(input, now, host).and_then(|()| self.proceed(now, random, host));
             if let Err(error) = done {
@@ -430,18 +434,17 @@ impl Engine {
         std::mem::take(&mut self.effects)
     }
 
-    /// When something is to be done although nothing happens, in running time.
+    /// When something is to be done although nothing happens, in running time: always after the last
+    /// step, since what was due then and was not done waits for something else to happen.
     pub fn wake_at(&self) -> Duration {
-        let peers = self.peers.values().filter_map(Peer::wake_at);
-        let comparing = (self.has_data() && self.talk.is_none()).then_some(self.compare_at);
+        let peers = self.peers.values().flat_map(Peer::plans);
         let life = match self.life {
             Life::Serving => None,
             Life::CatchingUp => Some(self.life_since + ALONE_AFTER),
-            Life::Unborn => Some(self.life_since + FOUND_AFTER),
-            Life::Filling => Some(self.page_at),
+            Life::Unborn | Life::Filling => Some(self.page_at),
         };
-        let least = peers.chain(comparing).chain(life).min();
-        least.unwrap_or(Duration::MAX)
+        let all = peers.chain(life).chain([self.compare_at]);
+        all.filter(|at| *at > self.stepped).min().unwrap_or(Duration::MAX)
     }
 
     /// What others must pass before they are answered, for whoever answers without the engine.
@@ -488,8 +491,8 @@ impl Engine {
     /// Does what is due.
     fn proceed<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
         self.watch_clock(now);
-        self.greet(now, host);
         self.live(now, random, host)?;
+        self.greet(now, host);
         if self.has_data() {
             self.follow(now);
             self.compare(now, random, host);

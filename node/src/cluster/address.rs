@@ -64,3 +64,44 @@ const fn loopback(bound: IpAddr) -> IpAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(port: u16, peer_port: Option<u16>) -> Settings {
+        Settings { port, peer_port, ..Settings::default() }
+    }
+
+    #[test]
+    fn the_port_for_peers_is_a_thousand_above_unless_it_is_set() {
+        assert_eq!(peer_port(&settings(8080, None)).unwrap(), 9080);
+        assert_eq!(peer_port(&settings(8080, Some(7000))).unwrap(), 7000);
+        assert_eq!(peer_port(&settings(0, None)).unwrap(), 0);
+        assert_eq!(peer_port(&settings(64_535, None)).unwrap(), 65_535);
+        let error = peer_port(&settings(64_536, None)).unwrap_err().to_string();
+        assert!(error.contains("64536 + 1000") && error.contains("`peer_port`"), "{error}");
+    }
+
+    #[test]
+    fn both_protocols_get_one_port() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _within = runtime.enter();
+        let (server, socket) = bind(&settings(0, None)).unwrap();
+        assert_eq!(server.local_addr().port(), socket.local_addr().unwrap().port());
+    }
+
+    #[test]
+    fn what_is_told_others_is_an_address_that_they_can_reach() {
+        let told = |settings: &Settings| advertised(settings, &[]);
+        let bound = |address: &str| Settings {
+            bind_address: address.parse().unwrap(),
+            ..Settings::default()
+        };
+        assert!(told(&Settings::default()).is_loopback());
+        assert_eq!(told(&bound("10.1.2.3")).to_string(), "10.1.2.3");
+        assert!(!told(&bound("0.0.0.0")).is_unspecified());
+        let given = Settings { advertise_address: "10.9.9.9".parse().ok(), ..bound("0.0.0.0") };
+        assert_eq!(told(&given).to_string(), "10.9.9.9");
+    }
+}

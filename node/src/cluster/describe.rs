@@ -72,7 +72,7 @@ fn stranger(member: &members::Member) -> PeerStatus {
 }
 
 /// Where a node is in its life, as the API spells it.
-pub(super) const fn life(life: Life) -> &'static str {
+pub const fn life(life: Life) -> &'static str {
     match life {
         Life::Unborn => "unborn",
         Life::Filling => "filling",

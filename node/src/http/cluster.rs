@@ -52,7 +52,7 @@ pub(super) async fn members(call: Call) -> Answer {
 }
 
 /// How the cluster is.
-async fn of(node: &Arc<Node>) -> Result<ClusterStatus, Problem> {
+pub(super) async fn of(node: &Arc<Node>) -> Result<ClusterStatus, Problem> {
     let cluster = found(node)?;
     let view = cluster.engine.view().await.ok_or(Problem::Stopping)?;
     let status = cluster::describe(&view, &cluster.membership.view());

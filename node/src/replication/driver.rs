@@ -72,6 +72,8 @@ pub struct Driver {
     /// The ways to peers.
     pub links: Arc<Links>,
     followed: HashMap<NodeId, CancellationToken>,
+    /// How much of the data had come when that was last logged, in tenths.
+    told: u32,
     runtime: Handle,
 }
 
@@ -148,7 +150,8 @@ impl Driver {
         node: Arc<Node>,
         links: Arc<Links>,
     ) -> Self {
-        Self { engine, host, node, links, followed: HashMap::new(), runtime: Handle::current() }
+        let (followed, runtime) = (HashMap::new(), Handle::current());
+        Self { engine, host, node, links, followed, told: 0, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -193,9 +196,20 @@ impl Driver {
                 effect => self.carry_out(effect, channels),
             }
         }
+        self.tell_progress();
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
         reply
+    }
+
+    /// Logs every tenth of the data that an empty node is given.
+    fn tell_progress(&mut self) {
+        let tenths = self.engine.progress().map_or(0, |(tenths, _)| tenths);
+        if tenths > self.told {
+            let versions = self.engine.progress().map_or(0, |(_, versions)| versions);
+            tracing::info!(percent = 10 * tenths, versions, "the data is coming");
+        }
+        self.told = tenths;
     }
 
     fn carry_out(&mut self, effect: Effect, channels: &Channels) {
@@ -221,7 +235,10 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
-            Effect::Report(report) => report::log(&report),
+            Effect::Report(report) => {
+                self.links.figures().note(&report);
+                report::log(&report);
+            }
             // Taken where it is asked for.
             Effect::Reply(_) => {}
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kvs_client::ClusterFile;
 use kvs_core::NodeId;
-use kvs_core::engine::{self, Input};
+use kvs_core::engine::{Input, serve as serve_from_store};
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Refusal, Route};
 use tokio::sync::oneshot;
@@ -102,30 +102,42 @@ impl Handler {
         answer.await.map_err(|_ended| stopping())
     }
 
-    /// Answers what needs only the store, on a thread that may wait. What was pushed is taken even
-    /// if the peer does not wait for the answer.
+    /// Answers what needs only the store. What was pushed is taken even if the peer does not wait for
+    /// the answer.
     async fn serve(&self, peer: NodeId, question: Question) -> Result<Answer, peer::Refusal> {
-        let (node, standing) = (self.node.clone(), self.engine.standing().borrow().clone());
-        let serving = tokio::task::spawn_blocking(move || {
-            let mut host = NodeHost::of(&node, node.writer().clone(), &standing);
-            engine::serve(question, &standing.gate, node.now(), &mut host)
-        });
-        let served = match serving.await {
-            Ok(Ok(served)) => served,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a peer's question cannot be answered");
-                return Ok(Answer::Refused(Refusal::Failed));
-            }
-            Err(_panicked) => return Err(stopping()),
-        };
-        if let Some(pulse) = served.pulse {
-            self.engine.send(Job::Input(Input::Heard { peer, pulse })).await;
-        }
-        if served.members {
-            self.engine.send(Job::Input(Input::MembersChanged)).await;
-        }
-        Ok(served.answer)
+        let (node, engine) = (self.node.clone(), self.engine.clone());
+        let serving = self.node.spawn(serve(node, engine, peer, question));
+        serving.await.unwrap_or_else(|_panicked| Err(stopping()))
     }
+}
+
+/// Answers on a thread that may wait, and tells the engine what it must know.
+async fn serve(
+    node: Arc<Node>,
+    engine: EngineHandle,
+    peer: NodeId,
+    question: Question,
+) -> Result<Answer, peer::Refusal> {
+    let standing = engine.standing().borrow().clone();
+    let serving = tokio::task::spawn_blocking(move || {
+        let mut host = NodeHost::of(&node, node.writer().clone(), &standing);
+        serve_from_store(question, &standing.gate, node.now(), &mut host)
+    });
+    let served = match serving.await {
+        Ok(Ok(served)) => served,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a peer's question cannot be answered");
+            return Ok(Answer::Refused(Refusal::Failed));
+        }
+        Err(_panicked) => return Err(stopping()),
+    };
+    if let Some(pulse) = served.pulse {
+        engine.send(Job::Input(Input::Heard { peer, pulse })).await;
+    }
+    if served.members {
+        engine.send(Job::Input(Input::MembersChanged)).await;
+    }
+    Ok(served.answer)
 }
 
 fn stopping() -> peer::Refusal {

@@ -10,6 +10,7 @@ use kvs_core::NodeId;
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Route};
 
+use super::Figures;
 use crate::membership::{Membership, Pull, PullError};
 use crate::peer::{PeerClient, PeerError, PeerLink, PeerRoute};
 
@@ -19,6 +20,7 @@ pub struct Links {
     client: PeerClient,
     membership: OnceLock<Membership>,
     open: Mutex<HashMap<NodeId, Arc<Slot>>>,
+    figures: Arc<Figures>,
 }
 
 /// Locked while a connection is made, so that two questions do not make two.
@@ -27,12 +29,22 @@ type Slot = tokio::sync::Mutex<Option<PeerLink>>;
 impl Links {
     /// Connections that `client` makes.
     pub fn new(client: PeerClient) -> Self {
-        Self { client, membership: OnceLock::new(), open: Mutex::default() }
+        Self {
+            client,
+            membership: OnceLock::new(),
+            open: Mutex::default(),
+            figures: Arc::default(),
+        }
     }
 
     /// Says where nodes are.
     pub fn find_by(&self, membership: Membership) {
         self.membership.get_or_init(|| membership);
+    }
+
+    /// What is counted of what goes over them.
+    pub const fn figures(&self) -> &Arc<Figures> {
+        &self.figures
     }
 
     /// Asks a peer.
@@ -42,8 +54,15 @@ impl Links {
     /// It has no known address, or there is no answer.
     pub async fn ask(&self, peer: NodeId, question: &Question) -> Result<Answer, PeerError> {
         let link = self.to(peer).await?;
-        let answer = link.ask(route(question.route()), question.encode().into()).await?;
-        Answer::decode(&answer).map_err(|error| PeerError::Malformed(error.to_string()))
+        let (asked, bytes) = (question.route(), Bytes::from(question.encode()));
+        let sent = bytes.len();
+        let answer = link.ask(route(asked), bytes).await?;
+        self.figures.asked(asked, sent, answer.len());
+        let answer = Answer::decode(&answer);
+        if let Ok(Answer::Agreed(_)) = answer {
+            self.figures.agreed();
+        }
+        answer.map_err(|error| PeerError::Malformed(error.to_string()))
     }
 
     /// A connection of its own to a peer, for what is long.

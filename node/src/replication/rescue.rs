@@ -108,3 +108,52 @@ fn content(value: &Value, bytes: &Bytes) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kvs_core::{Clock, Command, ContentType, Key, VersionId};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::local;
+    use crate::store::{Flush, MemoryStore};
+    use crate::writer::{Applier, Retention, Write};
+
+    fn put(key: &str, content_type: ContentType, bytes: &'static [u8]) -> Write {
+        let value = Value::plain(content_type, Bytes::from_static(bytes));
+        let uuid = VersionId::new(Uuid::new_v4());
+        let record = RecordId::value(Key::client(key).unwrap());
+        Write { record, command: Command::put(Body::Value(value), uuid) }
+    }
+
+    #[test]
+    fn what_is_later_than_held_is_put_aside_as_an_import_reads_it() {
+        let (store, dir) = (MemoryStore::default(), tempfile::tempdir().unwrap());
+        let state = local::open(&store, Path::new("memory"), UnixMillis(1)).unwrap();
+        let mut applier = Applier::new(&state, Retention { count: 0, max_age: None });
+        let mut apply = |write: Write, now| {
+            applier.apply(&store, [write], &[], UnixMillis(now), Flush::Later).unwrap();
+        };
+        apply(put("old", ContentType::JSON, b"1"), 10);
+        apply(put("new/json", ContentType::JSON, br#"{"a" : 1e2}"#), 20);
+        apply(put("new/bytes", ContentType::parse("image/png").unwrap(), b"\x89P"), 21);
+        apply(put("new/deleted", ContentType::JSON, b"1"), 22);
+        let uuid = VersionId::new(Uuid::new_v4());
+        let deleted = RecordId::value(Key::client("new/deleted").unwrap());
+        apply(Write { record: deleted, command: Command::delete(uuid) }, 23);
+
+        let held = Clock::after(Stamp::at(UnixMillis(15))).last();
+        let (path, count) = write(&store, dir.path(), held, UnixMillis(99)).unwrap().unwrap();
+        assert_eq!((path.file_name().unwrap().to_str(), count), (Some("rescue-99.ndjson"), 2));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["key"], "new/bytes");
+        assert_eq!(
+            (&lines[0]["content_type"], &lines[0]["data_base64"]),
+            (&json!("image/png"), &json!("iVA="))
+        );
+        assert!(text.contains(r#""data":{"a":1e2}"#), "{text}");
+        assert_eq!(write(&store, dir.path(), Stamp::MAX, UnixMillis(100)).unwrap(), None);
+    }
+}

@@ -4,6 +4,7 @@
 //! and simulations.
 
 mod collect;
+mod scrub;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use kvs_core::{
 use thiserror::Error;
 
 pub use collect::Collected;
+pub use scrub::{ScrubPosition, Scrubbed};
 
 use crate::local::{Birth, LocalState};
 use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError, rows};

@@ -4,6 +4,7 @@ mod changes;
 mod connections;
 mod drain;
 mod lists;
+mod metrics;
 mod node;
 mod served;
 mod streams;

@@ -63,8 +63,9 @@ pub(crate) async fn serve_with(adjust: impl FnOnce(&mut Settings)) -> Served {
     adjust(&mut settings);
     let clock = Arc::new(ManualClock::at(NOW));
     let server = Server::bind(&settings).unwrap();
-    let running = Running::start(settings, clock.clone()).unwrap();
-    let (node, address) = (running.node.clone(), server.local_addr());
+    let address = server.local_addr();
+    let running = Running::start_at(settings, clock.clone(), address).unwrap();
+    let node = running.node.clone();
     let shutdown = CancellationToken::new();
     let serving = TaskTracker::new().spawn(server.serve(node.clone(), shutdown.clone()));
     let client = Client::new(&format!("http://{address}"), None).unwrap();

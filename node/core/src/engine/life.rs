@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::meeting::has_data;
 use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now};
 use super::{RETRY, Report};
 use crate::digest::Position;
@@ -19,10 +20,7 @@ impl Engine {
     ) -> Result<(), H::Error> {
         match self.life {
             Life::Unborn => self.be_born(now, random, host),
-            Life::Filling => {
-                self.fill(now, random, host);
-                Ok(())
-            }
+            Life::Filling => self.fill(now, random, host),
             Life::CatchingUp if self.has_caught_up(now) => {
                 self.turn(Life::Serving, now);
                 Ok(())
@@ -45,6 +43,7 @@ impl Engine {
         if self.filler.is_some() || self.page_at > now.running {
             return Ok(());
         }
+        self.page_at = now.running + RETRY;
         let serving = self.met(|hello| hello.life == Life::Serving);
         if let Some(peer) = pick(&serving, random) {
             let hello = self.hello(peer, now, host);
@@ -52,16 +51,21 @@ impl Engine {
             self.filler = Some((peer, ask));
             return Ok(());
         }
-        let all = self.met(|_| true);
-        let empty = self.met(|hello| hello.life == Life::Unborn);
-        let first = empty.iter().all(|other| self.config.node < *other);
-        let waited = now.running >= self.life_since + FOUND_AFTER;
-        if !empty.is_empty() && empty.len() == all.len() && first && waited {
+        if self.is_to_found(now) {
             return self.found(now, host);
         }
         // Who was empty may have been taken in by now.
         self.greet_again_all(now);
         Ok(())
+    }
+
+    /// Whether all that were met are empty too, and wait for this one.
+    fn is_to_found(&self, now: Now) -> bool {
+        let all = self.met(|_| true);
+        let empty = self.met(|hello| hello.life == Life::Unborn);
+        let first = empty.iter().all(|other| self.config.node < *other);
+        let waited = now.running >= self.life_since + FOUND_AFTER;
+        !empty.is_empty() && empty.len() == all.len() && first && waited
     }
 
     /// Those met whose greeting is such.
@@ -135,15 +139,17 @@ impl Engine {
     }
 
     /// Asks for the next page of what there is.
-    fn fill<H: Host>(&mut self, now: Now, random: u64, host: &H) {
+    fn fill<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
         if self.filler.is_some() || self.page_at > now.running {
-            return;
+            return Ok(());
         }
-        let serving = self.met(|hello| hello.life == Life::Serving);
-        let Some(peer) = pick(&serving, random) else {
+        let Some(peer) = self.source(random) else {
+            if self.is_nobody_else_filled() {
+                return self.be_filled(now, host);
+            }
             self.greet_again_all(now);
             self.page_at = now.running + RETRY;
-            return;
+            return Ok(());
         };
         let from = RangeFrom {
             position: Position(self.bootstrap.position),
@@ -152,6 +158,22 @@ impl Engine {
         let pulse = self.agreement.pulse(host.clock());
         let ask = self.ask(peer, Question::Range(pulse, from));
         self.filler = Some((peer, ask));
+        Ok(())
+    }
+
+    /// Who is to send what there is: somebody who serves, else somebody who has data.
+    fn source(&self, random: u64) -> Option<NodeId> {
+        let serving = self.met(|hello| hello.life == Life::Serving);
+        pick(&serving, random).or_else(|| pick(&self.met(|hello| has_data(hello.life)), random))
+    }
+
+    /// Whether every other member was met and is as empty: what was to come is gone, or is what they
+    /// have together.
+    fn is_nobody_else_filled(&self) -> bool {
+        let empty = self.met(|hello| !has_data(hello.life));
+        let me = self.config.node;
+        let mut others = self.members.joined().map(|member| member.node).filter(|node| *node != me);
+        others.all(|node| empty.contains(&node))
     }
 
     /// Takes the answer to a request to be taken in, or to be sent a page.
@@ -238,15 +260,20 @@ impl Engine {
         self.bootstrap.versions += versions.len() as u64;
         let Some(next) = next else {
             host.apply(versions, &[])?;
-            host.save(&[Note::Bootstrap(None)])?;
-            self.read_members(host)?;
-            self.turn(Life::CatchingUp, now);
-            self.greet_all_anew(now);
-            return Ok(());
+            return self.be_filled(now, host);
         };
         self.bootstrap.position = next.0;
         self.page_at = now.running + self.pause(parcel.len());
         host.apply(versions, &[Note::Bootstrap(Some(&self.bootstrap))])
+    }
+
+    /// Has what there is to have, and compares it with the others from now on.
+    fn be_filled<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
+        host.save(&[Note::Bootstrap(None)])?;
+        self.read_members(host)?;
+        self.turn(Life::CatchingUp, now);
+        self.greet_all_anew(now);
+        Ok(())
     }
 
     /// How long `bytes` take at the rate that is allowed.
@@ -272,12 +299,20 @@ impl Engine {
         }
         let patience = now.running >= self.life_since + ALONE_AFTER;
         let counted = |id: &NodeId| self.members.counts(*id);
-        let mut reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
-        // Who can be reached but does not answer is not waited for without end.
-        let mut all = reachable.clone();
-        let answered = all.all(|(_, peer)| peer.agreed || patience && peer.hello.is_none());
-        let anybody = reachable.any(|(_, peer)| peer.agreed);
+        let reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
+        let mut others = reachable.map(|(_, peer)| peer).filter(|peer| !peer.has_nothing());
+        // Who does not answer, or cannot be agreed with, is not waited for without end.
+        let answered = others.clone().all(|peer| peer.agreed || patience && peer.is_in_the_way());
+        let anybody = others.any(|peer| peer.agreed);
         answered && (anybody || patience)
+    }
+
+    /// While the node is being filled: how many tenths of what there is have come, and how many
+    /// versions that was.
+    pub fn progress(&self) -> Option<(u32, u64)> {
+        let tenths = u64::MAX / 10;
+        let come = u32::try_from(self.bootstrap.position / tenths).unwrap_or(10);
+        (self.life == Life::Filling).then_some((come, self.bootstrap.versions))
     }
 
     /// The share of what there is that has come, while the node is being filled.

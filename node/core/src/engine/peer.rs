@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) follow_at: Duration,
     /// Whether the two have agreed since this node started.
     pub(super) agreed: bool,
+    /// Whether comparing with it failed for a reason that does not go away by itself.
+    pub(super) unfit: bool,
     /// To be compared with as soon as possible.
     pub(super) compare: bool,
     /// Not before this are the two compared again, after a failure.
@@ -41,17 +43,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// When something is to be done about it.
-    pub(super) fn wake_at(&self) -> Option<Duration> {
-        if !self.reachable {
-            return None;
-        }
-        if self.hello.is_none() {
-            return self.greeting.is_none().then_some(self.greet_at);
-        }
-        let follow = matches!(self.stream, Stream::Off | Stream::Held(_)).then_some(self.follow_at);
-        let compare = self.compare.then_some(self.compare_at);
-        follow.into_iter().chain(compare).min()
+    /// When something may be to be done about it.
+    pub(super) fn plans(&self) -> impl Iterator<Item = Duration> {
+        let times = [self.greet_at, self.follow_at, self.compare_at];
+        times.into_iter().filter(|_| self.reachable)
     }
 
     /// Whether the two have met and may talk.
@@ -75,11 +70,29 @@ impl Peer {
         self.hello.as_ref().is_some_and(|hello| super::meeting::has_data(hello.life))
     }
 
+    /// Whether it said that it has nothing to share yet.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.hello.is_some() && !self.has_data()
+    }
+
+    /// Whether it can be reached, but nothing can be agreed with it.
+    pub(super) const fn is_in_the_way(&self) -> bool {
+        self.hello.is_none() || self.unfit
+    }
+
+    /// Notes that the two hold the same.
+    pub(super) fn has_agreed(&mut self) {
+        self.agreed = true;
+        self.compare = false;
+        self.unfit = false;
+    }
+
     /// Forgets what holds for one meeting.
     pub(super) fn part(&mut self) {
         self.hello = None;
         self.greeting = None;
         self.stream = Stream::Off;
         self.agreed = false;
+        self.unfit = false;
     }
 }

@@ -213,8 +213,7 @@ impl Engine {
         self.agreement.agree(&self.members, id, proven(clock));
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.agreed = true;
-            peer.compare = false;
+            peer.has_agreed();
         }
         Ok(Answer::Agreed(self.agreement.pulse(host.clock())))
     }

@@ -73,7 +73,11 @@ impl<E> From<Refusal> for Abandon<E> {
 impl Engine {
     /// Begins a comparison if one is due.
     pub(super) fn compare<H: Host>(&mut self, now: Now, random: u64, host: &mut H) {
-        if self.talk.is_some() || !host.comparable() {
+        if self.talk.is_some() {
+            return;
+        }
+        if !host.comparable() {
+            self.compare_at = self.compare_at.max(now.running + RETRY);
             return;
         }
         let Some(peer) = self.whom_to_compare(now, random) else { return };
@@ -153,6 +157,9 @@ impl Engine {
     }
 
     fn abandon<E>(&mut self, id: NodeId, abandon: Abandon<E>, now: Now) -> Result<(), E> {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.unfit |= matches!(abandon, Abandon::Refused(..) | Abandon::Broken(_));
+        }
         match abandon {
             Abandon::Store(error) => return Err(error),
             Abandon::Broken(how) => self.broken(id, how),
@@ -324,8 +331,7 @@ impl Engine {
         self.agreement.agree(&self.members, talk.peer, proven(talk.clock));
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         if let Some(peer) = self.peers.get_mut(&talk.peer) {
-            peer.compare = false;
-            peer.agreed = true;
+            peer.has_agreed();
         }
         let counts = talk.conversation.as_ref().map(Conversation::counts).unwrap_or_default();
         if counts.differing > 0 {

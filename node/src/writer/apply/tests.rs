@@ -10,16 +10,16 @@ use crate::local;
 use crate::store::MemoryStore;
 
 /// A store with an applier, and a wall clock that the test moves.
-struct Fixture {
-    store: MemoryStore,
-    applier: Applier,
-    key: DigestKey,
+pub(super) struct Fixture {
+    pub(super) store: MemoryStore,
+    pub(super) applier: Applier,
+    pub(super) key: DigestKey,
     now: UnixMillis,
     next_uuid: u128,
 }
 
 impl Fixture {
-    fn new(revisions: usize) -> Self {
+    pub(super) fn new(revisions: usize) -> Self {
         let store = MemoryStore::default();
         let state = local::open(&store, Path::new("memory"), UnixMillis(1)).unwrap();
         let key = state.identity.digest_key.clone();
@@ -36,7 +36,7 @@ impl Fixture {
         self.applier.apply(&self.store, writes, &[], self.now, Flush::Later).unwrap()
     }
 
-    fn put(&mut self, key: &str, text: &str) -> WriteResult {
+    pub(super) fn put(&mut self, key: &str, text: &str) -> WriteResult {
         let write = write(key, put(text, self.uuid(), Expiry::Never));
         self.apply(vec![write]).results[0]
     }
