@@ -31,9 +31,10 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Run a node in the foreground, with its log on standard output.
 ///
-/// Once ready it prints where it answers and where its data lies. Ctrl-C or SIGTERM lets the
-/// requests in flight finish and ends it. On SIGHUP, and when the file changes, it takes over a new
-/// `log_level`; other settings need a restart.
+/// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
+/// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
+/// finish and ends it. On SIGHUP, and when the file changes, it takes over a new `log_level`; other
+/// settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -129,11 +130,12 @@ async fn greet(
     background: Option<&mut Background>,
 ) -> Done {
     let ready = tokio::time::timeout(READY_WITHIN, node.catch_up()).await.is_ok();
+    let greeting = greeting.clone().of(node);
     let state = if ready { "ready" } else { "up, and waits for its cluster" };
     tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "{state}");
     tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
     match background {
-        Some(background) => background.ready(greeting, reload.settings(), node),
+        Some(background) => background.ready(&greeting, reload.settings(), node),
         None => tell(greeting.foreground()),
     }
 }
