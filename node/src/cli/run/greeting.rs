@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_member_names_its_port_for_others_and_one_that_waits_says_for_what() {
-        let alone = Greeting::new(&Settings::default(), ([127, 0, 0, 1], 81).into());
+        let alone = Greeting::new(&Settings::default(), "http", ([127, 0, 0, 1], 81).into());
         assert!(alone.text().contains("is ready at http://127.0.0.1:81\nIts data lies in"));
         assert!(!alone.text().contains("Other nodes"), "{}", alone.text());
         let member = Greeting {
