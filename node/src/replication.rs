@@ -2,14 +2,15 @@
 //!
 //! Reading order: [`host`] is the store as the engine sees it; [`driver`] is the engine's thread,
 //! with what carries out its effects; [`links`] leads to peers, [`follow`] follows their logs;
-//! [`handler`] answers them, [`outgoing`] reads what they follow; [`rescue`] puts aside what a node
-//! must give up.
+//! [`handler`] answers them, [`outgoing`] reads what they follow; [`observed`] is what is seen of it
+//! all; [`rescue`] puts aside what a node must give up.
 
 pub mod driver;
 pub mod follow;
 pub mod handler;
 pub mod host;
 pub mod links;
+pub mod observed;
 pub mod outgoing;
 pub mod report;
 pub mod rescue;
@@ -19,4 +20,5 @@ pub use driver::{Driver, EngineHandle};
 pub use handler::Handler;
 pub use host::{Commit, NodeHost};
 pub use links::Links;
+pub use observed::Observed;
 pub use standing::Standing;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Commit, Links, NodeHost, Standing, follow, report, rescue};
+use super::{Commit, Links, NodeHost, Observed, Standing, follow, report, rescue};
 use crate::local::{self, Birth};
 use crate::node::Node;
 use crate::store::{Flush, OwnedRow};
@@ -71,6 +71,8 @@ pub struct Driver {
     pub node: Arc<Node>,
     /// The ways to peers.
     pub links: Arc<Links>,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
     followed: HashMap<NodeId, CancellationToken>,
     runtime: Handle,
 }
@@ -147,8 +149,10 @@ impl Driver {
         host: NodeHost<Committer>,
         node: Arc<Node>,
         links: Arc<Links>,
+        observed: Arc<Observed>,
     ) -> Self {
-        Self { engine, host, node, links, followed: HashMap::new(), runtime: Handle::current() }
+        let (followed, runtime) = (HashMap::new(), Handle::current());
+        Self { engine, host, node, links, observed, followed, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -185,6 +189,9 @@ impl Driver {
 
     fn step(&mut self, input: Input, channels: &Channels) -> Option<Answer> {
         let now = self.now();
+        if let Input::Frame { peer, frame } = &input {
+            self.observed.frame(*peer, frame, now);
+        }
         let effects = self.engine.step(input, now, rand::random(), &mut self.host);
         let mut reply = None;
         for effect in effects {
@@ -221,7 +228,10 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
-            Effect::Report(report) => report::log(&report),
+            Effect::Report(report) => {
+                report::log(&report);
+                self.observed.report(&report, self.now());
+            }
             // Taken where it is asked for.
             Effect::Reply(_) => {}
         }
