@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use kvs_client::ClusterFile;
 use kvs_config::{Seed, Settings};
+use kvs_core::NodeId;
 use kvs_core::digest::DigestKey;
 use kvs_core::engine::{Config, Engine, Input, Now, Resumed};
 use kvs_core::members::Standing as Counted;
@@ -24,8 +25,9 @@ use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
-pub use describe::{describe, life};
+pub use describe::{convergence, life, status};
 
+use crate::config;
 use crate::local::{self, Identity};
 use crate::membership::{self, Membership, Parts};
 use crate::node::Node;
@@ -34,7 +36,9 @@ use crate::peer::{
     PeerServing, Trust,
 };
 use crate::replication::driver::{Committer, Job};
-use crate::replication::{Driver, EngineHandle, Figures, Handler, Links, NodeHost, Standing};
+use crate::replication::{
+    Driver, EngineHandle, Figures, Handler, Links, NodeHost, Observed, Standing,
+};
 use crate::server::BindError;
 use crate::store::{Column, Store, StoreError};
 use crate::writer::SubmitError;
@@ -118,6 +122,30 @@ pub enum ClusterError {
     Thread(#[source] io::Error),
 }
 
+/// Why a changed cluster file or certificate is not taken over. All stays as it was.
+#[derive(Debug, Error)]
+pub enum RenewError {
+    /// The cluster file cannot be used.
+    #[error(transparent)]
+    File(#[from] kvs_client::cluster_file::FileError),
+    /// It is another cluster's.
+    #[error(
+        "the cluster file {path} is now of cluster {found}, and this node is of cluster {wanted}",
+        path = .path.display()
+    )]
+    OtherCluster {
+        /// The file.
+        path: PathBuf,
+        /// Its cluster.
+        found: Uuid,
+        /// The node's.
+        wanted: Uuid,
+    },
+    /// Certificates cannot be made of it.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+}
+
 /// How a node is to become a member: all that can be refused is checked and taken.
 #[derive(Debug)]
 pub struct Plan {
@@ -140,6 +168,11 @@ pub struct Cluster {
     pub figures: Arc<PeerFigures>,
     /// Figures of replication.
     pub replication: Arc<Figures>,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
+    credentials: Arc<Credentials>,
+    /// The file as it is in force.
+    file: watch::Sender<ClusterFile>,
     standing: watch::Receiver<Standing>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -158,6 +191,43 @@ impl Cluster {
     /// Whether another process runs under this node's id.
     pub fn has_twin(&self) -> bool {
         self.membership.view().twin.is_some()
+    }
+
+    /// Takes over the cluster file and the certificates as they are on disk now, without an
+    /// interruption. Where they cannot be, all stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub async fn renew(&self, settings: &Settings) -> Result<(), RenewError> {
+        let path = config::cluster_file(settings);
+        let file = ClusterFile::load(&path)?;
+        if file.cluster() != self.id {
+            return Err(RenewError::OtherCluster { path, found: file.cluster(), wanted: self.id });
+        }
+        // Certificates first: what is wrong with them shows before anything is changed.
+        self.credentials.replace(&Trust::of(&settings.peer_tls, &file)?)?;
+        self.membership.rotate(key_ring(&file)).await;
+        self.file.send_replace(file);
+        Ok(())
+    }
+
+    /// Begins to leave for good: from here on clients' writes are refused.
+    pub async fn leave(&self, node: &Node) {
+        node.begin_to_leave();
+        self.engine.send(Job::Input(Input::Leave)).await;
+    }
+
+    /// Whether nobody else can be reached.
+    pub fn is_alone(&self) -> bool {
+        self.membership.view().members.iter().all(|seen| seen.state == State::Down)
+    }
+
+    /// Waits until some other node was sent all that this one has accepted so far; says which, or
+    /// nothing if there is none or it takes too long.
+    pub async fn flush(&self, node: &Node, within: Duration) -> Option<NodeId> {
+        let position = *node.writer().committed().borrow();
+        tokio::time::timeout(within, self.observed.sent(position)).await.ok().flatten()
     }
 
     /// Tells the others that this node goes.
@@ -249,7 +319,8 @@ fn bring_up(
         stopping.clone(),
     );
     let links = Arc::new(Links::new(to_peers));
-    let driver = driver(node, file, boot, !seeds.is_empty(), &links)?;
+    let observed = Arc::new(Observed::default());
+    let driver = driver(node, file, boot, !seeds.is_empty(), &links, &observed)?;
     let (engine, thread) = driver.start().map_err(ClusterError::Thread)?;
     let membership = membership::start(Parts {
         socket,
@@ -263,21 +334,35 @@ fn bring_up(
         tasks,
     })?;
     links.find_by(membership.clone());
-    let birth = local::cluster::made_file(&*node.shared_store())?.then(|| file.clone());
+    let (file, file_seen) = watch::channel(file.clone());
+    let birth = local::cluster::made_file(&*node.shared_store())?.then_some(file_seen);
     let handler = Arc::new(Handler {
         node: node.clone(),
         engine: engine.clone(),
         membership: membership.clone(),
+        observed: observed.clone(),
         birth: birth.filter(|_| settings.bind_address.is_loopback()),
     });
-    let serving = PeerServing { credentials, handler, figures: figures.clone(), limits };
+    let serving =
+        PeerServing { credentials: credentials.clone(), handler, figures: figures.clone(), limits };
     node.spawn(server.serve(serving, stopping));
     node.spawn(tell_engine(node.clone(), engine.clone(), membership.clone()));
     let standing = engine.standing();
     let thread = Mutex::new(Some(thread));
-    let id = file.cluster();
+    let id = file.borrow().cluster();
     let replication = links.figures().clone();
-    node.set_cluster(Cluster { id, engine, membership, figures, replication, standing, thread });
+    node.set_cluster(Cluster {
+        id,
+        engine,
+        membership,
+        figures,
+        replication,
+        observed,
+        credentials,
+        file,
+        standing,
+        thread,
+    });
     Ok(())
 }
 
@@ -287,6 +372,7 @@ fn driver(
     boot: BootId,
     has_seeds: bool,
     links: &Arc<Links>,
+    observed: &Arc<Observed>,
 ) -> Result<Driver, ClusterError> {
     let (settings, identity) = (node.settings(), node.identity().clone());
     let store = node.shared_store();
@@ -318,7 +404,7 @@ fn driver(
     };
     let now = Now { wall: node.now(), running: node.running() };
     let engine = Engine::new(config, resumed, now, &host)?;
-    Ok(Driver::new(engine, host, node.clone(), links.clone()))
+    Ok(Driver::new(engine, host, node.clone(), links.clone(), observed.clone()))
 }
 
 /// What this node tells others of itself.

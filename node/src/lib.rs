@@ -10,6 +10,7 @@ pub mod config;
 pub mod conflict;
 pub mod daemon;
 pub mod digest;
+pub mod duty;
 pub mod http;
 pub mod local;
 pub mod logging;

@@ -15,6 +15,14 @@ use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, Store
 /// The format of the store that this build writes, and the newest it opens.
 pub const STORE_FORMAT: u64 = 1;
 
+/// Rows that stay when a store is emptied.
+const KEPT: [&[u8]; 5] =
+    [local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE, local::MODE];
+
+/// What the row of the mode may say.
+const READ_ONLY: &[u8] = b"read_only";
+const NORMAL: &[u8] = b"normal";
+
 /// Rows that are removed in one batch.
 const EMPTY_STEP: usize = 4_096;
 
@@ -159,6 +167,21 @@ fn check_format(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Whether the node was told to refuse clients' writes.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn read_only(store: &dyn Read) -> Result<bool, StoreError> {
+    Ok(store.get(Column::Local, local::MODE)?.is_some_and(|mode| mode == READ_ONLY))
+}
+
+/// The row that says whether the node was told to refuse clients' writes.
+pub fn read_only_row(read_only: bool) -> OwnedRow {
+    let mode: &[u8] = if read_only { READ_ONLY } else { NORMAL };
+    (local::MODE.to_vec(), mode.to_vec())
+}
+
 fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreError> {
     let mut batch = Batch::default();
     let clean: Option<Clean> = read_json(store, local::CLEAN)?;
@@ -203,7 +226,7 @@ fn empty_if_marked(store: &dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     let mut rows = store.cursor(Column::Local, &[], &[0xff]);
     while let Some((name, _)) = rows.next()? {
-        if ![local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE].contains(&name) {
+        if !KEPT.contains(&name) {
             batch.delete(Column::Local, name);
         }
     }

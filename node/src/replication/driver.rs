@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use kvs_core::engine::{AskId, Effect, Engine, Input, Now, View};
+use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
 use kvs_core::wire::{Answer, Question};
 use kvs_core::{NodeId, Stamp};
 use tokio::runtime::Handle;
@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Commit, Links, NodeHost, Standing, follow, report, rescue};
+use super::{Commit, Links, NodeHost, Observed, Standing, follow, report, rescue};
 use crate::local::{self, Birth};
 use crate::node::Node;
 use crate::store::{Flush, OwnedRow};
@@ -39,6 +39,13 @@ pub enum Job {
         question: Question,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
+    },
+    /// Give a member up.
+    Forget {
+        /// Which.
+        node: NodeId,
+        /// Where it is said whether that was done.
+        reply: oneshot::Sender<Result<(), ForgetError>>,
     },
     /// Show what there is to see.
     View(oneshot::Sender<View>),
@@ -71,10 +78,19 @@ pub struct Driver {
     pub node: Arc<Node>,
     /// The ways to peers.
     pub links: Arc<Links>,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
     followed: HashMap<NodeId, CancellationToken>,
     /// How much of the data had come when that was last logged, in tenths.
     told: u32,
     runtime: Handle,
+}
+
+/// What a step says to whoever asked for it.
+#[derive(Default)]
+struct Replies {
+    answer: Option<Answer>,
+    forgot: Option<Result<(), ForgetError>>,
 }
 
 struct Channels {
@@ -93,6 +109,13 @@ impl EngineHandle {
     /// What everybody may know, as of the last step.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// Gives a member up; nothing once the thread has ended.
+    pub async fn forget(&self, node: NodeId) -> Option<Result<(), ForgetError>> {
+        let (reply, said) = oneshot::channel();
+        self.send(Job::Forget { node, reply }).await;
+        said.await.ok()
     }
 
     /// What there is to see; nothing once the thread has ended.
@@ -149,9 +172,10 @@ impl Driver {
         host: NodeHost<Committer>,
         node: Arc<Node>,
         links: Arc<Links>,
+        observed: Arc<Observed>,
     ) -> Self {
         let (followed, runtime) = (HashMap::new(), Handle::current());
-        Self { engine, host, node, links, followed, told: 0, runtime }
+        Self { engine, host, node, links, observed, followed, told: 0, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -176,9 +200,13 @@ impl Driver {
             match job {
                 Job::Input(input) => drop(self.step(input, &channels)),
                 Job::Asked { peer, question, reply } => {
-                    let answer = self.step(Input::Asked { peer, question }, &channels);
+                    let answer = self.step(Input::Asked { peer, question }, &channels).answer;
                     // The peer may have gone; what it asked for is done all the same.
                     let _ = answer.map(|answer| reply.send(answer));
+                }
+                Job::Forget { node, reply } => {
+                    let said = self.step(Input::Forget(node), &channels).forgot;
+                    let _ = said.map(|said| reply.send(said));
                 }
                 Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
                 Job::Stop => return,
@@ -186,20 +214,24 @@ impl Driver {
         }
     }
 
-    fn step(&mut self, input: Input, channels: &Channels) -> Option<Answer> {
+    fn step(&mut self, input: Input, channels: &Channels) -> Replies {
         let now = self.now();
+        if let Input::Frame { peer, frame } = &input {
+            self.observed.frame(*peer, frame, now);
+        }
         let effects = self.engine.step(input, now, rand::random(), &mut self.host);
-        let mut reply = None;
+        let mut replies = Replies::default();
         for effect in effects {
             match effect {
-                Effect::Reply(answer) => reply = Some(answer),
+                Effect::Reply(answer) => replies.answer = Some(answer),
+                Effect::Forgot(said) => replies.forgot = Some(said),
                 effect => self.carry_out(effect, channels),
             }
         }
         self.tell_progress();
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
-        reply
+        replies
     }
 
     /// Logs every tenth of the data that an empty node is given.
@@ -238,9 +270,15 @@ impl Driver {
             Effect::Report(report) => {
                 self.links.figures().note(&report);
                 report::log(&report);
+                self.observed.report(&report, self.now());
             }
-            // Taken where it is asked for.
-            Effect::Reply(_) => {}
+            Effect::Gone { node, .. } => {
+                let links = self.links.clone();
+                self.spawn(async move { links.forget(node).await });
+            }
+            Effect::Left => self.node.has_left(),
+            // Taken where they are asked for.
+            Effect::Reply(_) | Effect::Forgot(_) => {}
         }
     }
 

@@ -47,6 +47,13 @@ impl Links {
         &self.figures
     }
 
+    /// Looks for a node no longer: it left for good or was given up.
+    pub async fn forget(&self, node: NodeId) {
+        if let Some(membership) = self.membership.get() {
+            membership.forget(node).await;
+        }
+    }
+
     /// Asks a peer.
     ///
     /// # Errors

@@ -444,9 +444,11 @@ impl World {
         let peer = self.places[from].running.as_ref()?.id;
         let wall = self.wall(to);
         match question {
-            Question::Hello(_) | Question::Begin(_) | Question::Agree(..) | Question::Join(_) => {
-                self.step_for_reply(to, Input::Asked { peer, question })
-            }
+            Question::Hello(_)
+            | Question::Begin(_)
+            | Question::Agree(..)
+            | Question::Join(_)
+            | Question::Push(..) => self.step_for_reply(to, Input::Asked { peer, question }),
             question => {
                 let served = self.places[to].running.as_mut()?.serve(question, wall);
                 if let Some(pulse) = served.pulse {

@@ -257,6 +257,7 @@ impl Engine {
             }
             Question::Begin(pulse) => self.begin(id, pulse, now, host)?,
             Question::Agree(pulse, run) => self.agree(id, pulse, run, now, host)?,
+            push @ Question::Push(..) => self.take_push(id, push, now, host)?,
             _ => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
         };
         self.reply(answer);

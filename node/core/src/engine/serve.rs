@@ -203,6 +203,25 @@ pub(super) fn concern_members(versions: &[(RecordId, Version)]) -> bool {
 }
 
 impl Engine {
+    /// Takes what a peer pushes, between two steps: were the horizon to rise after the gate was
+    /// passed and before the versions are merged, one could come back that is forgotten.
+    pub(super) fn take_push<H: Host>(
+        &mut self,
+        id: NodeId,
+        push: Question,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        let served = serve(push, &self.gate(host), now.wall, host)?;
+        if let Some(pulse) = served.pulse {
+            self.hear(id, pulse, now, host)?;
+        }
+        if served.members {
+            self.read_members(now, host)?;
+        }
+        Ok(served.answer)
+    }
+
     /// Answers a peer that wants to compare: both clocks move to the greater one.
     pub(super) fn begin<H: Host>(
         &mut self,
