@@ -59,6 +59,11 @@ impl Ledger {
         }
     }
 
+    /// Every record that was ever written.
+    pub(crate) fn records(&self) -> Vec<Vec<u8>> {
+        self.acknowledged.keys().cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.acknowledged.values().map(Vec::len).sum()
     }

@@ -218,6 +218,11 @@ impl Running {
         self.host.commit.write(vec![write]).remove(0)
     }
 
+    pub(crate) fn write_all(&mut self, writes: Vec<Write>, wall: UnixMillis) {
+        self.wall.set(wall);
+        drop(self.host.commit.write(writes));
+    }
+
     pub(crate) fn head(&self) -> u64 {
         self.host.commit.last_sequence()
     }
