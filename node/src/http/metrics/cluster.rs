@@ -51,7 +51,8 @@ impl Scrape {
         let help = "Members of the cluster, this node and those that cannot be reached included";
         figures.gauge("members", help, None, &(joined + 1))?;
         let help = "Of what an empty node is sent, the share that has come";
-        figures.gauge("bootstrap_ratio", help, None, &status.filled.unwrap_or(1.0))?;
+        let whole = if status.life == life(Life::Unborn) { 0.0 } else { 1.0 };
+        figures.gauge("bootstrap_ratio", help, None, &status.filled.unwrap_or(whole))?;
         if let Some(records) = status.records {
             let help = "Records in the digest tree, deleted ones that are remembered included";
             figures.gauge("digest_records", help, None, &records)?;
