@@ -8,4 +8,5 @@ mod metrics;
 mod node;
 mod served;
 mod streams;
+mod tls;
 mod trees;

@@ -171,6 +171,111 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
         let why = format!("this build does not have {feature} yet; {remedy}");
         check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
     }
+    let env = [("KVS__AUTH_ENABLED", "true")];
+    let message = "KVS__AUTH_ENABLED: true is refused: this build does not have authentication \
+                   yet; leave it out or set it to false";
+    assert_eq!(refused("", &env, &[]), message);
+}
+
+#[test]
+fn bare_numbers_are_told_the_unit_they_had() {
+    let form = "has no unit: write a whole number and ms, s, m, h or d, such as";
+    check("sync_interval: 300", &format!("sync_interval: 300 {form} 300s"));
+    check("backup_retention: 7", &format!("backup_retention: 7 {form} 7d"));
+    check("default_ttl: \"0\"", &format!("default_ttl: 0 {form} 0s"));
+}
+
+#[test]
+fn values_are_told_what_is_allowed() {
+    check("port: 70000", "port: 70000 is out of range: 0 to 65535 is allowed");
+    check(
+        "port: 99999999999999999999",
+        "port: 99999999999999999999 is out of range: 0 to 65535 is allowed",
+    );
+    check("port: -1", "port: -1 is not a whole number: 0 to 65535");
+    check("port: 8080.0", "port: 8080.0 is not a whole number: 0 to 65535");
+    check("read_only: yes", "read_only: yes is not one of true, false");
+    check("durability: none", "durability: none is not one of sync, async");
+    check("log_level: verbose", "log_level: verbose is not one of error, warn, info, debug, trace");
+    check(
+        "bind_address: localhost",
+        "bind_address: localhost is not a numeric IP address: such as 127.0.0.1, 0.0.0.0 or ::",
+    );
+    check(
+        "digest_leaves: 131072",
+        "digest_leaves: 131072 is out of range: 65536 or 1048576 is allowed",
+    );
+    check(
+        "default_ttl: 0s",
+        "default_ttl: 0s is out of range: 1s to 36500d is allowed, or leave it out for none",
+    );
+    check(
+        "block_cache: 64MB",
+        "block_cache: 64MB is not a size: write a whole number and B, KiB, MiB, GiB or TiB, such as 64MiB",
+    );
+    check("port:", "port: this has no value: give one, or leave it out for the default");
+    check("port: [1, 2]", "port: this takes one value, not a list or a group");
+    check("port: {a: 1}", "port: this takes one value, not a list or a group");
+    check(
+        "cors_allowed_origins: {a: b}",
+        "cors_allowed_origins: this takes a list, such as [a, b]",
+    );
+    check("tls: on", "tls: this is a group of settings: cert_file under tls, key_file under tls");
+}
+
+#[test]
+fn rules_between_settings_name_both() {
+    check(
+        "queue_size: 1MiB",
+        "queue_size: 1MiB is refused: it must hold a batch, and limits.batch_size is 16MiB",
+    );
+    let refusal =
+        "limits.batch_size: 512KiB is refused: it must hold a value, and limits.value_size is 1MiB";
+    check("limits: {batch_size: 512KiB}", refusal);
+    let refusal =
+        "limits.streams_per_caller: 16 is refused: limits.streams_total allows only 8 in all";
+    let file = "limits: {streams_total: 8}";
+    assert_eq!(refused(file, &[], &[]), format!("default: {refusal}"));
+    let form = "is not a web origin: scheme://host or scheme://host:port without a path, or *";
+    for origin in ["app.example.org", "https://a.b/", "https://", "https://A.b"] {
+        let line = format!("cors_allowed_origins: ['{origin}']");
+        check(&line, &format!("cors_allowed_origins: {origin} {form}"));
+    }
+}
+
+#[test]
+fn a_node_name_has_1_to_253_bytes_without_control_characters() {
+    assert!(from_file(&format!("node_id: {}", "n".repeat(253))).is_ok());
+    assert!(from_file(&format!("node_id: {}", "n".repeat(254))).is_err());
+    check(
+        "node_id: ''",
+        r#"node_id: "" is not a name: of 1 to 253 bytes without control characters"#,
+    );
+    check(
+        r#"node_id: "a\nb""#,
+        r"node_id: a\nb is not a name: of 1 to 253 bytes without control characters",
+    );
+}
+
+#[test]
+fn features_that_are_missing_are_refused_and_never_ignored() {
+    let or_false = "leave it out or set it to false";
+    let cases = [
+        ("auth_enabled", "true", "authentication", or_false),
+        ("tamper_logging_enabled", "true", "a tamper-evident log", or_false),
+        ("rate_limiting_enabled", "true", "rate limits", or_false),
+        ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
+        ("rate_limit", "100", "rate limits", "leave it out"),
+        ("rate_limit_window", "1s", "rate limits", "leave it out or set it to 1m"),
+        ("backup_schedule", "\"0 3 * * *\"", "backups", "leave it out"),
+        ("backup_retention", "1d", "backups", "leave it out or set it to 7d"),
+        ("token_ttl", "2h", "authentication", "leave it out or set it to 1h"),
+        ("token_max_ttl", "1d", "authentication", "leave it out or set it to 30d"),
+    ];
+    for (name, value, feature, remedy) in cases {
+        let why = format!("this build does not have {feature} yet; {remedy}");
+        check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
+    }
     let env = [("KVS__TLS__CERT_FILE", "/a.pem")];
     let message =
         "KVS__TLS__CERT_FILE: /a.pem is refused: this build does not have TLS yet; leave it out";
