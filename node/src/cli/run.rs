@@ -23,10 +23,8 @@ use super::{Done, Failure};
 use crate::config::{self, Environment, Sources};
 use crate::logging::{self, Destination};
 use crate::node::{Node, Running};
-        let server =
-            server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
-        let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
-        let running = start(settings.clone(), clock.clone(), &server)?;
+use crate::server::{Server, Tls};
+use crate::time::{SystemClock, WallClock, WrongClock};
 
 /// How long a start waits for a node to catch up before it says so.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -117,15 +115,10 @@ async fn run_node(
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-<<<<<<< HEAD
-        let greeting = Greeting::new(&settings, server.local_addr());
-        let running = start(settings, clock.clone(), &server)?;
-=======
         let server =
             server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
         let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
-        let running = start(settings, &server)?;
->>>>>>> main
+        let running = start(settings.clone(), clock.clone(), &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
         let until =

@@ -22,8 +22,8 @@ async fn a_node_with_another_cluster_file_is_refused_and_both_say_so() {
     site.cluster_file("other.kvs");
     let stranger = site.member(3, 3, "").with("cluster_file: ../other.kvs\n");
     let stranger = stranger.start();
-    stranger.says(["refused", &site.ip(1).to_string()]).await;
-    first.says(["refused", &site.ip(3).to_string()]).await;
+    stranger.says(["do not accept each other", &site.ip(1).to_string()]).await;
+    first.says(["a peer was turned away", "outsider"]).await;
     assert!(!stranger.client().readyz().await.unwrap());
     for node in [&first, &second] {
         let members = node.client().members().await.unwrap().members;
@@ -150,7 +150,7 @@ async fn noise_at_the_ports_for_peers_changes_nothing() {
     let refused = async || {
         let metrics = String::from_utf8(first.ask("/metrics").await?).unwrap();
         let counted = |line: &&str| {
-            line.starts_with("kvs_gossip_refused") && line.rsplit(' ').next() != Some("0")
+            line.starts_with("kvs_gossip_refusals") && line.rsplit(' ').next() != Some("0")
         };
         metrics.lines().find(counted).map(str::to_owned)
     };
