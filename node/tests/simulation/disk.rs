@@ -35,6 +35,11 @@ impl Disk {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner).pending.len()
     }
 
+    /// What is on it whatever happens.
+    pub(crate) fn synced(&self, column: Column, key: &[u8]) -> Option<Vec<u8>> {
+        self.synced.lock().unwrap().rows.get(column, key).unwrap()
+    }
+
     /// Everything as it is now, on a disk of its own.
     pub(crate) fn image(&self) -> Self {
         let live = self.live.read().unwrap();

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::meeting::has_data;
+use super::peer::Accord;
 use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
 use super::{RETRY, Report};
 use crate::digest::Position;
 use crate::id::NodeId;
 use crate::members::{Member, Standing};
+use crate::stamp::Stamp;
 use crate::wire::{Admission, Answer, Hello, Parcel, Question, RangeFrom, Refusal};
 
 impl Engine {
@@ -46,12 +48,12 @@ impl Engine {
         self.page_at = now.running + RETRY;
         let serving = self.met(|hello| hello.life == Life::Serving);
         if let Some(peer) = pick(&serving, random) {
-            let hello = self.hello(peer, now, host);
+            let hello = self.hello(now, host);
             let ask = self.ask(peer, Question::Join(Box::new(hello)));
             self.filler = Some((peer, ask));
             return Ok(());
         }
-        if self.is_to_found(now) {
+        if self.is_to_found(now) && self.watch.check(now).is_ok() {
             return self.found(now, host);
         }
         // Who was empty may have been taken in by now.
@@ -96,7 +98,7 @@ impl Engine {
         let (node, name, joined) = (config.node, config.name.clone(), config.joined);
         let standing = Standing::Joined;
         host.enroll(&Member { node, name, joined, admission: config.boot, standing })?;
-        self.read_members(host)?;
+        self.read_members(now, host)?;
         self.turn(Life::CatchingUp, now);
         self.greet_all_anew(now);
         if self.has_caught_up(now) {
@@ -130,7 +132,7 @@ impl Engine {
             standing: Standing::Joined,
         };
         host.enroll(&member)?;
-        self.read_members(host)?;
+        self.read_members(now, host)?;
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         self.reachable(hello.node, now);
         let mut cursors = self.cursors.clone();
@@ -142,6 +144,7 @@ impl Engine {
             cursors,
             members: self.members.iter().cloned().collect(),
             pulse: self.agreement.pulse(host.clock()),
+            parted: self.agreement.saved().parted.clone(),
         })))
     }
 
@@ -204,11 +207,13 @@ impl Engine {
                     self.note_refused(peer, Refusal::Fenced, true);
                     return Ok(());
                 }
+                // What it has not got yet does not come with its page.
+                self.agreement.lower_held(pulse.held);
                 self.take_page(peer, &parcel, next, now, host)
             }
             // What was to come may have been forgotten meanwhile: the filling begins anew.
             Ok(Answer::Refused(refusal @ (Refusal::GivenUp | Refusal::Fenced))) => {
-                self.fence(refusal == Refusal::GivenUp);
+                self.fence(Stamp::MAX, refusal == Refusal::GivenUp);
                 Ok(())
             }
             Ok(Answer::Refused(refusal)) => {
@@ -235,8 +240,14 @@ impl Engine {
         now: Now,
         host: &mut H,
     ) -> Result<(), H::Error> {
+        let limit = self.config.max_clock_drift;
+        if let Err(refusal) = super::serve::check_stamp(admission.pulse.clock, now.wall, limit) {
+            self.page_at = now.running + self.config.catchup_interval;
+            self.note_refused(admission.member.node, refusal, true);
+            return Ok(());
+        }
         let members = admission.members.iter().cloned().collect();
-        self.agreement.admitted(&members, admission.pulse.held, admission.pulse.horizon);
+        self.agreement.admitted(&members, admission);
         self.members = members;
         self.cursors.clone_from(&admission.cursors);
         let known = self.members.iter().count() as u64;
@@ -273,13 +284,15 @@ impl Engine {
         };
         self.bootstrap.position = next.0;
         self.page_at = now.running + self.pause(parcel.len());
-        host.apply(versions, &[Note::Bootstrap(Some(&self.bootstrap))])
+        let notes =
+            [Note::Bootstrap(Some(&self.bootstrap)), Note::Agreement(self.agreement.saved())];
+        host.apply(versions, &notes)
     }
 
     /// Has what there is to have, and compares it with the others from now on.
     fn be_filled<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
-        host.save(&[Note::Bootstrap(None)])?;
-        self.read_members(host)?;
+        host.save(&[Note::Bootstrap(None), Note::Agreement(self.agreement.saved())])?;
+        self.read_members(now, host)?;
         self.turn(Life::CatchingUp, now);
         self.greet_all_anew(now);
         Ok(())
@@ -296,7 +309,9 @@ impl Engine {
     /// Tells everybody, by greeting them, that this node now has data.
     fn greet_all_anew(&mut self, now: Now) {
         let all: Vec<NodeId> = self.peers.keys().copied().collect();
-        all.into_iter().for_each(|id| self.greet_anew(id, now));
+        for id in all {
+            self.greet_anew(id, now);
+        }
     }
 
     /// Whether this node knows what everybody knew who can be reached: it has compared with them
@@ -311,8 +326,9 @@ impl Engine {
         let reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
         let mut others = reachable.map(|(_, peer)| peer).filter(|peer| !peer.has_nothing());
         // Who does not answer, or cannot be agreed with, is not waited for without end.
-        let answered = others.clone().all(|peer| peer.agreed || patience && peer.is_in_the_way());
-        let anybody = others.any(|peer| peer.agreed);
+        let agreed = |peer: &Peer| peer.accord == Accord::Reached;
+        let answered = others.clone().all(|peer| agreed(peer) || patience && peer.is_in_the_way());
+        let anybody = others.any(agreed);
         answered && (anybody || patience)
     }
 
