@@ -148,9 +148,20 @@ impl From<IdentityRow> for Identity {
 ///
 /// The store is of a newer format, or its rows cannot be read or written.
 pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalState, OpenError> {
+    empty_if_wanted(store, path)?;
+    read_or_make(store, now)
+        .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Empties a store that the last run wanted empty. It comes before all that is read of it, so that
+/// nothing is believed of what was in it: the saved digest tree, for one.
+///
+/// # Errors
+///
+/// The store is of a newer format, or cannot be read or written.
+pub fn empty_if_wanted(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
     check_format(store, path)?;
     empty_if_marked(store)
-        .and_then(|()| read_or_make(store, now))
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 

@@ -188,6 +188,7 @@ impl Running {
         client: SocketAddr,
     ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
+        local::empty_if_wanted(&*store, &data_dir)?;
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
         let state = local::open(&*store, &data_dir, clock.now())?;
@@ -475,7 +476,17 @@ impl Node {
     pub fn may_write(&self) -> Result<(), Unwritable> {
         let Some(cluster) = self.cluster.get() else { return Ok(()) };
         cluster.standing().check_clock(self.now(), self.running())?;
+        self.check_stamps()?;
         if cluster.has_twin() { Err(Unwritable::Twin) } else { Ok(()) }
+    }
+
+    /// Whether what is stamped next is taken by the others. Stamps never fall: after the wall clock
+    /// was ahead, they are until it has come that far.
+    fn check_stamps(&self) -> Result<(), ClockAhead> {
+        let last = Stamp::from_bits(self.writer.figures().last_stamp.load(Ordering::Acquire));
+        let ahead = Duration::from_millis(last.millis().0.saturating_sub(self.now().0));
+        let limit = self.settings.max_clock_drift.into();
+        if ahead > limit { Err(ClockAhead { ahead, limit }) } else { Ok(()) }
     }
 
     /// What makes it a member of a cluster, once it is one.

@@ -118,7 +118,7 @@ impl Engine {
             agreement,
             cursors,
             peers: BTreeMap::new(),
-            bootstrap: bootstrap.unwrap_or(Bootstrap { position: 0, versions: 0 }),
+            bootstrap: bootstrap.unwrap_or_default(),
             filler: None,
             page_at: Duration::ZERO,
             talk: None,

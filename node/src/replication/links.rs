@@ -1,6 +1,6 @@
 //! Connections to peers, made when they are needed and kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -21,6 +21,8 @@ pub struct Links {
     membership: OnceLock<Membership>,
     open: Mutex<HashMap<NodeId, Arc<Slot>>>,
     figures: Arc<Figures>,
+    /// Where somebody was found who is no peer, and that was said.
+    strangers: Mutex<HashSet<SocketAddr>>,
 }
 
 /// Locked while a connection is made, so that two questions do not make two.
@@ -34,6 +36,7 @@ impl Links {
             membership: OnceLock::new(),
             open: Mutex::default(),
             figures: Arc::default(),
+            strangers: Mutex::default(),
         }
     }
 
@@ -108,10 +111,33 @@ impl Links {
     }
 }
 
+impl Links {
+    /// Says once of each address that it is not a peer's: nobody there yet is normal, somebody else is
+    /// not.
+    fn note_stranger(&self, address: SocketAddr, error: Option<&PeerError>) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => drop(strangers.remove(&address)),
+            Some(error @ (PeerError::Outsider { .. } | PeerError::NotANode { .. })) => {
+                if strangers.insert(address) {
+                    tracing::warn!(
+                        %error,
+                        "no peer: have both nodes the same cluster file, and is the port the one \
+                         for peers?"
+                    );
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
 impl Pull for Links {
     fn pull(&self, from: SocketAddr, me: Member) -> BoxFuture<'_, Result<Vec<Member>, PullError>> {
         Box::pin(async move {
-            let link = self.client.connect(from, None).await?;
+            let connected = self.client.connect(from, None).await;
+            self.note_stranger(from, connected.as_ref().err());
+            let link = connected?;
             let me = Bytes::from(serde_json::to_vec(&me)?);
             let members = link.ask(PeerRoute::Members, me).await?;
             Ok(serde_json::from_slice(&members)?)

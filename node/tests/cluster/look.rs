@@ -135,6 +135,6 @@ pub(crate) async fn all_agree(nodes: &[&Process]) -> String {
 pub(crate) fn problem(result: Result<impl Sized, ClientError>) -> Option<(u16, String)> {
     let error = result.err()?;
     let problem = error.problem()?;
-    let kind = problem.kind.rsplit('/').next().unwrap_or_default().to_owned();
+    let kind = problem.kind.rsplit(':').next().unwrap_or_default().to_owned();
     Some((problem.status, kind))
 }

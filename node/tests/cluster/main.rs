@@ -6,10 +6,23 @@
 
 #![expect(clippy::print_stdout, reason = "a test says its seed, what it skips, and what it found")]
 
+
+mod figure;
+mod ledger;
 mod look;
+mod network;
 mod process;
+#[path = "../faults/seed.rs"]
+mod seed;
 mod site;
 mod wait;
 
+mod chaos;
+mod clocks;
+mod fence;
+mod outsiders;
+mod partition;
 mod replication;
+mod restarts;
+mod twins;
 mod walkthrough;

@@ -66,7 +66,7 @@ async fn writes_and_deletes_on_each_are_seen_on_all() {
         let key = format!("from/{at}");
         node.put(&key, r#"{"is": "new"}"#).await;
         for other in &nodes {
-            other.shows(&key, r#"{"is":"new"}"#).await;
+            other.shows(&key, r#"{"is": "new"}"#).await;
         }
         nodes[(at + 1) % 3].put(&key, "2").await;
         for other in &nodes {

@@ -100,6 +100,11 @@ impl Site {
     /// Homes for a whole cluster, with a cluster file.
     pub(crate) fn cluster<const N: usize>(&self, settings: &str) -> [Home; N] {
         self.cluster_file("cluster.kvs");
+        self.homes(settings)
+    }
+
+    /// The same, of a cluster that is there.
+    pub(crate) fn homes<const N: usize>(&self, settings: &str) -> [Home; N] {
         let count = u8::try_from(N).unwrap();
         std::array::from_fn(|at| self.member(u8::try_from(at + 1).unwrap(), count, settings))
     }
@@ -120,7 +125,7 @@ impl Home {
         Self { namespace: Some(namespace.to_owned()), ..self.clone() }
     }
 
-    /// The same with these settings (lines of YAML) beside its own.
+    /// The same with these settings (lines of YAML) beside its own, or instead of them.
     pub(crate) fn with(&self, settings: &str) -> Self {
         Self { settings: format!("{}{settings}", self.settings), ..self.clone() }
     }
@@ -147,7 +152,7 @@ impl Home {
         let config = self.folder.join("config.yaml");
         let address =
             format!("bind_address: {}\nport: {}\n", self.address.ip(), self.address.port());
-        fs::write(&config, format!("{}{address}", self.settings)).unwrap();
+        fs::write(&config, last_of_each(&format!("{}{address}", self.settings))).unwrap();
         let mut command = match &self.namespace {
             None => kvs(),
             Some(namespace) => {
@@ -160,6 +165,14 @@ impl Home {
         command.env("HOME", &self.folder).current_dir(&self.folder);
         command
     }
+}
+
+/// The lines of which none later sets the same.
+fn last_of_each(settings: &str) -> String {
+    let name = |line: &str| line.split(':').next().map(str::to_owned);
+    let lines: Vec<&str> = settings.lines().collect();
+    let is_last = |at: &usize| lines[at + 1..].iter().all(|later| name(later) != name(lines[*at]));
+    (0..lines.len()).filter(is_last).map(|at| format!("{}\n", lines[at])).collect()
 }
 
 /// The program.

@@ -119,7 +119,7 @@ async fn two_configurations_on_one_machine_are_one_store() {
     seen(&first, "back", "1").await;
     first.delete("test/data").await.unwrap();
     let gone =
-        async || (second.get("test/data").await.unwrap_err().status() == Some(404)).then_some(());
+        async || second.get("test/data").await.err()?.absence();
     wait::until_within(A_MOMENT, "the delete is seen", gone).await;
 
     let log = machine.log("node1");

@@ -61,8 +61,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether all that were met are empty too, and wait for this one.
+    /// Whether all that can be reached are empty too, and wait for this one. Who has not answered yet
+    /// may have founded it meanwhile.
     fn is_to_found(&self, now: Now) -> bool {
+        let said = |peer: &Peer| peer.hello.is_some() || peer.refusal.is_some();
+        let answered = |peer: &Peer| !peer.reachable || said(peer);
+        if !self.peers.values().all(answered) {
+            return false;
+        }
         let all = self.met(|_| true);
         let empty = self.met(|hello| hello.life == Life::Unborn);
         let first = empty.iter().all(|other| self.config.node < *other);
@@ -94,6 +100,7 @@ impl Engine {
         host.enroll(&Member { node, name, joined, admission: config.boot, standing })?;
         self.read_members(now, host)?;
         self.turn(Life::CatchingUp, now);
+        self.greet_all_anew(now);
         if self.has_caught_up(now) {
             self.turn(Life::Serving, now);
         }
@@ -176,7 +183,8 @@ impl Engine {
         let empty = self.met(|hello| !has_data(hello.life));
         let me = self.config.node;
         let mut others = self.members.joined().map(|member| member.node).filter(|node| *node != me);
-        others.all(|node| empty.contains(&node))
+        let all_known = self.members.iter().count() as u64 >= self.bootstrap.members;
+        all_known && others.all(|node| empty.contains(&node))
     }
 
     /// Takes the answer to a request to be taken in, or to be sent a page.
@@ -242,7 +250,8 @@ impl Engine {
         self.agreement.admitted(&members, admission);
         self.members = members;
         self.cursors.clone_from(&admission.cursors);
-        self.bootstrap = Bootstrap { position: 0, versions: 0 };
+        let known = self.members.iter().count() as u64;
+        self.bootstrap = Bootstrap { members: known, ..Bootstrap::default() };
         let mut notes: Vec<Note<'_>> =
             self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
         notes.push(Note::Agreement(self.agreement.saved()));
