@@ -15,6 +15,7 @@ use prometheus_client::registry::Unit;
 use super::process;
 use crate::http::shared::Shared;
 use crate::node::{Mode, Node};
+use crate::peer::PeerRoute;
 
 /// Where the figures come from.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ impl Collector for Scrape {
         self.node(figures)?;
         self.requests(figures)?;
         self.writer(figures)?;
-        self.store(figures)
+        self.store(figures)?;
+        self.peers(figures)
     }
 }
 
@@ -88,6 +90,23 @@ impl Scrape {
         figures.gauge("digest_ready", "1 once the digest tree covers the store", None, &ready)?;
         let sizes = self.node.store().sizes();
         figures.gauges("store", "What the store takes, on disk and in memory", BYTES, "part", sizes)
+    }
+
+    /// What went over the port for peers, by what it was for.
+    fn peers(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
+        let Some(cluster) = self.node.cluster() else { return Ok(()) };
+        let of = &cluster.figures;
+        let both = |name: &'static str, there: u64, back: u64| {
+            let label = |direction| [("route", name), ("direction", direction)];
+            [(label("in"), there), (label("out"), back)]
+        };
+        let bytes = PeerRoute::all().flat_map(|route| {
+            both(route.name(), of.route_bytes_in(route), of.route_bytes_out(route))
+        });
+        figures.counters("peer_bytes", "Bytes of bodies between this node and others", bytes)?;
+        let asked = PeerRoute::all()
+            .flat_map(|route| both(route.name(), of.answered(route), of.asked(route)));
+        figures.counters("peer_requests", "Requests from other nodes, and to them", asked)
     }
 }
 
