@@ -97,13 +97,16 @@ fn traffic(cluster: &Cluster, figures: &mut Figures<'_, '_>) -> fmt::Result {
 
 /// The port for peers, both of what others ask here and of what this node asks elsewhere.
 fn peer_port(of: &PeerFigures, figures: &mut Figures<'_, '_>) -> fmt::Result {
-    let bytes = directions(of.bytes_in(), of.bytes_out());
+    let both = |route: PeerRoute, there: u64, back: u64| {
+        let labels = |direction| [("route", route.name()), ("direction", direction)];
+        [(labels("in"), there), (labels("out"), back)]
+    };
+    let bytes = PeerRoute::all()
+        .flat_map(|route| both(route, of.route_bytes_in(route), of.route_bytes_out(route)));
     let help = "Bodies between nodes, without framing and TLS";
-    figures.counters("peer_port", help, BYTES, bytes)?;
-    let requests = PeerRoute::all().flat_map(|route| {
-        let labels = |side| [("route", route.name()), ("side", side)];
-        [(labels("answered"), of.answered(route)), (labels("asked"), of.asked(route))]
-    });
+    figures.counters("peer", help, BYTES, bytes)?;
+    let requests = PeerRoute::all()
+        .flat_map(|route| both(route, of.answered(route), of.asked(route)));
     figures.counters("peer_requests", "Requests between nodes", None, requests)?;
     let refusals = RefusalReason::ALL.map(|why| ([("reason", why.name())], of.refusals(why)));
     let help = "Connections and requests that the port for peers turned away";
