@@ -64,10 +64,7 @@ impl Links {
     /// It has no known address, or there is no answer.
     pub async fn ask(&self, peer: NodeId, question: &Question) -> Result<Answer, PeerError> {
         let link = self.to(peer).await?;
-        let (asked, bytes) = (question.route(), Bytes::from(question.encode()));
-        let sent = bytes.len();
-        let answer = link.ask(route(asked), bytes).await?;
-        self.figures.asked(asked, sent, answer.len());
+        let answer = link.ask(route(question.route()), question.encode().into()).await?;
         let answer = Answer::decode(&answer);
         if let Ok(Answer::Agreed(_)) = answer {
             self.figures.agreed();

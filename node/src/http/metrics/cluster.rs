@@ -4,7 +4,6 @@ use std::fmt;
 
 use kvs_client::{ClusterStatus, PeerStatus};
 use kvs_core::engine::Life;
-use kvs_core::wire::Route;
 
 use super::figures::{BYTES, Figures, SECONDS, load};
 use super::scrape::Scrape;
@@ -97,9 +96,9 @@ fn traffic(cluster: &Cluster, figures: &mut Figures<'_, '_>) -> fmt::Result {
 
 /// The port for peers, both of what others ask here and of what this node asks elsewhere.
 fn peer_port(of: &PeerFigures, figures: &mut Figures<'_, '_>) -> fmt::Result {
-    let both = |route: PeerRoute, there: u64, back: u64| {
+    let both = |route: PeerRoute, came: u64, went: u64| {
         let labels = |direction| [("route", route.name()), ("direction", direction)];
-        [(labels("in"), there), (labels("out"), back)]
+        [(labels("in"), came), (labels("out"), went)]
     };
     let bytes = PeerRoute::all()
         .flat_map(|route| both(route, of.route_bytes_in(route), of.route_bytes_out(route)));
@@ -134,14 +133,7 @@ fn repairs(of: &replication::Figures, figures: &mut Figures<'_, '_>) -> fmt::Res
     figures.counter("comparison_differences", help, load(&of.differing))?;
     let repaired = directions(load(&of.fetched), load(&of.pushed));
     let help = "Versions that comparisons brought from peers and to them";
-    figures.counters("repaired_versions", help, None, repaired)?;
-    let asked = Route::ALL.into_iter().zip(of.received.iter().zip(&of.sent));
-    let bytes = asked.flat_map(|(route, (received, sent))| {
-        let labels = |direction| [("route", route.name()), ("direction", direction)];
-        [(labels("in"), load(received)), (labels("out"), load(sent))]
-    });
-    let help = "What this node asked peers, and their answers, without framing and TLS";
-    figures.counters("peer_questions", help, BYTES, bytes)
+    figures.counters("repaired_versions", help, None, repaired)
 }
 
 impl Labels {
