@@ -121,8 +121,7 @@ async fn run_node(
         let running = start(settings.clone(), clock.clone(), &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
-        let until =
-            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload));
+        let until = serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload));
         let telling = greet(&running.node, &greeting, &settings, background.as_deref_mut());
         let ended = greet_and_serve(&mut told, telling, until).await;
         shutdown.cancel();

@@ -6,7 +6,6 @@
 
 #![expect(clippy::print_stdout, reason = "a test says its seed, what it skips, and what it found")]
 
-
 mod figure;
 mod ledger;
 mod look;

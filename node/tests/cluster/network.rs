@@ -19,7 +19,11 @@ impl Network {
             return None;
         }
         let [second, third]: [u8; 2] = rand::random();
-        let network = Self { name: format!("kvs{:06x}", rand::random::<u32>() >> 8), prefix: [10, second, third], count };
+        let network = Self {
+            name: format!("kvs{:06x}", rand::random::<u32>() >> 8),
+            prefix: [10, second, third],
+            count,
+        };
         let bridge = &network.name;
         ip(&["link", "add", bridge, "type", "bridge"]);
         ip(&["addr", "add", &format!("{}/24", network.address(254)), "dev", bridge]);
@@ -53,7 +57,9 @@ impl Network {
     pub(crate) fn cut_one_way(&self, from: u8, to: u8) {
         let source = self.address(from);
         let inside = self.namespace(to);
-        run(&["ip", "netns", "exec", &inside, "iptables", "-A", "INPUT", "-s", &source, "-j", "DROP"]);
+        run(&[
+            "ip", "netns", "exec", &inside, "iptables", "-A", "INPUT", "-s", &source, "-j", "DROP",
+        ]);
     }
 
     /// Drops everything between the two.
@@ -90,7 +96,8 @@ fn impossible() -> Option<String> {
         return Some("network namespaces need root".into());
     }
     let probe = ["ip", "iptables"].map(|tool| (tool, output(&[tool, "-V"])));
-    let missing = probe.into_iter().find(|(_, found)| !found.as_ref().is_ok_and(|it| it.status.success()));
+    let missing =
+        probe.into_iter().find(|(_, found)| !found.as_ref().is_ok_and(|it| it.status.success()));
     missing.map(|(tool, _)| format!("`{tool}` is not installed"))
 }
 

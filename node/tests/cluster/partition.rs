@@ -86,7 +86,8 @@ async fn two_sides_of_a_partition_take_writes_and_agree_on_the_last_once_healed(
             assert_eq!(node.text(key).await, None, "{key} is back on {}", node.address());
         }
     }
-    let history = third.client().history("both", &kvs_client::PageOptions::default()).await.unwrap();
+    let history =
+        third.client().history("both", &kvs_client::PageOptions::default()).await.unwrap();
     let lost = history.items.iter().find(|revision| !revision.current).unwrap();
     assert!(lost.superseded.is_some(), "what lost is kept with the reason");
 }

@@ -131,7 +131,8 @@ async fn filling_goes_on_after_a_kill_in_its_middle() {
     second_once.stop().await;
     fs::remove_dir_all(second.data()).unwrap();
     fs::create_dir(second.data()).unwrap();
-    fill(&source, "many", 4_000, |at| if at % 2 == 0 { noise(4_000) } else { at.to_string() }).await;
+    fill(&source, "many", 4_000, |at| if at % 2 == 0 { noise(4_000) } else { at.to_string() })
+        .await;
     source.delete("many/000001").await;
 
     let slow = second.with("bootstrap_rate: 2MiB\n");
@@ -149,8 +150,7 @@ async fn filling_goes_on_after_a_kill_in_its_middle() {
         source.put("many/000003", &format!("\"{reached}\"")).await;
     }
     let filling = slow.start();
-    let (first_seen, _) =
-        wait::until("it goes on", async || filling.cluster().await?.filled).await;
+    let (first_seen, _) = wait::until("it goes on", async || filling.cluster().await?.filled).await;
     assert!(first_seen >= reached - 0.1, "from {first_seen}, and was at {reached}");
     filling.kill();
     let filled = second.start();

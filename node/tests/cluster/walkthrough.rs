@@ -118,8 +118,7 @@ async fn two_configurations_on_one_machine_are_one_store() {
     second.put("back", json("1")).await.unwrap();
     seen(&first, "back", "1").await;
     first.delete("test/data").await.unwrap();
-    let gone =
-        async || second.get("test/data").await.err()?.absence();
+    let gone = async || second.get("test/data").await.err()?.absence();
     wait::until_within(A_MOMENT, "the delete is seen", gone).await;
 
     let log = machine.log("node1");

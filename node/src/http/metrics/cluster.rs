@@ -105,8 +105,8 @@ fn peer_port(of: &PeerFigures, figures: &mut Figures<'_, '_>) -> fmt::Result {
         .flat_map(|route| both(route, of.route_bytes_in(route), of.route_bytes_out(route)));
     let help = "Bodies between nodes, without framing and TLS";
     figures.counters("peer", help, BYTES, bytes)?;
-    let requests = PeerRoute::all()
-        .flat_map(|route| both(route, of.answered(route), of.asked(route)));
+    let requests =
+        PeerRoute::all().flat_map(|route| both(route, of.answered(route), of.asked(route)));
     figures.counters("peer_requests", "Requests between nodes", None, requests)?;
     let refusals = RefusalReason::ALL.map(|why| ([("reason", why.name())], of.refusals(why)));
     let help = "Connections and requests that the port for peers turned away";
