@@ -115,6 +115,11 @@ impl Home {
         self.folder.join("data")
     }
 
+    /// A file that belongs to this home and not to its data.
+    pub(crate) fn beside_data(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// The same at another address.
     pub(crate) fn moved(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
