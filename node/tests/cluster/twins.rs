@@ -41,6 +41,5 @@ async fn both_processes_of_a_cloned_volume_refuse_writes_until_one_is_gone() {
     let (_, took) = wait::until_within(2 * DEADLINE, what, written).await;
     println!("the one that is left took writes {took:?} after the other's end");
     first.shows("after", "1").await;
-    assert_eq!(first.text("twin").await, None);
     all_agree(&[&first, &second, &third]).await;
 }

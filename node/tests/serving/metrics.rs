@@ -84,8 +84,8 @@ async fn members_tell_of_each_other_and_of_what_goes_between_them() {
     for name in [
         r#"kvs_peer_bytes_total{route="hello",direction="in"}"#,
         r#"kvs_peer_bytes_total{route="hello",direction="out"}"#,
-        r#"kvs_peer_requests_total{route="hello",side="asked"}"#,
-        r#"kvs_peer_requests_total{route="stream",side="answered"}"#,
+        r#"kvs_peer_requests_total{route="hello",direction="out"}"#,
+        r#"kvs_peer_requests_total{route="stream",direction="in"}"#,
         r#"kvs_peer_questions_bytes_total{route="compare",direction="in"}"#,
         r#"kvs_peer_connections{direction="out"}"#,
         r#"kvs_gossip_datagrams_total{direction="in"}"#,
