@@ -177,7 +177,8 @@ fn last_of_each(settings: &str) -> String {
     let name = |line: &str| line.split(':').next().map(str::to_owned);
     let lines: Vec<&str> = settings.lines().collect();
     let is_last = |at: &usize| lines[at + 1..].iter().all(|later| name(later) != name(lines[*at]));
-    (0..lines.len()).filter(is_last).map(|at| format!("{}\n", lines[at])).collect()
+    let last: Vec<&str> = (0..lines.len()).filter(is_last).map(|at| lines[at]).collect();
+    last.join("\n")
 }
 
 /// The program.
