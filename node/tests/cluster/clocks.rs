@@ -1,35 +1,12 @@
 //! Wrong clocks.
 
-use std::fs;
-use std::path::PathBuf;
-
 use kvs_client::{ClusterStatus, PeerStatus};
 
+use crate::clock::Clock;
 use crate::look::{all_agree, all_meet, all_serve, json, problem};
 use crate::process::Process;
-use crate::site::{Home, Site};
+use crate::site::Site;
 use crate::wait;
-
-/// A home whose clock a test sets.
-struct Clock {
-    home: Home,
-    file: PathBuf,
-}
-
-impl Clock {
-    fn of(site: &Site, home: Home) -> Self {
-        let file = site.path("offset");
-        let home = home.told(format!("--clock-offset={}", file.display()));
-        Self { home, file }
-    }
-
-    /// Puts the clock ahead by so many milliseconds; as a whole, so that nobody reads a half.
-    fn set(&self, ahead: i64) {
-        let whole = self.file.with_extension("new");
-        fs::write(&whole, ahead.to_string()).unwrap();
-        fs::rename(whole, &self.file).unwrap();
-    }
-}
 
 const HOUR: i64 = 3_600_000;
 
@@ -52,7 +29,7 @@ async fn takes_writes(node: &Process, key: &str) {
 async fn a_node_whose_clock_jumps_ahead_refuses_writes_until_it_is_right() {
     let site = Site::new();
     let [first, second, third] = site.cluster::<3>("");
-    let clock = Clock::of(&site, third);
+    let clock = Clock::of(third);
     clock.set(0);
     let (first, second, third) = (first.start(), second.start(), clock.home.start());
     all_meet(&[&first, &second, &third]).await;
@@ -93,7 +70,7 @@ async fn a_node_that_starts_an_hour_ahead_poisons_nobody_and_is_right_after_a_re
     let (first, second) = (first.start(), second.start());
     all_meet(&[&first, &second]).await;
     first.put("a", "1").await;
-    let clock = Clock::of(&site, third);
+    let clock = Clock::of(third);
     clock.set(HOUR);
     let ahead = clock.home.start();
     ahead.sees("its own clock", |status| status.clock_ahead > HOUR - 60_000).await;
@@ -120,7 +97,7 @@ async fn a_node_that_starts_an_hour_ahead_poisons_nobody_and_is_right_after_a_re
 async fn what_was_stamped_ahead_of_time_is_refused_and_said_to_be() {
     let site = Site::new();
     let [home, other] = site.cluster::<2>("");
-    let clock = Clock::of(&site, other);
+    let clock = Clock::of(other);
     clock.set(0);
     let (first, second) = (home.start(), clock.home.start());
     all_meet(&[&first, &second]).await;

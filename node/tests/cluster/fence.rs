@@ -40,7 +40,7 @@ fn rescued(home: &Home) -> Vec<PathBuf> {
 async fn a_volume_set_back_in_time_brings_nothing_deleted_back_and_loses_nothing_of_its_own() {
     let site = Site::new();
     let homes = site.cluster::<3>("tombstone_retention: 1s\n");
-    let [first, second, third] = homes.each_ref().map(|home| home.start());
+    let [first, second, third] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second, &third]).await;
     for at in 0..KEYS {
         first.put(&key(at), &at.to_string()).await;
@@ -106,7 +106,7 @@ async fn a_volume_set_back_in_time_brings_nothing_deleted_back_and_loses_nothing
 async fn a_node_that_slept_through_deletes_and_their_end_is_filled_anew() {
     let site = Site::new();
     let homes = site.cluster::<2>("tombstone_retention: 1s\n");
-    let [first, second] = homes.each_ref().map(|home| home.start());
+    let [first, second] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second]).await;
     for at in 0..KEYS {
         first.put(&key(at), &at.to_string()).await;

@@ -11,6 +11,9 @@ use tokio::sync::watch;
 
 use crate::seed::Seed;
 
+/// How far clocks may be wrong, in milliseconds: less than what makes a node refuse writes.
+pub(crate) const SKEW: u64 = 4_000;
+
 /// Every write of a test.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -25,8 +28,8 @@ pub(crate) struct Ledger {
 struct Attempt {
     number: u64,
     deletes: bool,
-    /// When it began: it is not stamped before that.
-    began: u64,
+    /// The earliest time that it may be stamped with.
+    earliest: u64,
     /// Its time, or the earliest that it may have, if it was acknowledged.
     stamped: Option<u64>,
 }
@@ -75,7 +78,8 @@ impl Ledger {
     /// Notes a write before it is sent, and gives it a number.
     pub(crate) fn begin(&self, key: &str, deletes: bool) -> u64 {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        let attempt = Attempt { number, deletes, stamped: None, began: SystemClock.now().0 };
+        let earliest = SystemClock.now().0 - SKEW;
+        let attempt = Attempt { number, deletes, stamped: None, earliest };
         self.keys().entry(key.to_owned()).or_default().push(attempt);
         number
     }
@@ -85,7 +89,7 @@ impl Ledger {
         let mut keys = self.keys();
         let attempts = keys.entry(key.to_owned()).or_default();
         for attempt in attempts.iter_mut().filter(|attempt| attempt.number == number) {
-            attempt.stamped = Some(time.unwrap_or(attempt.began));
+            attempt.stamped = Some(time.unwrap_or(attempt.earliest));
         }
         drop(keys);
         self.acknowledged.send_modify(|count| *count += 1);

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test says its seed, what it skips, and what it found")]
 
+mod clock;
 mod figure;
 mod ledger;
 mod look;
@@ -16,6 +17,7 @@ mod seed;
 mod site;
 mod wait;
 
+mod births;
 mod chaos;
 mod clocks;
 mod fence;

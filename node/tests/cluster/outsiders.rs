@@ -7,7 +7,7 @@ use std::time::Duration;
 use kvs_client::ClusterFile;
 
 use crate::look::{all_agree, all_meet};
-use crate::site::{PEER_PORT, Site};
+use crate::site::{Home, PEER_PORT, Site};
 use crate::wait;
 
 /// How long a stranger waits for an answer that need not come.
@@ -86,7 +86,7 @@ async fn a_node_with_data_of_its_own_does_not_join_and_is_told_how() {
 async fn another_clusters_node_at_a_reused_address_is_not_taken_for_the_one_that_was_there() {
     let site = Site::new();
     let homes = site.cluster::<3>("");
-    let [first, second, third] = homes.each_ref().map(|home| home.start());
+    let [first, second, third] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second, &third]).await;
     let name = third.cluster().await.unwrap().node;
     third.kill();

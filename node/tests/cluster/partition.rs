@@ -30,7 +30,7 @@ impl Scene {
     }
 
     fn start(&self) -> [Process; 3] {
-        self.homes.each_ref().map(|home| home.start())
+        self.homes.each_ref().map(Home::start)
     }
 }
 

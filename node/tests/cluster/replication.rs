@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use kvs_client::{
     BatchItem, Field, ListOptions, MetadataPatch, ModeSetting, PageOptions, PutOptions, Value,
 };
@@ -162,7 +161,7 @@ async fn values_up_to_the_limit_and_of_any_bytes_are_seen_on_all() {
             wait::until(&format!("{key} is on {}", node.address()), there).await;
             let raw = node.client().get_raw(&key).await.unwrap();
             assert_eq!(raw.content_type, "application/x-noise");
-            assert!(raw.data == Bytes::from(value.clone()), "{key} differs");
+            assert!(raw.data == *value, "{key} differs");
         }
     }
     all_agree(&nodes.each_ref()).await;
@@ -180,10 +179,10 @@ async fn a_node_that_leaves_and_one_that_dies_are_missed() {
             (members.iter().filter(|member| member.state == "alive").count() == count).then_some(())
         }
     };
-    let (_, took) = wait::until("the stopped node is down", alive(2)).await;
+    let ((), took) = wait::until("the stopped node is down", alive(2)).await;
     println!("a node that stopped was missed after {took:?}");
     third.kill();
-    let (_, took) = wait::until("the killed node is down", alive(1)).await;
+    let ((), took) = wait::until("the killed node is down", alive(1)).await;
     println!("a node that was killed was missed after {took:?}");
     first.put("alone", "1").await;
 }

@@ -7,7 +7,7 @@ use kvs_client::BatchItem;
 
 use crate::look::{all_agree, all_meet, json};
 use crate::process::Process;
-use crate::site::Site;
+use crate::site::{Home, Site};
 use crate::wait;
 
 /// Writes many keys at once.
@@ -31,7 +31,7 @@ fn noise(length: usize) -> String {
 async fn a_node_that_was_away_comes_back_elsewhere_and_holds_what_all_hold() {
     let site = Site::new();
     let homes = site.cluster::<3>("");
-    let [first, second, third] = homes.each_ref().map(|home| home.start());
+    let [first, second, third] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second, &third]).await;
     fill(&first, "old", 200, |at| at.to_string()).await;
     third.shows("old/000199", "199").await;
@@ -60,7 +60,7 @@ async fn a_node_that_was_away_comes_back_elsewhere_and_holds_what_all_hold() {
 async fn a_killed_node_comes_back_and_holds_what_all_hold() {
     let site = Site::new();
     let homes = site.cluster::<3>("");
-    let [first, second, third] = homes.each_ref().map(|home| home.start());
+    let [first, second, third] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second, &third]).await;
     fill(&third, "mine", 300, |at| at.to_string()).await;
     // What it acknowledged it brings back, whether or not the others had it yet.
@@ -82,13 +82,13 @@ async fn a_killed_node_comes_back_and_holds_what_all_hold() {
 async fn all_nodes_killed_at_once_come_back_as_the_same_cluster() {
     let site = Site::new();
     let homes = site.cluster::<3>("");
-    let nodes = homes.each_ref().map(|home| home.start());
+    let nodes = homes.each_ref().map(Home::start);
     all_meet(&nodes.each_ref()).await;
     for (at, node) in nodes.iter().enumerate() {
         fill(node, &format!("from{at}"), 100, |at| at.to_string()).await;
     }
     nodes.into_iter().for_each(Process::kill);
-    let nodes = homes.each_ref().map(|home| home.start());
+    let nodes = homes.each_ref().map(Home::start);
     all_meet(&nodes.each_ref()).await;
     all_agree(&nodes.each_ref()).await;
     for (at, _) in nodes.iter().enumerate() {
@@ -100,7 +100,7 @@ async fn all_nodes_killed_at_once_come_back_as_the_same_cluster() {
 async fn a_node_that_lost_its_disk_is_filled_as_a_new_one() {
     let site = Site::new();
     let homes = site.cluster::<2>("");
-    let [first, second] = homes.each_ref().map(|home| home.start());
+    let [first, second] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second]).await;
     fill(&first, "a", 1_000, |at| at.to_string()).await;
     first.delete("a/000007").await;

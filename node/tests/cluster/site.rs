@@ -115,6 +115,11 @@ impl Home {
         self.folder.join("data")
     }
 
+    /// A file that belongs to this home and not to its data.
+    pub(crate) fn beside_data(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// The same at another address.
     pub(crate) fn moved(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
@@ -172,7 +177,8 @@ fn last_of_each(settings: &str) -> String {
     let name = |line: &str| line.split(':').next().map(str::to_owned);
     let lines: Vec<&str> = settings.lines().collect();
     let is_last = |at: &usize| lines[at + 1..].iter().all(|later| name(later) != name(lines[*at]));
-    (0..lines.len()).filter(is_last).map(|at| format!("{}\n", lines[at])).collect()
+    let last: Vec<&str> = (0..lines.len()).filter(is_last).map(|at| lines[at]).collect();
+    last.join("\n")
 }
 
 /// The program.

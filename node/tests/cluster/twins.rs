@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::look::{all_agree, all_meet, json, problem};
 use crate::process::Process;
-use crate::site::{PORT, Site};
+use crate::site::{Home, PORT, Site};
 use crate::wait::{self, DEADLINE};
 
 async fn refuses_writes(node: &Process) {
@@ -21,7 +21,7 @@ async fn refuses_writes(node: &Process) {
 async fn both_processes_of_a_cloned_volume_refuse_writes_until_one_is_gone() {
     let site = Site::new();
     let homes = site.cluster::<3>("");
-    let [first, second, third] = homes.each_ref().map(|home| home.start());
+    let [first, second, third] = homes.each_ref().map(Home::start);
     all_meet(&[&first, &second, &third]).await;
     first.put("before", "1").await;
     third.shows("before", "1").await;
@@ -41,6 +41,5 @@ async fn both_processes_of_a_cloned_volume_refuse_writes_until_one_is_gone() {
     let (_, took) = wait::until_within(2 * DEADLINE, what, written).await;
     println!("the one that is left took writes {took:?} after the other's end");
     first.shows("after", "1").await;
-    assert_eq!(first.text("twin").await, None);
     all_agree(&[&first, &second, &third]).await;
 }
