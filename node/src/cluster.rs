@@ -190,22 +190,26 @@ impl Cluster {
     }
 
     /// Takes over the cluster file and the certificates as they are on disk now, without an
-    /// interruption. Where they cannot be, all stays as it was.
+    /// interruption; says whether there was anything new. Where they cannot be, all stays as it was.
     ///
     /// # Errors
     ///
     /// What is wrong with them.
-    pub async fn renew(&self, settings: &Settings) -> Result<(), RenewError> {
+    pub async fn renew(&self, settings: &Settings) -> Result<bool, RenewError> {
         let path = config::cluster_file(settings);
         let file = ClusterFile::load(&path)?;
         if file.cluster() != self.id {
             return Err(RenewError::OtherCluster { path, found: file.cluster(), wanted: self.id });
         }
+        let own_certificates = settings.peer_tls.ca_file.is_none();
+        if own_certificates && *self.file.borrow() == file {
+            return Ok(false);
+        }
         // Certificates first: what is wrong with them shows before anything is changed.
         self.credentials.replace(&Trust::of(&settings.peer_tls, &file)?)?;
         self.membership.rotate(key_ring(&file)).await;
         self.file.send_replace(file);
-        Ok(())
+        Ok(true)
     }
 
     /// Begins to leave for good: from here on clients' writes are refused.

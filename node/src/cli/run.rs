@@ -32,8 +32,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Run a node in the foreground, with its log on standard output.
 ///
 /// Once ready it prints where it answers and where its data lies. Ctrl-C or SIGTERM lets the
-/// requests in flight finish and ends it. On SIGHUP, and when the file changes, it takes over a new
-/// `log_level`; other settings need a restart.
+/// requests in flight finish and ends it. On SIGHUP, and when the files change, it takes over a new
+/// `log_level`, the cluster file and the certificates of `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -111,7 +111,7 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
         }
         told = true;
         let ended =
-            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload)).await;
+            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload, &running.node)).await;
         stop(running).await?;
         if ended == Ended::ForGood {
             return Ok(());

@@ -192,6 +192,7 @@ impl Driver {
         if let Input::Frame { peer, frame } = &input {
             self.observed.frame(*peer, frame, now);
         }
+        let answered = answered(&input);
         let effects = self.engine.step(input, now, rand::random(), &mut self.host);
         let mut reply = None;
         for effect in effects {
@@ -200,6 +201,8 @@ impl Driver {
                 effect => self.carry_out(effect, channels),
             }
         }
+        // Last: whoever sees that a comparison has ended sees what it found.
+        answered.into_iter().for_each(|ask| self.observed.answered(ask));
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
         reply
@@ -208,6 +211,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect, channels: &Channels) {
         match effect {
             Effect::Ask { ask, peer, question } => {
+                self.observed.asks(ask, peer, &question, self.now());
                 let asking =
                     ask_peer(self.links.clone(), ask, peer, question, channels.jobs.clone());
                 self.spawn(asking);
@@ -280,6 +284,15 @@ impl Driver {
             watch: self.engine.watch(),
             digest_key: self.host.identity.digest_key.clone(),
         }
+    }
+}
+
+/// The question that was answered, if this is its answer and no refusal.
+fn answered(input: &Input) -> Option<AskId> {
+    match input {
+        Input::Answered { answer: Ok(Answer::Refused(_)) | Err(_), .. } => None,
+        Input::Answered { ask, answer: Ok(_) } => Some(*ask),
+        _ => None,
     }
 }
 
