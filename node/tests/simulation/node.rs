@@ -13,7 +13,7 @@ use kvs_core::{NodeId, Origin, Stamp, UnixMillis};
 use kvs_node::digest::{self, Digest};
 use kvs_node::local::{self, Birth, Identity, Incarnations, cluster};
 use kvs_node::replication::{Commit, NodeHost, outgoing};
-use kvs_node::store::{Batch, Column, Flush, OwnedRow, Store};
+use kvs_node::store::{Batch, Column, Flush, OwnedRow, Read as _, Store, rows};
 use kvs_node::writer::{Applier, Outcome, Retention, SubmitError, Tail, Write, WriteResult};
 use uuid::Uuid;
 
@@ -114,6 +114,13 @@ pub(crate) fn format(disk: &Disk, id: NodeId, joined: UnixMillis) {
     disk.write(&batch, Flush::Synced).unwrap();
 }
 
+/// Who lives on a disk.
+pub(crate) fn identity(disk: &Disk) -> NodeId {
+    let row = disk.get(Column::Local, rows::local::IDENTITY).unwrap().unwrap();
+    let row: serde_json::Value = serde_json::from_slice(&row).unwrap();
+    NodeId::new(row["node"].as_str().unwrap().parse().unwrap())
+}
+
 impl Running {
     /// Starts on what is on the disk.
     pub(crate) fn start(
@@ -209,6 +216,11 @@ impl Running {
     pub(crate) fn write(&mut self, write: Write, wall: UnixMillis) -> WriteResult {
         self.wall.set(wall);
         self.host.commit.write(vec![write]).remove(0)
+    }
+
+    pub(crate) fn write_all(&mut self, writes: Vec<Write>, wall: UnixMillis) {
+        self.wall.set(wall);
+        drop(self.host.commit.write(writes));
     }
 
     pub(crate) fn head(&self) -> u64 {
