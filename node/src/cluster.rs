@@ -16,13 +16,13 @@ use kvs_client::ClusterFile;
 use kvs_config::{Seed, Settings};
 use kvs_core::NodeId;
 use kvs_core::digest::DigestKey;
-use kvs_core::engine::{Config, Engine, Input, Now, Resumed};
+use kvs_core::engine::{Config, Engine, ForgetError, Input, Now, Resumed};
 use kvs_core::members::Standing as Counted;
 use kvs_core::membership::{BootId, Event, Incarnation, Member, State};
 use kvs_core::seal::KeyRing;
 use kvs_core::wire::PROTOCOL;
 use thiserror::Error;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use describe::{convergence, status};
@@ -144,6 +144,17 @@ pub enum RenewError {
     Credentials(#[from] CredentialsError),
 }
 
+/// Why a member is not given up.
+#[derive(Debug, Error)]
+pub enum ForgetFailed {
+    /// It cannot be.
+    #[error(transparent)]
+    Refused(#[from] ForgetError),
+    /// The node stops, or its store failed.
+    #[error("the node stops or its store failed; its log says which")]
+    NoAnswer,
+}
+
 /// How a node is to become a member: all that can be refused is checked and taken.
 #[derive(Debug)]
 pub struct Plan {
@@ -215,6 +226,18 @@ impl Cluster {
     /// Begins to leave for good: from here on clients' writes are refused.
     pub async fn leave(&self, node: &Node) {
         node.begin_to_leave();
+        self.engine.send(Job::Input(Input::Leave)).await;
+    }
+
+    /// Gives a member up.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be; or the node stops, or its store failed, and it may be or not.
+    pub async fn forget(&self, node: NodeId) -> Result<(), ForgetFailed> {
+        let (reply, forgotten) = oneshot::channel();
+        self.engine.send(Job::Forget { node, reply }).await;
+        Ok(forgotten.await.map_err(|_no_answer| ForgetFailed::NoAnswer)??)
     }
 
     /// Whether nobody else can be reached.

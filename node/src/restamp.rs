@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use kvs_core::agreement::Saved;
 use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::digest::{DigestKey, Entry};

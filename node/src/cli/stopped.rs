@@ -39,7 +39,7 @@ impl Stopped {
 }
 
 /// How a command opens a store: nothing is kept free, since commands free room.
-pub(super) const fn options(settings: &Settings) -> RocksOptions {
+pub(super) fn options(settings: &Settings) -> RocksOptions {
     RocksOptions {
         block_cache: settings.block_cache.as_len(),
         write_buffer: settings.write_buffer.as_len(),

@@ -5,11 +5,13 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
 use kvs_core::decide::Rejection;
+use kvs_core::engine::ForgetError;
 use kvs_core::json::{JsonError, PatchError};
 use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
+use crate::cluster::ForgetFailed;
 use crate::duty::{Departure, ReadOnlyByConfiguration};
 use crate::node::{ReadError, SetModeError, Unwritable};
 use crate::records::BadCursor;
@@ -407,6 +409,20 @@ impl From<SetModeError> for Problem {
         match error {
             SetModeError::Configured(error) => error.into(),
             SetModeError::Writer(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForgetFailed> for Problem {
+    fn from(error: ForgetFailed) -> Self {
+        match error {
+            ForgetFailed::Refused(ForgetError::Itself) => NotForgotten::Itself.into(),
+            ForgetFailed::Refused(ForgetError::Clock(ahead)) => Unwritable::Clock(ahead).into(),
+            ForgetFailed::Refused(ForgetError::NoMember) => NotForgotten::NotMember.into(),
+            // It was found among the members a moment before.
+            ForgetFailed::Refused(ForgetError::Unknown) | ForgetFailed::NoAnswer => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

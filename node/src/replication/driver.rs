@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use kvs_core::engine::{AskId, Effect, Engine, Input, Now, View};
+use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
+use kvs_core::members;
 use kvs_core::wire::{Answer, Question};
 use kvs_core::{NodeId, Stamp};
 use tokio::runtime::Handle;
@@ -39,6 +40,13 @@ pub enum Job {
         question: Question,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
+    },
+    /// Give a member up.
+    Forget {
+        /// Which.
+        node: NodeId,
+        /// Whether it is.
+        reply: oneshot::Sender<Result<(), ForgetError>>,
     },
     /// Show what there is to see.
     View(oneshot::Sender<View>),
@@ -74,6 +82,8 @@ pub struct Driver {
     /// What is seen of replication.
     pub observed: Arc<Observed>,
     followed: HashMap<NodeId, CancellationToken>,
+    /// Who waits to hear whether a member is given up.
+    forgetting: Option<oneshot::Sender<Result<(), ForgetError>>>,
     runtime: Handle,
 }
 
@@ -152,7 +162,7 @@ impl Driver {
         observed: Arc<Observed>,
     ) -> Self {
         let (followed, runtime) = (HashMap::new(), Handle::current());
-        Self { engine, host, node, links, observed, followed, runtime }
+        Self { engine, host, node, links, observed, followed, forgetting: None, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -180,6 +190,12 @@ impl Driver {
                     let answer = self.step(Input::Asked { peer, question }, &channels);
                     // The peer may have gone; what it asked for is done all the same.
                     let _ = answer.map(|answer| reply.send(answer));
+                }
+                Job::Forget { node, reply } => {
+                    self.forgetting = Some(reply);
+                    let _no_question = self.step(Input::Forget(node), &channels);
+                    // Where the store failed there was no answer: whoever waits hears of the end.
+                    self.forgetting = None;
                 }
                 Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
                 Job::Stop => return,
@@ -232,6 +248,16 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
+            Effect::Forgot(result) => {
+                let waiting = self.forgetting.take();
+                // Who asked may have gone; it is done all the same.
+                let _ = waiting.map(|waiting| waiting.send(result));
+            }
+            Effect::Gone { node, standing } => self.lose(node, standing),
+            Effect::Left => {
+                tracing::warn!("this node has left its cluster; the others have all that it had");
+                self.node.has_left();
+            }
             Effect::Report(report) => {
                 report::log(&report);
                 self.observed.report(&report, self.now());
@@ -241,13 +267,23 @@ impl Driver {
         }
     }
 
+    /// Looks no more for a node that left or was given up.
+    fn lose(&self, node: NodeId, standing: members::Standing) {
+        tracing::warn!(%node, ?standing, "no member any more");
+        let links = self.links.clone();
+        self.spawn(async move { links.forget(node).await });
+    }
+
     /// Puts aside what may be this node's alone and has the node start anew, with an empty store.
     fn start_over(&self, held: Stamp, given_up: bool) {
-        tracing::error!(
-            given_up,
-            "this node was away for too long: deletes that it missed are forgotten, so it starts \
-             over as an empty node"
-        );
+        if given_up {
+            tracing::error!("this node is no member any more: it starts over as a new, empty one");
+        } else {
+            tracing::error!(
+                "this node was away for too long: deletes that it missed are forgotten, so it \
+                 starts over as an empty node"
+            );
+        }
         let store = self.node.store();
         match rescue::write(store, &self.node.settings().data_dir, held, self.node.now()) {
             Ok(None) => tracing::info!("nothing was written here that others cannot have"),

@@ -35,6 +35,13 @@ impl Links {
         self.membership.get_or_init(|| membership);
     }
 
+    /// Looks no more for a node.
+    pub async fn forget(&self, node: NodeId) {
+        if let Some(membership) = self.membership.get() {
+            membership.forget(node).await;
+        }
+    }
+
     /// Asks a peer.
     ///
     /// # Errors
