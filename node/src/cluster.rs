@@ -16,13 +16,13 @@ use kvs_client::ClusterFile;
 use kvs_config::{Seed, Settings};
 use kvs_core::NodeId;
 use kvs_core::digest::DigestKey;
-use kvs_core::engine::{Config, Engine, Input, Now, Resumed};
+use kvs_core::engine::{Config, Engine, ForgetError, Input, Now, Resumed};
 use kvs_core::members::Standing as Counted;
 use kvs_core::membership::{BootId, Event, Incarnation, Member, State};
 use kvs_core::seal::KeyRing;
 use kvs_core::wire::PROTOCOL;
 use thiserror::Error;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use describe::{convergence, life, status};
@@ -146,6 +146,17 @@ pub enum RenewError {
     Credentials(#[from] CredentialsError),
 }
 
+/// Why a member is not given up.
+#[derive(Debug, Error)]
+pub enum ForgetFailed {
+    /// It cannot be.
+    #[error(transparent)]
+    Refused(#[from] ForgetError),
+    /// The node stops, or its store failed.
+    #[error("the node stops or its store failed; its log says which")]
+    NoAnswer,
+}
+
 /// How a node is to become a member: all that can be refused is checked and taken.
 #[derive(Debug)]
 pub struct Plan {
@@ -194,28 +205,43 @@ impl Cluster {
     }
 
     /// Takes over the cluster file and the certificates as they are on disk now, without an
-    /// interruption. Where they cannot be, all stays as it was.
+    /// interruption; says whether there was anything new. Where they cannot be, all stays as it was.
     ///
     /// # Errors
     ///
     /// What is wrong with them.
-    pub async fn renew(&self, settings: &Settings) -> Result<(), RenewError> {
+    pub async fn renew(&self, settings: &Settings) -> Result<bool, RenewError> {
         let path = config::cluster_file(settings);
         let file = ClusterFile::load(&path)?;
         if file.cluster() != self.id {
             return Err(RenewError::OtherCluster { path, found: file.cluster(), wanted: self.id });
         }
+        let own_certificates = settings.peer_tls.ca_file.is_none();
+        if own_certificates && *self.file.borrow() == file {
+            return Ok(false);
+        }
         // Certificates first: what is wrong with them shows before anything is changed.
         self.credentials.replace(&Trust::of(&settings.peer_tls, &file)?)?;
         self.membership.rotate(key_ring(&file)).await;
         self.file.send_replace(file);
-        Ok(())
+        Ok(true)
     }
 
     /// Begins to leave for good: from here on clients' writes are refused.
     pub async fn leave(&self, node: &Node) {
         node.begin_to_leave();
         self.engine.send(Job::Input(Input::Leave)).await;
+    }
+
+    /// Gives a member up.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be; or the node stops, or its store failed, and it may be or not.
+    pub async fn forget(&self, node: NodeId) -> Result<(), ForgetFailed> {
+        let (reply, forgotten) = oneshot::channel();
+        self.engine.send(Job::Forget { node, reply }).await;
+        Ok(forgotten.await.map_err(|_no_answer| ForgetFailed::NoAnswer)??)
     }
 
     /// Whether nobody else can be reached.

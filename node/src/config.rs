@@ -126,8 +126,13 @@ fn write_default(path: &Path) -> io::Result<()> {
 
 /// Where a node's cluster file is, or would be.
 pub fn cluster_file(settings: &Settings) -> PathBuf {
-    let own = || settings.data_dir.join(CLUSTER_FILE);
+    let own = || own_cluster_file(&settings.data_dir);
     settings.cluster_file.clone().unwrap_or_else(own)
+}
+
+/// Where the cluster file is in a data directory.
+pub fn own_cluster_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(CLUSTER_FILE)
 }
 
 /// Where settings come from, kept to read them again.

@@ -19,6 +19,7 @@ pub mod node;
 pub mod peer;
 pub mod records;
 pub mod replication;
+pub mod restamp;
 pub mod server;
 pub mod store;
 pub mod time;

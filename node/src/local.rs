@@ -187,6 +187,15 @@ pub fn read_only(store: &dyn Read) -> Result<bool, StoreError> {
     Ok(store.get(Column::Local, local::MODE)?.is_some_and(|mode| mode == READ_ONLY))
 }
 
+/// Up to where the dead were collected.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn horizon(store: &dyn Read) -> Result<Option<Stamp>, StoreError> {
+    Ok(read_number(store, local::HORIZON)?.map(Stamp::from_bits))
+}
+
 /// The row that says whether the node was told to refuse clients' writes.
 pub fn read_only_row(read_only: bool) -> OwnedRow {
     let mode: &[u8] = if read_only { READ_ONLY } else { NORMAL };
@@ -222,6 +231,19 @@ fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreE
 pub fn mark_for_emptying(store: &dyn Store, given_up: bool) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     batch.put(Column::Local, local::EMPTYING, &[u8::from(given_up)]);
+    store.write(&batch, Flush::Synced)
+}
+
+/// The same for a node that was a cluster of its own and is to join another: what it made that
+/// cluster's file for is gone as well.
+///
+/// # Errors
+///
+/// The mark cannot be written.
+pub fn mark_for_joining(store: &dyn Store) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Column::Local, local::EMPTYING, &[1]);
+    batch.delete(Column::Local, local::MADE_FILE);
     store.write(&batch, Flush::Synced)
 }
 
@@ -275,14 +297,22 @@ pub fn close(store: &dyn Store, next_sequence: u64, clock: Stamp) -> Result<(), 
     store.write(&batch, Flush::Synced)
 }
 
+/// Who the node of a store is, if one ever ran on it.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn identity(store: &dyn Read) -> Result<Option<Identity>, StoreError> {
+    Ok(read_json::<IdentityRow>(store, local::IDENTITY)?.map(Identity::from))
+}
+
 fn read_or_make_identity(
     store: &dyn Store,
     now: UnixMillis,
     batch: &mut Batch,
 ) -> Result<Identity, StoreError> {
-    let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
-    if let Some(row) = known {
-        return Ok(row.into());
+    if let Some(known) = identity(store)? {
+        return Ok(known);
     }
     let node = NodeId::new(Uuid::new_v4());
     let digest_key = DigestKey::new(rand::random());

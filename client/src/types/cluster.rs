@@ -27,6 +27,8 @@ pub struct ClusterStatus {
     /// Records in the digest tree, deleted ones that are remembered included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
+    /// This node's clock, in Unix milliseconds.
+    pub now: u64,
     /// This node holds everything that was written up to here, in Unix milliseconds: it has agreed
     /// with every other member since.
     pub held: u64,
@@ -75,6 +77,9 @@ pub struct PeerStatus {
     /// How long ago this node last had everything that it knew of in its log, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_age: Option<u64>,
+    /// When the last comparison that this node began and completed began, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<u64>,
     /// The last comparison since this node started that found differences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_repair: Option<Repair>,

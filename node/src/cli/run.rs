@@ -33,8 +33,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
 /// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
-/// finish and ends it. On SIGHUP, and when the file changes, it takes over a new `log_level`; other
-/// settings need a restart.
+/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level`, the
+/// cluster file and the certificates of `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -121,7 +121,12 @@ async fn run_node(
         let running = start(settings.clone(), clock.clone(), &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
-        let until = serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload));
+        let until = serve_until(
+            &running.node,
+            serving,
+            &shutdown,
+            signals.attend(&mut reload, &running.node),
+        );
         let telling = greet(&running.node, &greeting, &settings, background.as_deref_mut());
         let ended = greet_and_serve(&mut told, telling, until).await;
         shutdown.cancel();

@@ -11,6 +11,7 @@ use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
+use crate::cluster::ForgetFailed;
 use crate::duty::{Departure, ReadOnlyByConfiguration};
 use crate::node::{ReadError, SetModeError, Unwritable};
 use crate::records::BadCursor;
@@ -412,6 +413,20 @@ impl From<SetModeError> for Problem {
     }
 }
 
+impl From<ForgetFailed> for Problem {
+    fn from(error: ForgetFailed) -> Self {
+        match error {
+            ForgetFailed::Refused(ForgetError::Itself) => NotForgotten::Itself.into(),
+            ForgetFailed::Refused(ForgetError::Clock(ahead)) => Unwritable::Clock(ahead).into(),
+            ForgetFailed::Refused(ForgetError::NoMember) => NotForgotten::NotMember.into(),
+            // It was found among the members a moment before.
+            ForgetFailed::Refused(ForgetError::Unknown) | ForgetFailed::NoAnswer => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
@@ -426,17 +441,6 @@ impl From<Rejection> for Problem {
         match rejection {
             Rejection::Absent(absence) => Self::Absent(absence),
             Rejection::Condition { current } => Self::Precondition(current),
-        }
-    }
-}
-
-impl From<ForgetError> for Problem {
-    fn from(error: ForgetError) -> Self {
-        match error {
-            ForgetError::Itself => NotForgotten::Itself.into(),
-            ForgetError::Unknown => NotForgotten::Unknown("given".to_owned()).into(),
-            ForgetError::NoMember => NotForgotten::NotMember.into(),
-            ForgetError::Clock(ahead) => Unwritable::Clock(ahead).into(),
         }
     }
 }

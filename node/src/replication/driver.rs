@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
+use kvs_core::members;
 use kvs_core::wire::{Answer, Question};
 use kvs_core::{NodeId, Stamp};
 use tokio::runtime::Handle;
@@ -44,7 +45,7 @@ pub enum Job {
     Forget {
         /// Which.
         node: NodeId,
-        /// Where it is said whether that was done.
+        /// Whether it is.
         reply: oneshot::Sender<Result<(), ForgetError>>,
     },
     /// Show what there is to see.
@@ -83,14 +84,9 @@ pub struct Driver {
     followed: HashMap<NodeId, CancellationToken>,
     /// How much of the data had come when that was last logged, in tenths.
     told: u32,
+    /// Who waits to hear whether a member is given up.
+    forgetting: Option<oneshot::Sender<Result<(), ForgetError>>>,
     runtime: Handle,
-}
-
-/// What a step says to whoever asked for it.
-#[derive(Default)]
-struct Replies {
-    answer: Option<Answer>,
-    forgot: Option<Result<(), ForgetError>>,
 }
 
 struct Channels {
@@ -109,13 +105,6 @@ impl EngineHandle {
     /// What everybody may know, as of the last step.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
-    }
-
-    /// Gives a member up; nothing once the thread has ended.
-    pub async fn forget(&self, node: NodeId) -> Option<Result<(), ForgetError>> {
-        let (reply, said) = oneshot::channel();
-        self.send(Job::Forget { node, reply }).await;
-        said.await.ok()
     }
 
     /// What there is to see; nothing once the thread has ended.
@@ -175,7 +164,7 @@ impl Driver {
         observed: Arc<Observed>,
     ) -> Self {
         let (followed, runtime) = (HashMap::new(), Handle::current());
-        Self { engine, host, node, links, observed, followed, told: 0, runtime }
+        Self { engine, host, node, links, observed, followed, told: 0, forgetting: None, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -200,13 +189,15 @@ impl Driver {
             match job {
                 Job::Input(input) => drop(self.step(input, &channels)),
                 Job::Asked { peer, question, reply } => {
-                    let answer = self.step(Input::Asked { peer, question }, &channels).answer;
+                    let answer = self.step(Input::Asked { peer, question }, &channels);
                     // The peer may have gone; what it asked for is done all the same.
                     let _ = answer.map(|answer| reply.send(answer));
                 }
                 Job::Forget { node, reply } => {
-                    let said = self.step(Input::Forget(node), &channels).forgot;
-                    let _ = said.map(|said| reply.send(said));
+                    self.forgetting = Some(reply);
+                    let _no_question = self.step(Input::Forget(node), &channels);
+                    // Where the store failed there was no answer: whoever waits hears of the end.
+                    self.forgetting = None;
                 }
                 Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
                 Job::Stop => return,
@@ -214,24 +205,26 @@ impl Driver {
         }
     }
 
-    fn step(&mut self, input: Input, channels: &Channels) -> Replies {
+    fn step(&mut self, input: Input, channels: &Channels) -> Option<Answer> {
         let now = self.now();
         if let Input::Frame { peer, frame } = &input {
             self.observed.frame(*peer, frame, now);
         }
+        let answered = answered(&input);
         let effects = self.engine.step(input, now, rand::random(), &mut self.host);
-        let mut replies = Replies::default();
+        let mut reply = None;
         for effect in effects {
             match effect {
-                Effect::Reply(answer) => replies.answer = Some(answer),
-                Effect::Forgot(said) => replies.forgot = Some(said),
+                Effect::Reply(answer) => reply = Some(answer),
                 effect => self.carry_out(effect, channels),
             }
         }
         self.tell_progress();
+        // Last: whoever sees that a comparison has ended sees what it found.
+        answered.into_iter().for_each(|ask| self.observed.answered(ask));
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
-        replies
+        reply
     }
 
     /// Logs every tenth of the data that an empty node is given.
@@ -247,6 +240,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect, channels: &Channels) {
         match effect {
             Effect::Ask { ask, peer, question } => {
+                self.observed.asks(ask, peer, &question, self.now());
                 let asking =
                     ask_peer(self.links.clone(), ask, peer, question, channels.jobs.clone());
                 self.spawn(asking);
@@ -267,28 +261,43 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
+            Effect::Forgot(result) => {
+                let waiting = self.forgetting.take();
+                // Who asked may have gone; it is done all the same.
+                let _ = waiting.map(|waiting| waiting.send(result));
+            }
+            Effect::Gone { node, standing } => self.lose(node, standing),
+            Effect::Left => {
+                tracing::warn!("this node has left its cluster; the others have all that it had");
+                self.node.has_left();
+            }
             Effect::Report(report) => {
                 self.links.figures().note(&report);
                 report::log(&report);
                 self.observed.report(&report, self.now());
             }
-            Effect::Gone { node, .. } => {
-                let links = self.links.clone();
-                self.spawn(async move { links.forget(node).await });
-            }
-            Effect::Left => self.node.has_left(),
-            // Taken where they are asked for.
-            Effect::Reply(_) | Effect::Forgot(_) => {}
+            // Taken where it is asked for.
+            Effect::Reply(_) => {}
         }
+    }
+
+    /// Looks no more for a node that left or was given up.
+    fn lose(&self, node: NodeId, standing: members::Standing) {
+        tracing::warn!(%node, ?standing, "no member any more");
+        let links = self.links.clone();
+        self.spawn(async move { links.forget(node).await });
     }
 
     /// Puts aside what may be this node's alone and has the node start anew, with an empty store.
     fn start_over(&self, held: Stamp, given_up: bool) {
-        tracing::error!(
-            given_up,
-            "this node was away for too long: deletes that it missed are forgotten, so it starts \
-             over as an empty node"
-        );
+        if given_up {
+            tracing::error!("this node is no member any more: it starts over as a new, empty one");
+        } else {
+            tracing::error!(
+                "this node was away for too long: deletes that it missed are forgotten, so it \
+                 starts over as an empty node"
+            );
+        }
         let store = self.node.store();
         match rescue::write(store, &self.node.settings().data_dir, held, self.node.now()) {
             Ok(None) => tracing::info!("nothing was written here that others cannot have"),
@@ -325,6 +334,15 @@ impl Driver {
             watch: self.engine.watch(),
             digest_key: self.host.identity.digest_key.clone(),
         }
+    }
+}
+
+/// The question that was answered, if this is its answer and no refusal.
+fn answered(input: &Input) -> Option<AskId> {
+    match input {
+        Input::Answered { answer: Ok(Answer::Refused(_)) | Err(_), .. } => None,
+        Input::Answered { ask, answer: Ok(_) } => Some(*ask),
+        _ => None,
     }
 }
 

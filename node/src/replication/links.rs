@@ -50,7 +50,7 @@ impl Links {
         &self.figures
     }
 
-    /// Looks for a node no longer: it left for good or was given up.
+    /// Looks no more for a node: it left for good or was given up.
     pub async fn forget(&self, node: NodeId) {
         if let Some(membership) = self.membership.get() {
             membership.forget(node).await;

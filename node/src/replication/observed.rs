@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kvs_client::Repair;
-use kvs_core::NodeId;
-use kvs_core::engine::{Now, Report};
-use kvs_core::wire::Frame;
+use kvs_core::engine::{AskId, Now, Report};
+use kvs_core::wire::{Frame, Question};
+use kvs_core::{NodeId, UnixMillis};
 use tokio::sync::watch;
 
 /// What is seen of the other nodes.
 #[derive(Debug, Default)]
 pub struct Observed {
     peers: Mutex<BTreeMap<NodeId, ObservedPeer>>,
+    talk: Mutex<Talk>,
     /// Who follows the own log, and up to where each was sent it.
     followers: watch::Sender<BTreeMap<u64, (NodeId, u64)>>,
     next_follower: AtomicU64,
@@ -25,8 +26,18 @@ pub struct Observed {
 pub struct ObservedPeer {
     /// When this node last had everything that it knew of in its log, in running time.
     pub complete_at: Option<Duration>,
+    /// When the last comparison that this node began and completed began.
+    pub compared: Option<UnixMillis>,
     /// The last comparison that found differences.
     pub last_repair: Option<Repair>,
+}
+
+/// The comparison that this node began last.
+#[derive(Debug, Default)]
+struct Talk {
+    began: UnixMillis,
+    /// The question that ends it.
+    last: Option<(AskId, NodeId)>,
 }
 
 /// A stream of the own log to another node, for as long as it lasts.
@@ -47,6 +58,24 @@ impl Observed {
     pub fn frame(&self, node: NodeId, frame: &Frame, now: Now) {
         if frame.position >= frame.head {
             self.peers().entry(node).or_default().complete_at = Some(now.running);
+        }
+    }
+
+    /// A node is asked something.
+    pub fn asks(&self, ask: AskId, node: NodeId, question: &Question, now: Now) {
+        let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        match question {
+            Question::Begin(_) => *talk = Talk { began: now.wall, last: None },
+            Question::Agree(..) => talk.last = Some((ask, node)),
+            _ => {}
+        }
+    }
+
+    /// A question was answered, and not refused.
+    pub fn answered(&self, ask: AskId) {
+        let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, node)) = talk.last.take_if(|(last, _)| *last == ask) {
+            self.peers().entry(node).or_default().compared = Some(talk.began);
         }
     }
 
@@ -84,13 +113,17 @@ impl Follower {
     /// Everything up to `position` is on its way.
     pub fn sent(&self, position: u64) {
         let (number, node) = (self.number, self.node);
-        self.observed.followers.send_modify(|all| drop(all.insert(number, (node, position))));
+        self.observed.followers.send_modify(|all| {
+            all.insert(number, (node, position));
+        });
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.observed.followers.send_modify(|all| drop(all.remove(&self.number)));
+        self.observed.followers.send_modify(|all| {
+            all.remove(&self.number);
+        });
     }
 }
 

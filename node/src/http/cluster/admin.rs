@@ -76,7 +76,7 @@ pub(in crate::http) async fn forget(call: Call) -> Answer {
     if seen.is_some_and(|seen| seen.state != State::Down) {
         return Err(NotForgotten::Reachable(member.name).into());
     }
-    cluster.engine.forget(member.node).await.ok_or(Problem::Stopping)??;
+    cluster.forget(member.node).await?;
     tracing::warn!(node = %member.node, name = member.name, "a member was given up");
     Ok(json(&of(&call.node).await?))
 }
