@@ -200,7 +200,10 @@ impl Engine {
                 Ok(())
             }
             Input::Asked { peer, question } => self.asked(peer, question, now, host),
-            Input::Heard { peer, pulse } => self.hear(peer, pulse, now, host).map(drop),
+            Input::Heard { peer, pulse } => {
+                self.leave_to(peer, now);
+                self.hear(peer, pulse, now, host).map(drop)
+            }
             Input::MembersChanged => self.read_members(now, host),
             Input::CompareAll => {
                 self.peers.values_mut().for_each(|peer| peer.compare = true);

@@ -1,6 +1,7 @@
 //! Greetings: who may talk to whom, and which of two has been away for too long.
 
 use std::mem;
+use std::time::Duration;
 
 use super::peer::Reported;
 use super::serve::check_stamp;
@@ -116,7 +117,9 @@ impl Engine {
             peer.part();
             peer.compare = true;
             peer.follow_at = now.running;
-            peer.compare_at = now.running;
+            // The other compares as well: one of the two goes first, and that is mostly enough.
+            let first = self.config.node < id;
+            peer.compare_at = now.running + if first { Duration::ZERO } else { RETRY };
         }
         peer.shows(hello.wall, now);
         peer.refusal.clone_from(&refusal);

@@ -97,6 +97,12 @@ impl Peer {
         self.hello.is_none() || matches!(self.accord, Accord::Unfit)
     }
 
+    /// Notes that it is busy comparing itself with this node: doing the same the other way round
+    /// would find, and send, every difference twice.
+    pub(super) fn compares(&mut self, until: Duration) {
+        self.compare_at = self.compare_at.max(until);
+    }
+
     /// Notes that the two hold the same.
     pub(super) fn has_agreed(&mut self) {
         self.accord = Accord::Reached;

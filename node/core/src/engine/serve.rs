@@ -237,7 +237,16 @@ impl Engine {
             return Ok(Answer::Refused(refusal));
         }
         let clock = host.raise_clock(pulse.clock.max(self.trusted(now).unwrap_or_default()))?;
+        self.leave_to(id, now);
         Ok(Answer::Begun(self.agreement.pulse(clock), Run::of(self.config.boot)))
+    }
+
+    /// Leaves comparing to a peer for as long as it goes on with it.
+    pub(super) fn leave_to(&mut self, id: NodeId, now: Now) {
+        let until = now.running + 2 * self.config.catchup_interval;
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.compares(until);
+        }
     }
 
     /// Takes a peer's word that a comparison is complete and on its disk, and brings it to the own.
