@@ -235,6 +235,8 @@ impl Running {
         node.spawn(scrub(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
+            // A member that stands apart for a while must not forget what the others remember.
+            None if node.identity.cluster.is_some() => {}
             None => drop(node.spawn(collect_the_dead(node.clone()))),
         }
         Ok(Self { node, writer: thread, data_dir, _lock: lock })
