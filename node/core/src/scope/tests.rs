@@ -99,12 +99,11 @@ proptest! {
 
     #[test]
     fn who_lacks_nothing_permits_as_much(wanted in any_set(), held in any_set(), right in any_right(), on in any_key()) {
-        match wanted.lacking(&held) {
-            Some(scope) => prop_assert!(wanted.covers(scope) && !held.covers(scope)),
-            None => {
-                prop_assert!(held.permits(right) || !wanted.permits(right));
-                prop_assert!(held.permits_on(right, &on) || !wanted.permits_on(right, &on));
-            }
+        if let Some(scope) = wanted.lacking(&held) {
+            prop_assert!(wanted.covers(scope) && !held.covers(scope));
+        } else {
+            prop_assert!(held.permits(right) || !wanted.permits(right));
+            prop_assert!(held.permits_on(right, &on) || !wanted.permits_on(right, &on));
         }
     }
 }
