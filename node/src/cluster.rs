@@ -364,7 +364,8 @@ fn bring_up(
         observed: observed.clone(),
         birth: birth.filter(|_| settings.bind_address.is_loopback()),
     });
-    let serving = PeerServing { credentials: credentials.clone(), handler, figures: figures.clone(), limits };
+    let serving =
+        PeerServing { credentials: credentials.clone(), handler, figures: figures.clone(), limits };
     node.spawn(server.serve(serving, stopping));
     node.spawn(tell_engine(node.clone(), engine.clone(), membership.clone()));
     let standing = engine.standing();

@@ -201,8 +201,10 @@ impl Running {
             queue_bytes: settings.queue_size.as_len(),
         })
         .map_err(StartError::Thread)?;
-        let failed =
-            |error: StoreError| OpenError::Failed { path: data_dir.clone(), reason: error.to_string() };
+        let failed = |error: StoreError| OpenError::Failed {
+            path: data_dir.clone(),
+            reason: error.to_string(),
+        };
         let metadata_exists = any_metadata(&*store).map_err(failed)?;
         let duty = Duty::new(local::read_only(&*store).map_err(failed)?);
         let node = Arc::new(Node {

@@ -3,9 +3,9 @@
 mod apply;
 mod tail;
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -226,7 +226,11 @@ impl Writer {
         writes: Vec<Write>,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
-        if *closed { Err(SubmitError::Leaving) } else { self.enqueue(writes, Vec::new(), self.flush) }
+        if *closed {
+            Err(SubmitError::Leaving)
+        } else {
+            self.enqueue(writes, Vec::new(), self.flush)
+        }
     }
 
     fn enqueue(

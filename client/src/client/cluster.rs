@@ -5,9 +5,7 @@
 use reqwest::Method;
 
 use super::{Client, body::json};
-use crate::{
-    ClientError, ClusterStatus, Drained, ForgetRequest, Health, ModeRequest, NodeMode,
-};
+use crate::{ClientError, ClusterStatus, Drained, ForgetRequest, Health, ModeRequest, NodeMode};
 
 impl Client {
     /// How the cluster is, as the node sees it.

@@ -110,8 +110,13 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
             return Err(failure);
         }
         told = true;
-        let ended =
-            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload, &running.node)).await;
+        let ended = serve_until(
+            &running.node,
+            serving,
+            &shutdown,
+            signals.attend(&mut reload, &running.node),
+        )
+        .await;
         stop(running).await?;
         if ended == Ended::ForGood {
             return Ok(());

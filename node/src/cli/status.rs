@@ -177,16 +177,13 @@ impl Share {
 
 impl From<&ClusterStatus> for Share {
     fn from(status: &ClusterStatus) -> Self {
-        let joined: Vec<&PeerStatus> = status
-            .peers
-            .iter()
-            .filter(|peer| peer.standing.as_deref() == Some("joined"))
-            .collect();
+        let joined: Vec<&PeerStatus> =
+            status.peers.iter().filter(|peer| peer.standing.as_deref() == Some("joined")).collect();
         // Of the others the one that is furthest behind, and of those that are equal the one that
         // was complete the longest ago.
-        let worst = joined.iter().max_by_key(|peer| {
-            (peer.versions_behind, peer.stream != "open", peer.complete_age)
-        });
+        let worst = joined
+            .iter()
+            .max_by_key(|peer| (peer.versions_behind, peer.stream != "open", peer.complete_age));
         Self {
             members: Some(joined.len() + 1),
             versions_behind: Some(joined.iter().map(|peer| peer.versions_behind).sum()),
@@ -203,8 +200,7 @@ async fn mode(url: Option<&str>) -> Result<String, Failure> {
 }
 
 fn print(lines: &[Line]) -> Done {
-    let heading =
-        ["NAME", "PID", "UPTIME", "ADDRESS", "MODE", "MEMBERS", "LAG", "CONFIGURATION"];
+    let heading = ["NAME", "PID", "UPTIME", "ADDRESS", "MODE", "MEMBERS", "LAG", "CONFIGURATION"];
     let mut table = Table::new(heading);
     for line in lines {
         table.row(line.cells());

@@ -77,7 +77,9 @@ pub fn note_made_file(store: &dyn Store) -> Result<(), StoreError> {
 ///
 /// A row cannot be read.
 pub fn is_alone(store: &dyn Read, now: UnixMillis) -> Result<bool, StoreError> {
-    let Some(IdentityRow { node, .. }) = read_json(store, local::IDENTITY)? else { return Ok(true) };
+    let Some(IdentityRow { node, .. }) = read_json(store, local::IDENTITY)? else {
+        return Ok(true);
+    };
     let own = Member::record(NodeId::new(node)).map(|record| record.encode()).unwrap_or_default();
     let mut data = store.cursor(Column::Data, &[], &[0xff]);
     while let Some((row, value)) = data.next()? {

@@ -13,9 +13,7 @@ fn lines(text: &str) -> Vec<Value> {
 fn a_cluster_is_shown_as_people_and_programs_read_it() {
     let machine = Machine::new();
     let [first, second] = machine.cluster(["node1", "node2"]);
-    let shown = stdout(
-        &machine.kvs(["cluster", "status", "--server", &first]).assert().success(),
-    );
+    let shown = stdout(&machine.kvs(["cluster", "status", "--server", &first]).assert().success());
     for word in ["as node1", "node1 is serving", "AGREED", "node2", "up", "serving", "none"] {
         assert!(shown.contains(word), "{word} in {shown}");
     }
@@ -66,7 +64,8 @@ fn a_member_leaves_with_nothing_lost_and_another_is_forgotten() {
     let reachable = machine.kvs(["member", "forget", "node2", "--yes", "--server", &first]);
     one_line(&{ reachable }.assert().code(1), ["node2 runs", "kvs cluster leave"]);
     machine.kvs(["stop", "node2"]).assert().success();
-    let forget = || machine.kvs(["member", "forget", "node2", "--yes", "--server", &first]).output();
+    let forget =
+        || machine.kvs(["member", "forget", "node2", "--yes", "--server", &first]).output();
     wait_until("node2 is known to be away", || forget().unwrap().status.success());
     let standing = |name: &str| {
         let status = machine.cluster_status(&first);
@@ -104,7 +103,7 @@ fn the_secret_is_replaced_while_the_cluster_runs() {
             wait_until(&format!("{name} has step {at}"), || taken(name) == at + 1);
         }
         for (from, to) in [(0, 1), (1, 0)] {
-            let value = format!("{at}{from}9");
+            let value = format!("\"{at} {from}\"");
             machine.put(&urls[from], "a", &value);
             machine.wait_for(&urls[to], "a", &value);
         }

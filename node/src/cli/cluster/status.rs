@@ -87,7 +87,10 @@ fn dead(status: &ClusterStatus) -> String {
     };
     let held_by = status.horizon_held_by.filter(|_| status.dead_waiting > 0);
     let by = held_by.map(|id| format!("; the furthest behind is {}", called(status, id)));
-    format!("Deleted and expired records that are still remembered: {count}{}", by.unwrap_or_default())
+    format!(
+        "Deleted and expired records that are still remembered: {count}{}",
+        by.unwrap_or_default()
+    )
 }
 
 fn called(status: &ClusterStatus, id: Uuid) -> String {

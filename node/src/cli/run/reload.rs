@@ -96,7 +96,10 @@ impl Reload {
             Ok(false) => {}
             Err(error) => {
                 let reason = chain(&error);
-                tracing::error!(reason, "the cluster's secrets cannot be used; all stays as it was");
+                tracing::error!(
+                    reason,
+                    "the cluster's secrets cannot be used; all stays as it was"
+                );
             }
         }
     }
