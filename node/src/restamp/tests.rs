@@ -114,10 +114,10 @@ fn exactly_the_drift_that_is_allowed_is_left_alone_and_one_more_is_not() {
 #[test]
 fn what_lives_for_a_time_lives_as_long() {
     let mut bench = bench();
-    let expiry = kvs_core::decide::Expiry::At(AHEAD.after(Duration::from_secs(90)));
+    let expiry = kvs_core::decide::Expiry::After(Duration::from_secs(90));
     let uuid = VersionId::new(Uuid::new_v4());
     let condition = kvs_core::decide::Condition::Always;
-    let command = Command::Put { body: value("1"), expiry, condition, uuid, owner: None };
+    let command = Command::Put { body: value("1"), expiry, condition, uuid, author: None };
     let write = Write { record: record("a"), command };
     bench.applier.apply(&bench.store, [write], &[], AHEAD, Flush::Synced).unwrap();
     bench.restamp();

@@ -103,7 +103,7 @@ fn the_secret_is_replaced_while_the_cluster_runs() {
             wait_until(&format!("{name} has step {at}"), || taken(name) == at + 1);
         }
         for (from, to) in [(0, 1), (1, 0)] {
-            let value = format!("{at}{from}9");
+            let value = format!("\"{at} {from}\"");
             machine.put(&urls[from], "a", &value);
             machine.wait_for(&urls[to], "a", &value);
         }

@@ -112,6 +112,7 @@ impl Place<'_> {
         match own {
             Some(own) if own.cluster() == file.cluster() => Ok(Found::Member),
             Some(_) if self.is_alone_and_empty(settings)? => Ok(Found::Alone),
+            Some(_) if self.made_its_cluster(settings)? => Err(self.not_empty()),
             Some(own) => Err(self.of_another(&own, file)),
             None if self.has_data(settings)? => Err(self.not_empty()),
             None => Ok(Found::Empty),
@@ -120,12 +121,12 @@ impl Place<'_> {
 
     /// Whether its node made its cluster by itself and is all that is in it.
     fn is_alone_and_empty(&self, settings: &Settings) -> Result<bool, Failure> {
-        if !RocksStore::is_in(self.dir) {
-            return Ok(false);
-        }
-        let store = self.open(settings)?;
-        Ok(local::cluster::made_file(&store)?
-            && local::cluster::is_alone(&store, SystemClock.now())?)
+        Ok(self.made_its_cluster(settings)?
+            && local::cluster::is_alone(&self.open(settings)?, SystemClock.now())?)
+    }
+
+    fn made_its_cluster(&self, settings: &Settings) -> Result<bool, Failure> {
+        Ok(RocksStore::is_in(self.dir) && local::cluster::made_file(&self.open(settings)?)?)
     }
 
     /// Has the next start begin anew, without the cluster that it was.
