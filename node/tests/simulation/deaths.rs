@@ -99,7 +99,7 @@ fn a_store_from_which_everything_was_deleted_is_empty_on_disk() {
     each_seed("emptied", 4, |seed| {
         let mut world = cluster(seed)?;
         world.live(Duration::from_secs(20), true);
-        check(&mut world, Duration::from_secs(120))?;
+        check(&mut world, Duration::from_mins(2))?;
         for row in world.ledger.records() {
             let at = (0..3).find(|at| world.life(*at) == Some(Life::Serving)).unwrap();
             let uuid = VersionId::new(Uuid::from_u128(world.rng.random()));

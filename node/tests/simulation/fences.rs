@@ -10,7 +10,7 @@ use crate::seeds::each_seed;
 use crate::trials::{RETENTION, check};
 use crate::world::World;
 
-const SETTLING: Duration = Duration::from_secs(120);
+const SETTLING: Duration = Duration::from_mins(2);
 
 /// A cluster that has been written to for a while.
 fn cluster(seed: u64, count: usize) -> World {

@@ -71,19 +71,20 @@ impl Ledger {
     /// Says what is wrong with a store once all nodes agree.
     pub(crate) fn faults(&self, store: &dyn Read, horizon: Stamp) -> Vec<String> {
         let rows = self.acknowledged.iter();
-        rows.filter_map(|(row, heads)| self.fault(row, heads, head(store, row), horizon)).collect()
+        rows.filter_map(|(row, heads)| self.fault(row, heads, head(store, row).as_ref(), horizon))
+            .collect()
     }
 
     fn fault(
         &self,
         row: &[u8],
         heads: &[Head],
-        found: Option<Head>,
+        found: Option<&Head>,
         horizon: Stamp,
     ) -> Option<String> {
         let winner = heads.iter().max_by(|left, right| order(&left.rank(), &right.rank()))?;
         let row = row.escape_ascii();
-        match &found {
+        match found {
             Some(found) if found == winner => None,
             // A version that was put aside may have been the winner; then any other may show.
             _ if self.rescued.contains(&winner.uuid) => None,

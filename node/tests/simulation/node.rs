@@ -21,7 +21,7 @@ use crate::disk::Disk;
 
 pub(crate) const CLUSTER: Uuid = Uuid::from_u128(0xc1);
 const DEPTH: u32 = 2;
-pub(crate) const DRIFT: Duration = Duration::from_secs(60);
+pub(crate) const DRIFT: Duration = Duration::from_mins(1);
 
 /// The writer of a node, without its thread.
 #[derive(Clone, Debug)]

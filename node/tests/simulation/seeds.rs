@@ -35,6 +35,9 @@ pub(crate) fn each_seed(name: &str, few: u64, trial: impl Fn(u64) -> Result<Stri
             Ok(Err(why)) => failed.push((seed, why)),
             Err(_) => failed.push((seed, "it panicked".into())),
         }
+        if failed.last().is_some_and(|(failed, _)| *failed == seed) {
+            println!("{name} {seed} failed");
+        }
     }
     let Some((seed, why)) = failed.first() else { return };
     let all: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();

@@ -40,8 +40,8 @@ fn no_trouble_loses_a_write_or_brings_a_delete_back() {
         for at in 0..count {
             world.start_within(at, Duration::from_secs(3));
         }
-        world.live(Duration::from_secs(60), true);
-        check(&mut world, Duration::from_secs(120))?;
+        world.live(Duration::from_mins(1), true);
+        check(&mut world, Duration::from_mins(2))?;
         Ok(format!("{} writes, {:?}", world.ledger.len(), world.bytes))
     });
 }

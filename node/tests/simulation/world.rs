@@ -163,7 +163,7 @@ impl World {
 
     pub(crate) fn clock(&self, at: usize) -> Now {
         let started = self.places[at].running.as_ref().map_or(self.now, |node| node.started);
-        Now { wall: self.wall(at), running: self.now - started }
+        Now { wall: self.wall(at), running: self.now.saturating_sub(started) }
     }
 
     pub(crate) fn start_within(&mut self, at: usize, within: Duration) {
@@ -303,7 +303,7 @@ impl World {
         if due < node.wakes && due < Duration::from_hours(100) {
             node.wakes = due;
             let boot = node.boot;
-            self.schedule(due - self.now, Event::Wake { place: at, boot });
+            self.schedule(due.saturating_sub(self.now), Event::Wake { place: at, boot });
         }
     }
 
@@ -545,7 +545,7 @@ impl World {
         let arrives = following.arrives;
         if let Some(boot) = self.places[client].running.as_ref().map(|node| node.boot) {
             let input = Input::Frame { peer, frame };
-            self.schedule(arrives - now, Event::Input { place: client, boot, input });
+            self.schedule(arrives.saturating_sub(now), Event::Input { place: client, boot, input });
         }
         true
     }

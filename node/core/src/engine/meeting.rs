@@ -256,6 +256,7 @@ impl Engine {
             Question::Hello(hello) if hello.node == id => self.welcome(*hello, now, host)?,
             Question::Join(hello) if hello.node == id => {
                 self.meet((*hello).clone(), now, host)?;
+                self.watch_clock(now);
                 self.admit(&hello, now, host)?
             }
             Question::Begin(pulse) => self.begin(id, pulse, now, host)?,

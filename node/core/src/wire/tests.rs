@@ -276,8 +276,10 @@ fn the_bytes_of_protocol_1_stay_as_they_are() {
     let pulse = Pulse { clock: at(1), held: at(2), horizon: at(3), list: ListId(4) };
     let of_pulse = "000001000000000000000200000000000000030000000000\
                     0400000000000000";
-    let digit = |byte: &u8| [byte >> 4, byte & 15].map(|half| format!("{half:x}")).concat();
-    let hex = |bytes: &[u8]| bytes.iter().map(digit).collect::<Vec<_>>().concat();
+    let hex = |bytes: &[u8]| {
+        let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.concat()
+    };
     let run = Run::of(0x0403_0201);
     assert_eq!(hex(&Question::Begin(pulse).encode()), of_pulse);
     assert_eq!(hex(&Question::Agree(pulse, run).encode()), format!("{of_pulse}01020304"));
