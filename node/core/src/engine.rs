@@ -101,7 +101,7 @@ impl Engine {
     ) -> Result<Self, H::Error> {
         let watch = Watch::new(now, config.max_clock_drift);
         let Resumed { born, cursors, agreement, bootstrap } = resumed;
-        let life = match (born, bootstrap) {
+        let life = match (born, &bootstrap) {
             (false, _) => Life::Unborn,
             (true, Some(_)) => Life::Filling,
             (true, None) => Life::CatchingUp,

@@ -85,7 +85,7 @@ impl Trial {
         let mut random = self.seed.part(u64::MAX - round);
         self.meet().await;
         if random.random_ratio(1, WIPE_EVERY) {
-            self.wipe(&mut random).await;
+            self.wipe(&mut random);
         }
         let load = Load::start(&self.nodes, &self.ledger, self.seed, round);
         for _ in 0..EVENTS {
@@ -161,7 +161,7 @@ impl Trial {
     }
 
     /// Takes a node's disk away. All hold the same: nothing is lost with it.
-    async fn wipe(&mut self, random: &mut StdRng) {
+    fn wipe(&mut self, random: &mut StdRng) {
         let chosen = random.random_range(0..NODES);
         self.nodes[chosen].take().unwrap().kill();
         fs::remove_dir_all(self.homes[chosen].home.data()).unwrap();

@@ -54,14 +54,14 @@ pub struct Resumed {
 }
 
 /// How far the filling of an empty node has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// Everything before this position has come: of 2^64.
     pub position: u64,
     /// Versions that came.
     pub versions: u64,
-    /// How many members ever there were when this node was taken in: until as many of their records
-    /// have come, it does not know who else there is.
+    /// Who counted when this node was taken in: until their records have come, nothing else says who
+    /// else there is.
     #[serde(default)]
-    pub members: u64,
+    pub members: Vec<NodeId>,
 }

@@ -181,10 +181,11 @@ impl Engine {
     /// have together.
     fn is_nobody_else_filled(&self) -> bool {
         let empty = self.met(|hello| !has_data(hello.life));
-        let me = self.config.node;
-        let mut others = self.members.joined().map(|member| member.node).filter(|node| *node != me);
-        let all_known = self.members.iter().count() as u64 >= self.bootstrap.members;
-        all_known && others.all(|node| empty.contains(&node))
+        let gone = |node: &NodeId| self.members.get(*node).is_some() && !self.members.counts(*node);
+        let told = self.bootstrap.members.iter().copied().filter(|node| !gone(node));
+        let known = self.members.joined().map(|member| member.node);
+        let mut others = told.chain(known).filter(|node| *node != self.config.node);
+        others.all(|node| empty.contains(&node))
     }
 
     /// Takes the answer to a request to be taken in, or to be sent a page.
@@ -250,8 +251,8 @@ impl Engine {
         self.agreement.admitted(&members, admission);
         self.members = members;
         self.cursors.clone_from(&admission.cursors);
-        let known = self.members.iter().count() as u64;
-        self.bootstrap = Bootstrap { members: known, ..Bootstrap::default() };
+        let counted = self.members.joined().map(|member| member.node).collect();
+        self.bootstrap = Bootstrap { members: counted, ..Bootstrap::default() };
         let mut notes: Vec<Note<'_>> =
             self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
         notes.push(Note::Agreement(self.agreement.saved()));
