@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
 use kvs_core::members;
-use kvs_core::wire::{Answer, Question};
+use kvs_core::wire::{Answer, Frame, Question};
 use kvs_core::{NodeId, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -185,8 +185,16 @@ impl Driver {
     }
 
     fn run(mut self, mut channels: Channels) {
-        while let Some(job) = channels.waiting.blocking_recv() {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| channels.waiting.blocking_recv()) {
             match job {
+                Job::Input(Input::Frame { peer, frame }) => {
+                    let (frames, other) = waiting_frames(&mut channels.waiting, peer, frame);
+                    for (peer, frame) in frames {
+                        self.step(Input::Frame { peer, frame }, &channels);
+                    }
+                    next = other;
+                }
                 Job::Input(input) => drop(self.step(input, &channels)),
                 Job::Asked { peer, question, reply } => {
                     let answer = self.step(Input::Asked { peer, question }, &channels);
@@ -346,6 +354,30 @@ fn answered(input: &Input) -> Option<AskId> {
         Input::Answered { ask, answer: Ok(_) } => Some(*ask),
         _ => None,
     }
+}
+
+/// This piece of a log and all that wait behind it, those of one log joined where they are small,
+/// and the first job that is none: each piece is a write of its own, which may wait for a flush that
+/// others need, and many small ones would soon be late.
+fn waiting_frames(
+    waiting: &mut mpsc::Receiver<Job>,
+    peer: NodeId,
+    frame: Box<Frame>,
+) -> (Vec<(NodeId, Box<Frame>)>, Option<Job>) {
+    let mut frames = vec![(peer, frame)];
+    for _ in 0..JOBS {
+        match waiting.try_recv() {
+            Ok(Job::Input(Input::Frame { peer, frame })) => {
+                let last = frames.iter_mut().rfind(|(node, _)| *node == peer);
+                if last.is_none_or(|(_, last)| !last.join(&frame)) {
+                    frames.push((peer, frame));
+                }
+            }
+            Ok(other) => return (frames, Some(other)),
+            Err(_none) => break,
+        }
+    }
+    (frames, None)
 }
 
 async fn ask_peer(

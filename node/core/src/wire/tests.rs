@@ -207,6 +207,30 @@ proptest! {
     }
 
     #[test]
+    fn joined_pieces_of_a_log_hold_the_versions_of_both_and_reach_as_far_as_the_second(
+        first in frame(),
+        second in frame(),
+    ) {
+        let (near, far) = (first.position.min(second.position), first.position.max(second.position));
+        let second = Frame { incarnation: first.incarnation, position: far, ..second };
+        let mut joined = Frame { position: near, ..first.clone() };
+        if joined.join(&second) {
+            let mut versions = first.versions.unpack().unwrap();
+            versions.extend(second.versions.unpack().unwrap());
+            prop_assert_eq!(joined.versions.unpack().unwrap(), versions);
+            prop_assert_eq!(Frame { versions: Parcel::default(), ..joined }, Frame { versions: Parcel::default(), ..second });
+        }
+    }
+
+    #[test]
+    fn pieces_of_different_logs_are_not_joined(first in frame(), second in frame()) {
+        let other = Frame { incarnation: first.incarnation.wrapping_add(1), ..second };
+        let mut joined = first.clone();
+        prop_assert!(!joined.join(&other));
+        prop_assert_eq!(joined, first);
+    }
+
+    #[test]
     fn frames_and_cursors_read_back(frame in frame()) {
         let cursor = Cursor { incarnation: frame.incarnation, position: frame.position };
         prop_assert_eq!(Cursor::decode(&cursor.encode()), Ok(cursor));
