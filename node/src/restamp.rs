@@ -93,7 +93,9 @@ fn set_back(
     let mut saved = cluster::read(store)?.agreement;
     let present = |stamp: Stamp| if stamp < limit { stamp } else { Stamp::at(now) };
     let Saved { agreed, held, horizon, .. } = &mut saved;
-    agreed.values_mut().for_each(|stamp| *stamp = present(*stamp));
+    for stamp in agreed.values_mut() {
+        *stamp = present(*stamp);
+    }
     (*held, *horizon) = (present(*held), present(*horizon));
     let (name, row) = cluster::agreement_row(&saved);
     let mut batch = Batch::default();

@@ -80,7 +80,7 @@ pub(super) async fn from_seed(node: &Arc<Node>, seeds: &[Seed]) -> Option<Cluste
     loop {
         stopping.run_until_cancelled(ticks.tick()).await?;
         for seed in seeds {
-            match stopping.run_until_cancelled(ask(&client, seed)).await? {
+            match stopping.run_until_cancelled(Box::pin(ask(&client, seed))).await? {
                 Ok(file) => return keep(node, file),
                 // Said once each: a seed that is not there yet is normal.
                 Err(why) if said.as_ref() != Some(&why) => {

@@ -218,7 +218,9 @@ impl Driver {
             }
         }
         // Last: whoever sees that a comparison has ended sees what it found.
-        answered.into_iter().for_each(|ask| self.observed.answered(ask));
+        if let Some(ask) = answered {
+            self.observed.answered(ask);
+        }
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
         reply
