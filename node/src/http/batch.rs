@@ -54,14 +54,15 @@ async fn steps(
         steps.push(match item {
             Err(problem) => Step::Refused(problem),
             Ok(Planned::Get(key)) => Step::Get(key),
-            Ok(Planned::Change(key, change)) => match mode::check_write(&call.node) {
-                Err(problem) => Step::Refused(problem),
-                Ok(()) => {
+            Ok(Planned::Change(key, change)) => {
+                if let Err(problem) = mode::check_write(&call.node) {
+                    Step::Refused(problem)
+                } else {
                     let is_delete = matches!(change, Change::Delete { .. });
                     writes.push(write(call, key, change).await?);
                     Step::Write { is_delete }
                 }
-            },
+            }
         });
     }
     Ok((steps, writes))
