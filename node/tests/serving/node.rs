@@ -17,16 +17,11 @@ async fn the_routes_about_the_node_tell_what_it_is() {
     let members = served.get("/members/").await.json();
     let address = served.address.to_string();
     let expected = serde_json::json!({"members": [
-    <<<<<<< HEAD
-            {
-                "id": id, "name": "attic", "state": "alive", "address": address,
-                "joined": NOW, "last_seen": NOW, "version": env!("CARGO_PKG_VERSION"),
-            },
-    =======
-            {"id": id, "name": "attic", "state": "alive", "address": address,
-             "joined": NOW, "last_seen": NOW, "version": env!("CARGO_PKG_VERSION")},
-    >>>>>>> refs/heads/cmds
-        ]});
+        {
+            "id": id, "name": "attic", "state": "alive", "address": address,
+            "joined": NOW, "last_seen": NOW, "version": env!("CARGO_PKG_VERSION"),
+        },
+    ]});
     assert_eq!(members, expected);
     served.stop().await;
 }
