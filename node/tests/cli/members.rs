@@ -92,7 +92,9 @@ fn the_secret_is_replaced_while_the_cluster_runs() {
         machine.file(&format!("{name}.yaml"), &config);
     }
     let urls = ["node1", "node2"].map(|name| machine.start_configured(name));
-    urls.iter().for_each(|url| machine.wait_for_members(url, 2));
+    for url in &urls {
+        machine.wait_for_members(url, 2);
+    }
     let taken = |name: &str| machine.log(name).matches("secrets were read again").count();
     let steps: [&[&str]; 3] = [&["add"], &["promote", "2"], &["drop", "2"]];
     for (at, step) in steps.into_iter().enumerate() {
@@ -107,7 +109,9 @@ fn the_secret_is_replaced_while_the_cluster_runs() {
             machine.put(&urls[from], "a", &value);
             machine.wait_for(&urls[to], "a", &value);
         }
-        urls.iter().for_each(|url| machine.wait_for_members(url, 2));
+        for url in &urls {
+            machine.wait_for_members(url, 2);
+        }
     }
     for name in ["node1", "node2"] {
         assert!(!machine.log(name).contains("cannot be reached any more"), "{}", machine.log(name));
