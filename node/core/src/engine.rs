@@ -206,7 +206,10 @@ impl Engine {
             }
             Input::MembersChanged => self.read_members(now, host),
             Input::CompareAll => {
-                self.peers.values_mut().for_each(|peer| peer.compare = true);
+                for peer in self.peers.values_mut() {
+                    peer.asked_for = true;
+                    peer.compare = true;
+                }
                 Ok(())
             }
             Input::Forget(node) => self.forget(node, now, host),

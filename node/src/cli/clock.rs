@@ -14,6 +14,9 @@ use crate::time::{SystemClock, WallClock as _};
 
 /// Mend what a node wrote while its clock was wrong.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kvs clock repair node2")]
 pub(super) struct Clock {
     #[command(subcommand)]
     action: Action,

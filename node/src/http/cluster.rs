@@ -29,8 +29,10 @@ pub(super) async fn status(call: Call) -> Answer {
 pub(super) async fn sync(call: Call) -> Answer {
     call.query.finish(&[])?;
     let cluster = found(&call.node)?;
+    // Before it is asked for: whoever waits for a comparison waits for one that begins later.
+    let now = call.node.now().0;
     cluster.engine.send(Job::Input(Input::CompareAll)).await;
-    Ok(json(&of(&call.node).await?))
+    Ok(json(&ClusterStatus { now, ..of(&call.node).await? }))
 }
 
 /// `GET /members/`: this node, and those that it knows.

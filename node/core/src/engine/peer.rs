@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) accord: Accord,
     /// To be compared with as soon as possible.
     pub(super) compare: bool,
+    /// The same, by this node, even if the two agree: somebody asked for it.
+    pub(super) asked_for: bool,
     /// Not before this are the two compared again, after a failure.
     pub(super) compare_at: Duration,
     /// The last position of its log.
@@ -106,7 +108,7 @@ impl Peer {
     /// Notes that the two hold the same.
     pub(super) fn has_agreed(&mut self) {
         self.accord = Accord::Reached;
-        self.compare = false;
+        self.compare = self.asked_for;
         self.reported.clear();
     }
 

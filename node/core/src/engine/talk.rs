@@ -97,6 +97,10 @@ impl Engine {
             return;
         }
         let Some(peer) = self.whom_to_compare(now, random) else { return };
+        if let Some(chosen) = self.peers.get_mut(&peer) {
+            // What is asked for from here on is another comparison.
+            chosen.asked_for = false;
+        }
         let pulse = self.agreement.pulse(host.clock());
         let ask = self.ask(peer, Question::Begin(pulse));
         let (steps, asked) = (VecDeque::new(), Asked::Begin);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use kvs_client::{Client, ClusterStatus, PeerStatus, Repair};
+use kvs_core::UnixMillis;
+use kvs_core::sync::IN_FLIGHT;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -121,7 +123,12 @@ impl Sync {
 
 /// What came of the comparison with a node, once it has ended.
 fn line(peer: &PeerStatus, began: u64) -> Option<Line> {
-    peer.compared.filter(|compared| *compared >= began)?;
+    let compared = peer.compared.is_some_and(|compared| compared >= began);
+    // Who compared itself with this node meanwhile has proven the same.
+    let proven = peer.agreed.is_some_and(|agreed| UnixMillis(agreed).after(IN_FLIGHT).0 >= began);
+    if !compared && !proven {
+        return None;
+    }
     let repair = peer.last_repair.filter(|repair| repair.at >= began);
     let outcome = if repair.is_some() { "repaired" } else { "equal" };
     Some(Line { node: peer.id, name: peer.name.clone(), outcome: outcome.to_owned(), repair })
