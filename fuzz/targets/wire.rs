@@ -32,7 +32,9 @@ fuzz_target!(|data: &[u8]| {
 
 fn unpack(parcel: &Parcel) {
     let Ok(sent) = parcel.unpack() else { return };
-    assert!(sent.iter().map(|one| one.record.len() + one.version.len()).sum::<usize>() <= MAX_PARCEL);
+    assert!(
+        sent.iter().map(|one| one.record.len() + one.version.len()).sum::<usize>() <= MAX_PARCEL
+    );
     for one in &sent {
         drop(Sent::open(one));
     }
