@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-/// What goes on whether or not anything is compared: the streams of new writes with their beats,
-/// and who is there.
-const STEADY: [&str; 4] = ["stream", "members", "status", "birth"];
+/// What comparing and repairing asks.
+const REPAIR: [&str; 6] = ["begin", "compare", "fetch", "push", "range", "agree"];
 
 /// Bytes of bodies (HTTP/2 DATA) between a node and all others, both ways, by route, and requests
 /// likewise.
@@ -32,10 +31,14 @@ impl Traffic {
         }
     }
 
-    /// Bytes of comparing and repairing, greetings included: all but [`STEADY`] routes.
+    /// Bytes of comparing and repairing.
     pub fn repair_bytes(&self) -> u64 {
-        let counted = self.bytes.iter().filter(|(route, _)| !STEADY.contains(&route.as_str()));
-        counted.map(|(_, bytes)| bytes).sum()
+        REPAIR.iter().map(|route| self.bytes(route)).sum()
+    }
+
+    /// Bytes on one route, both ways.
+    pub fn bytes(&self, route: &str) -> u64 {
+        self.bytes.get(route).copied().unwrap_or(0)
     }
 
     /// Requests on one route, both ways.

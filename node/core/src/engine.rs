@@ -209,6 +209,7 @@ impl Engine {
                 for peer in self.peers.values_mut() {
                     peer.asked_for = true;
                     peer.compare = true;
+                    peer.compare_at = now.running;
                 }
                 Ok(())
             }
