@@ -16,6 +16,7 @@ mod address;
 mod body;
 pub(crate) mod values;
 
+mod cluster;
 mod lists;
 mod node;
 pub(crate) mod options;

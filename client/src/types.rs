@@ -24,7 +24,7 @@ mod tests;
 pub use self::{
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
-    cluster::{ClusterStatus, PeerStatus},
+    cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},
     history::{Revision, RevisionOp, Superseded},
     list::{ItemMetadata, ListItem, Page},
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},

@@ -23,9 +23,13 @@ mod progress;
 mod record;
 
 mod bench;
+mod clock;
 mod cluster;
 mod config;
 mod conflict;
+mod identity;
+mod member;
+mod stopped;
 mod systemd;
 
 #[cfg(test)]
@@ -90,6 +94,9 @@ enum Command {
     Import(import::Import),
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
+    Member(member::Members),
+    Clock(clock::Clock),
+    ResetIdentity(identity::ResetIdentity),
     Conflict(conflict::Conflict),
     Config(config::Config),
     Systemd(systemd::Systemd),
@@ -163,6 +170,9 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Import(import) => block_on(import.run(&environment)),
         Command::Bench(bench) => bench.run(&environment),
         Command::Cluster(cluster) => cluster.run(environment),
+        Command::Member(member) => block_on(member.run(&environment)),
+        Command::Clock(clock) => clock.run(environment),
+        Command::ResetIdentity(reset) => reset.run(environment),
         Command::Conflict(conflict) => conflict.run(),
         Command::Config(config) => config.run(environment),
         Command::Systemd(systemd) => systemd.run(&environment),

@@ -22,8 +22,6 @@ const MISSING: &[(&str, &str)] = &[
     ("trusted_proxies", RATE_LIMITS),
     ("backup_schedule", BACKUPS),
     ("backup_retention", BACKUPS),
-    ("tls.cert_file", "TLS"),
-    ("tls.key_file", "TLS"),
 ];
 
 const AUTHENTICATION: &str = "authentication";

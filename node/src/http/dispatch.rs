@@ -17,7 +17,7 @@ use kvs_core::{Key, KeyError, Prefix};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, mode};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, here, mode};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -95,6 +95,7 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     let place = Place::of(uri.path())?;
     let route = *found.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
+    here::check(route, app.peer, &headers)?;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),

@@ -49,6 +49,8 @@ pub enum Access {
     Scopes(&'static [Scope]),
     /// Checked by the handler for each item on its own.
     EachItem,
+    /// Callers on this machine, until there are accounts.
+    Here,
 }
 
 /// What a caller may be given the right to do.
@@ -102,14 +104,14 @@ impl Route {
 
     /// Whether it is about keys, and not about the node.
     pub const fn is_of_keys(&self) -> bool {
-        !matches!(self.access, Access::Public)
+        matches!(self.access, Access::Scopes(_) | Access::EachItem)
     }
 
     /// Whether calling it may change what is stored.
     pub fn changes(&self) -> bool {
         match self.access {
             Access::Scopes(scopes) => scopes.iter().any(|scope| scope.changes()),
-            Access::Public | Access::EachItem => false,
+            Access::Public | Access::EachItem | Access::Here => false,
         }
     }
 }

@@ -79,6 +79,11 @@ impl RocksStore {
         Ok(Self { db, path, cache, hot, disk_reserve: options.disk_reserve })
     }
 
+    /// Whether there is a store in a data directory.
+    pub fn is_in(data_dir: &Path) -> bool {
+        data_dir.join(DIRECTORY).is_dir()
+    }
+
     fn family(&self, column: Column) -> Result<&ColumnFamily, StoreError> {
         let family = self.db.cf_handle(column.name());
         family.ok_or_else(|| StoreError::Failed(format!("column {} is missing", column.name())))

@@ -4,6 +4,7 @@ mod client;
 mod cluster;
 mod daemon;
 mod machine;
+mod members;
 mod offline;
 mod refusals;
 mod run;
