@@ -16,6 +16,7 @@ mod address;
 mod body;
 pub(crate) mod values;
 
+mod accounts;
 mod cluster;
 mod lists;
 mod node;

@@ -5,6 +5,7 @@
 
 mod value;
 
+mod account;
 mod batch;
 mod change;
 mod cluster;
@@ -22,6 +23,10 @@ mod schema;
 mod tests;
 
 pub use self::{
+    account::{
+        CreatedToken, Explanation, Group, GroupMember, GroupPatch, NewAccount, NewToken,
+        RotateKeys, RotatedKeys, Token, TokenKey, User, UserPatch, WhoAmI,
+    },
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
     cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},

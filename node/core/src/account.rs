@@ -4,7 +4,7 @@
 //! ```text
 //! _system/users/NAME                     a user; the id, which owns keys, is within
 //! _system/groups/NAME                    a group
-//! _system/members/GROUP ID/USER ID       that the user is in the group
+//! _system/memberships/GROUP ID/USER ID   that the user is in the group
 //! _system/tokens/TOKEN ID                what is known of a token; never the token
 //! _system/keys/KEY ID                    a key that tokens are signed with
 //! _system/revoked/tokens/TOKEN ID/UNTIL  that the token is not to be believed before UNTIL

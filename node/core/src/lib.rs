@@ -46,7 +46,7 @@ pub mod version;
 pub mod wire;
 
 pub use clock::Clock;
-pub use decide::{Command, Condition, Decision, Expiry, Rejection, decide};
+pub use decide::{Command, Condition, Decision, Expiry, Guard, Rejection, decide};
 pub use id::{GroupId, NodeId, TokenId, UserId, VersionId};
 pub use key::{Key, KeyError, Kind, Prefix, RecordId};
 pub use merge::{Outcome, Rank, Superseded, merge};

@@ -85,7 +85,11 @@ fn add(paths: &mut Paths, path: &str, method: HttpMethod, operation: Operation) 
 }
 
 fn operation(route: &Route, id: String) -> Operation {
-    let tag = if route.template().starts_with("/kv/") { "keys" } else { "node" };
+    let tag = match route.template() {
+        path if path.starts_with("/kv/") => "keys",
+        path if path.starts_with("/api/") => "accounts",
+        _ => "node",
+    };
     let base = OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(route.summary))
@@ -95,6 +99,9 @@ fn operation(route: &Route, id: String) -> Operation {
         Endpoint::Fixed(..) => base,
         Endpoint::Key(..) => base.parameter(in_path("key", KEY)),
         Endpoint::Prefix(..) => base.parameter(in_path("prefix", PREFIX)),
+        Endpoint::Named(path, _) => named(path).fold(base, |operation, name| {
+            operation.parameter(in_path(name, "Its name, or a token's id."))
+        }),
     };
     let placed = match route.body {
         BodyRule::Ignored => placed,
@@ -107,10 +114,20 @@ fn operation(route: &Route, id: String) -> Operation {
 fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
         Access::Public => &[400, 431, 500],
-        Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
-        Access::Here | Access::Scopes(_) => &[400, 403, 431, 500],
-        Access::EachItem => &[400, 431, 500, 503, 507],
+        Access::PublicInPart => &[400, 401, 431, 500],
+        Access::Keys(_) if route.changes() => &[400, 401, 403, 431, 500, 503, 507],
+        Access::Accounts(_) if route.changes() => &[400, 401, 403, 404, 431, 500, 503, 507],
+        Access::Known | Access::Accounts(_) => &[400, 401, 403, 404, 431, 500, 503],
+        Access::PublicIf(_) | Access::Keys(_) | Access::Reading(_) | Access::Admin(_) => {
+            &[400, 401, 403, 431, 500, 503]
+        }
+        Access::EachItem => &[400, 401, 403, 431, 500, 503, 507],
     }
+}
+
+/// The names in a path.
+fn named(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
 fn in_path(name: &str, description: &str) -> ParameterBuilder {
@@ -176,6 +193,20 @@ fn components() -> Components {
     schema::<api::ModeRequest>(&mut schemas);
     schema::<api::ForgetRequest>(&mut schemas);
     schema::<api::Drained>(&mut schemas);
+    schema::<api::Page<api::User>>(&mut schemas);
+    schema::<api::NewAccount>(&mut schemas);
+    schema::<api::UserPatch>(&mut schemas);
+    schema::<api::Page<api::Group>>(&mut schemas);
+    schema::<api::GroupPatch>(&mut schemas);
+    schema::<api::Page<api::GroupMember>>(&mut schemas);
+    schema::<api::NewToken>(&mut schemas);
+    schema::<api::CreatedToken>(&mut schemas);
+    schema::<api::Page<api::Token>>(&mut schemas);
+    schema::<api::Page<api::TokenKey>>(&mut schemas);
+    schema::<api::RotateKeys>(&mut schemas);
+    schema::<api::RotatedKeys>(&mut schemas);
+    schema::<api::WhoAmI>(&mut schemas);
+    schema::<api::Explanation>(&mut schemas);
     schema::<api::Problem>(&mut schemas);
     ComponentsBuilder::new().schemas_from_iter(schemas).build()
 }

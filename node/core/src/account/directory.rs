@@ -89,8 +89,9 @@ impl Directory {
         *until = (*until).max(revocation.until);
     }
 
-    /// Forgets revocations that nothing can be concerned by any more.
+    /// Forgets tokens that have ended, and revocations that nothing can be concerned by any more.
     pub fn forget(&mut self, now: UnixMillis) {
+        self.tokens.retain(|_, token| now < token.expires_at.millis());
         self.revoked.retain(|what, until| {
             Revocation { what: what.clone(), until: *until }.is_in_force(now)
         });
@@ -143,6 +144,30 @@ impl Directory {
     /// The users in a group.
     pub fn members_of(&self, group: GroupId) -> impl Iterator<Item = UserId> {
         self.members.iter().filter(move |member| member.1 == group).map(|member| member.0)
+    }
+
+    /// What is known of a token that has not ended; it may be revoked.
+    pub fn token(&self, token: TokenId, now: UnixMillis) -> Option<&Token> {
+        self.tokens.get(&token).filter(|token| now < token.expires_at.millis())
+    }
+
+    /// Every signing key that is not revoked, oldest first.
+    pub fn signing_keys(&self, now: UnixMillis) -> impl Iterator<Item = (Stamp, &SigningKey)> {
+        let valid = move |key: &&(Stamp, SigningKey)| {
+            !self.is_revoked(&Revoked::Key(key.1.kid.clone()), now)
+        };
+        self.keys.values().filter(valid).map(|(stamp, key)| (*stamp, key))
+    }
+
+    /// The group with that id.
+    pub fn group_by_id(&self, id: GroupId) -> Option<&Group> {
+        self.groups.values().find(|group| group.id == id)
+    }
+
+    /// Whether nobody was ever made here: not even somebody who was deleted.
+    pub fn is_new(&self) -> bool {
+        let deleted = |what: &Revoked| matches!(what, Revoked::User(_));
+        self.users.is_empty() && !self.revoked.keys().any(deleted)
     }
 
     /// What is known of every token.

@@ -70,6 +70,11 @@ impl FromStr for Name {
 pub struct KeyId(Box<str>);
 
 impl KeyId {
+    /// The id of no key: none has an empty one.
+    pub fn none() -> Self {
+        Self(Box::default())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -38,7 +38,7 @@ impl Place {
         match self {
             Self::User(name) => format!("_system/users/{name}"),
             Self::Group(name) => format!("_system/groups/{name}"),
-            Self::Membership(group, user) => format!("_system/members/{group}/{user}"),
+            Self::Membership(group, user) => format!("_system/memberships/{group}/{user}"),
             Self::Token(token) => format!("_system/tokens/{token}"),
             Self::SigningKey(kid) => format!("_system/keys/{kid}"),
             Self::Revocation(revocation) => match (&revocation.what, revocation.until) {
@@ -59,7 +59,7 @@ impl Place {
         let place = match parts {
             [Some("_system"), Some("users"), Some(name), None, ..] => Self::User(read(name)?),
             [Some("_system"), Some("groups"), Some(name), None, ..] => Self::Group(read(name)?),
-            [Some("_system"), Some("members"), Some(group), Some(user), None, _] => {
+            [Some("_system"), Some("memberships"), Some(group), Some(user), None, _] => {
                 Self::Membership(read(group)?, read(user)?)
             }
             [Some("_system"), Some("tokens"), Some(token), None, ..] => Self::Token(read(token)?),
