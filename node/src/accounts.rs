@@ -25,7 +25,7 @@ use kvs_core::{Body, Key, Kind, Prefix, UnixMillis, Version, key};
 use quick_cache::sync::Cache;
 use tokio::sync::watch;
 
-pub use change::{GroupChange, Made, NewToken, UserChange};
+pub use change::{Changes, GroupChange, Made, NewToken, UserChange};
 pub use error::AccountError;
 pub use upkeep::{ROOT_TOKEN, upkeep};
 
@@ -82,7 +82,7 @@ pub struct Accounts {
 impl fmt::Debug for Accounts {
     /// Shows nobody and no key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accounts").field("generation", &*self.generation.borrow()).finish()
+        f.debug_struct("Accounts").finish_non_exhaustive()
     }
 }
 
@@ -130,11 +130,12 @@ impl Accounts {
 
     /// Takes over the system's own records that were just written.
     pub fn follow(&self, changes: &[(Key, Version)]) {
-        let mut places = changes.iter().filter_map(|(key, version)| Some((Place::of(key)?, key, version)));
+        let mut places =
+            changes.iter().filter_map(|(key, version)| Some((Place::of(key)?, key, version)));
         let Some(first) = places.next() else { return };
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         for (place, key, version) in std::iter::once(first).chain(places) {
-            take(&mut directory, place, key, version);
+            take(&mut directory, &place, key, version);
         }
         drop(directory);
         self.generation.send_modify(|generation| *generation += 1);
@@ -188,7 +189,9 @@ impl Accounts {
                 bearer.claims.period().check(now, self.drift)?;
                 return Ok(bearer);
             }
-            Some(Known { bearer, .. }) => self.judge(bearer.kid.clone(), bearer.claims.clone(), now)?,
+            Some(Known { bearer, .. }) => {
+                self.judge(bearer.kid.clone(), bearer.claims.clone(), now)?
+            }
             None => {
                 let (kid, claims) = self.verify(token, now)?;
                 self.judge(kid, claims, now)?
@@ -230,9 +233,8 @@ impl Accounts {
         let kid: KeyId = named.parse().map_err(|_malformed| unknown())?;
         let public = self.directory().signing_key(&kid, now).map(|key| key.public.clone());
         let public = public.ok_or_else(unknown)?;
-        let verified = token.verify(Algorithm::EdDsa, |signed, signature| {
-            keys::fits(&public, signed, signature)
-        })?;
+        let verified = token
+            .verify(Algorithm::EdDsa, |signed, signature| keys::fits(&public, signed, signature))?;
         let claims = verified.claims()?;
         let audience = site.cluster.to_string();
         let drift = self.drift;
@@ -273,16 +275,15 @@ fn stored(store: &dyn Read, now: UnixMillis) -> Result<Vec<(Key, Version)>, Stor
     Ok(found)
 }
 
-fn take(directory: &mut Directory, place: Place, key: &Key, version: &Version) {
-    let Body::Value(value) = &version.body else { return directory.remove(&place) };
+fn take(directory: &mut Directory, place: &Place, key: &Key, version: &Version) {
+    let Body::Value(value) = &version.body else { return directory.remove(place) };
     let decoded = value.bytes().map_err(|error| error.to_string());
-    let decoded =
-        decoded.and_then(|body| decode(key, &body).map_err(|error| error.to_string()));
+    let decoded = decoded.and_then(|body| decode(key, &body).map_err(|error| error.to_string()));
     match decoded {
         Ok(record) => directory.put(version.stamp, record),
         Err(error) => {
             tracing::error!(error, "a record of accounts cannot be read, and does not count");
-            directory.remove(&place);
+            directory.remove(place);
         }
     }
 }

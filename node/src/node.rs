@@ -706,8 +706,8 @@ impl Node {
         let reading = tokio::task::spawn_blocking(move || {
             let snapshot = node.store.snapshot();
             let scan_keys = node.settings.limits.scan_keys;
-            let (read, metadata, now) = (&*snapshot, &*node.metadata, node.now());
-            let view = View { read, caller: &caller, metadata, now, scan_keys };
+            let (metadata, now) = (&*node.metadata, node.now());
+            let view = View { read: &*snapshot, caller: &caller, metadata, now, scan_keys };
             read(&view)
         });
         Ok(reading.await??)

@@ -177,7 +177,11 @@ impl Changes<'_> {
             let directory = self.node.accounts().directory();
             let user = user(&directory, name, self.node.now())?;
             let mut writes = vec![
-                put(&Record::Revocation(Revocation::user(user.id)), Condition::Always, self.node.now())?,
+                put(
+                    &Record::Revocation(Revocation::user(user.id)),
+                    Condition::Always,
+                    self.node.now(),
+                )?,
                 delete(&Place::User(name.clone()))?,
             ];
             for group in directory.groups_of(user.id) {
@@ -294,12 +298,10 @@ impl Changes<'_> {
         named: Option<&Name>,
         now: UnixMillis,
     ) -> Result<&'d User, AccountError> {
+        let own = || self.user.and_then(|id| directory.user_by_id(id, now));
         let found = match named {
             Some(name) => user(directory, name, now)?,
-            None => {
-                let own = self.user.and_then(|id| directory.user_by_id(id, now));
-                own.ok_or(AccountError::Whose)?
-            }
+            None => own().ok_or(AccountError::Whose)?,
         };
         if found.disabled { Err(AccountError::Disabled(found.name.clone())) } else { Ok(found) }
     }
@@ -342,7 +344,8 @@ impl Changes<'_> {
         let now = self.node.now();
         let (accounts, seed) = (self.node.accounts(), rand::random::<[u8; 32]>());
         let site = accounts.site().ok_or(AccountError::NoKey)?;
-        let kid: KeyId = Uuid::new_v4().simple().to_string().parse().map_err(|_name| AccountError::NoKey)?;
+        let kid: KeyId =
+            Uuid::new_v4().simple().to_string().parse().map_err(|_name| AccountError::NoKey)?;
         let key = site.seal(kid.clone(), &seed, now).ok_or(AccountError::NoKey)?;
         let mut writes = vec![put(&Record::SigningKey(key), Condition::Absent, now)?];
         let mut revoked = Vec::new();

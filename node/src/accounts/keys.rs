@@ -3,9 +3,9 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, MAX_TAG_LEN, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use kvs_client::ClusterFile;
+use kvs_core::UnixMillis;
 use kvs_core::account::{KeyId, SigningKey};
 use kvs_core::token::{Claims, compact};
-use kvs_core::UnixMillis;
 use uuid::Uuid;
 
 /// Bytes of a sealed seed.
@@ -37,7 +37,8 @@ impl Site {
     /// A key of this seed, sealed with each secret of the ring: whichever of them a node has, now or
     /// after others were dropped, it can open the key.
     pub(super) fn seal(&self, kid: KeyId, seed: &[u8; 32], now: UnixMillis) -> Option<SigningKey> {
-        let copies: Option<Vec<_>> = self.ring.iter().map(|secret| seal(secret, seed, &kid)).collect();
+        let copies: Option<Vec<_>> =
+            self.ring.iter().map(|secret| seal(secret, seed, &kid)).collect();
         let (public, sealed) = (public(seed)?, Some(copies?.concat()));
         Some(SigningKey { kid, public, sealed, created_at: now })
     }

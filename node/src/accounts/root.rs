@@ -29,7 +29,8 @@ pub(super) async fn found(node: &Node) -> Result<bool, AccountError> {
     let wanted = records.into_iter().filter(|(record, _)| is_new || is_key(record));
     let (users, writes): (Vec<bool>, Vec<Write>) = wanted.map(merge).unzip();
     let results = node.write(writes).await?;
-    let made = |(is_user, result): (bool, _)| is_user && matches!(result, Ok(Applied::Committed(_)));
+    let made =
+        |(is_user, result): (bool, _)| is_user && matches!(result, Ok(Applied::Committed(_)));
     Ok(users.into_iter().zip(results).any(made))
 }
 
@@ -57,8 +58,7 @@ pub(super) async fn token(node: &Arc<Node>) -> Result<Made, AccountError> {
 pub(super) fn keep(path: &Path, token: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let _absent = fs::remove_file(&unfinished);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     writeln!(file, "{token}")?;
     file.sync_all()?;
     fs::rename(unfinished, path)

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use kvs_core::access::Switches;
 
-use super::{Problem, denial, gate};
 use super::query::Query;
 use super::shared::{Peer, Shared};
+use super::{Problem, denial, gate};
 use crate::caller::Caller;
 use crate::node::Node;
 

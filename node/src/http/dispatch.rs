@@ -15,9 +15,9 @@ use kvs_config::Settings;
 use kvs_core::{Key, KeyError, Prefix};
 use percent_encoding::percent_decode_str;
 
+use super::gate::Door;
 use super::query::Query;
 use super::route::Answering;
-use super::gate::Door;
 use super::shared::{Peer, Shared};
 use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode};
 use crate::caller::Caller;

@@ -14,7 +14,7 @@ use crate::node::Node;
 
 /// By which door a request comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub(super) enum Door {
     /// The port for clients.
     Network(Peer),
     /// The socket in the data directory, which only its owner can open.
@@ -125,7 +125,9 @@ pub(super) fn check(
     key: Option<&Key>,
 ) -> Result<(), Problem> {
     match route.access {
-        Access::Public | Access::PublicInPart => Ok(()),
+        Access::EachItem if caller.is_anonymous() => Ok(some_right(caller)?),
+        Access::Known if caller.is_anonymous() => Err(Denial::Nameless.into()),
+        Access::Public | Access::PublicInPart | Access::EachItem | Access::Known => Ok(()),
         Access::PublicIf(switch) if switch.is_on(node.settings()) => Ok(()),
         Access::PublicIf(switch) if !node.settings().auth_enabled && !caller.is_owner() => {
             Err(Problem::SwitchedOff { switch: switch.name() })
@@ -135,8 +137,6 @@ pub(super) fn check(
             (Endpoint::Key(..), Some(key)) => Ok(each_right_on(caller, rights, key)?),
             _ => Ok(each_right_somewhere(caller, rights)?),
         },
-        Access::EachItem if caller.is_anonymous() => Ok(some_right(caller)?),
-        Access::EachItem => Ok(()),
         Access::Reading(_) | Access::Admin(_)
             if !node.settings().auth_enabled && !caller.is_owner() =>
         {
@@ -145,8 +145,6 @@ pub(super) fn check(
         Access::Reading(right) | Access::Admin(right) | Access::Accounts(right) => {
             Ok(administer(caller, right)?)
         }
-        Access::Known if caller.is_anonymous() => Err(Denial::Nameless.into()),
-        Access::Known => Ok(()),
     }
 }
 

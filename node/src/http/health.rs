@@ -44,6 +44,9 @@ pub(super) fn ready(call: &Call) -> Answer {
     if !call.node.has_caught_up() {
         return Err(Problem::Syncing);
     }
+    if call.node.settings().auth_enabled && !call.node.accounts().is_ready() {
+        return Err(Problem::AccountsNotKnown);
+    }
     Ok(json(&health(&call.node)))
 }
 

@@ -11,8 +11,8 @@ use http::{Response, StatusCode};
 use kvs_core::decide::{Condition, Expiry};
 use kvs_core::{Body, Command, Key, RecordId, Rejection, Version, VersionId};
 
-use super::value::{self, Shape};
 use super::permit::{self, Wants};
+use super::value::{self, Shape};
 use super::{Answer, Call, Problem};
 use crate::writer::{Applied, Receipt, Refused, Write};
 

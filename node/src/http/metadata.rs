@@ -2,8 +2,8 @@
 
 use http::header::ETAG;
 use kvs_client::{Field, Metadata, MetadataPatch, ModeSetting, ModeView};
-use kvs_core::decide::{Condition, Expiry};
 use kvs_core::access::Action;
+use kvs_core::decide::{Condition, Expiry};
 use kvs_core::{
     Absence, Body, Command, GroupId, Key, Meta, Mode, RecordId, Rejection, UserId, Version,
 };

@@ -47,14 +47,16 @@ pub(super) async fn put(call: &Call, key: &Key, wants: Wants) -> Result<Option<G
     if wants.read {
         actions.push(Action::Read);
     }
-    if wants.ttl.is_some_and(|ttl| shortens(facts.head.as_ref().filter(|_| guard.present), ttl, now)) {
+    if wants
+        .ttl
+        .is_some_and(|ttl| shortens(facts.head.as_ref().filter(|_| guard.present), ttl, now))
+    {
         actions.push(Action::Shorten);
     }
     check(call, key, &facts, &actions)?;
     if let Some(Restores { owner }) = wants.restores {
         let former_owner = owner.filter(|owner| Some(*owner) != guard.owner);
-        let resource =
-            kvs_core::access::Resource { former_owner, ..facts.to_write(key, now) };
+        let resource = kvs_core::access::Resource { former_owner, ..facts.to_write(key, now) };
         permitted(call, key, &facts, &call.caller.decide(Action::Restore, &resource, now))?;
     }
     Ok(Some(guard))
@@ -106,7 +108,10 @@ fn refusal(call: &Call, key: &Key, facts: &Facts, because: &Because) -> Problem 
     let now = call.node.now();
     let of_bits = matches!(
         because,
-        Because::Bit { .. } | Because::NotOwner(_) | Because::AboveOthers | Because::ForeignGroup(_)
+        Because::Bit { .. }
+            | Because::NotOwner(_)
+            | Because::AboveOthers
+            | Because::ForeignGroup(_)
     );
     let may_see = || call.caller.decide(Action::Read, &facts.to_read(key), now).is_allowed();
     if !of_bits || may_see() {

@@ -247,7 +247,9 @@ fn of_account(error: &AccountError) -> Look {
     use StatusCode as S;
     match error {
         AccountError::Exists { .. } => look(S::CONFLICT, "account-exists", "Name in use"),
-        AccountError::Unknown { .. } | AccountError::NoToken(_) | AccountError::NotMember { .. } => {
+        AccountError::Unknown { .. }
+        | AccountError::NoToken(_)
+        | AccountError::NotMember { .. } => {
             look(S::NOT_FOUND, "account-unknown", "No such account")
         }
         AccountError::Whose | AccountError::Ttl(_) | AccountError::Disabled(_) => {

@@ -4,8 +4,8 @@ use http::Method;
 use kvs_core::Right;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Switch, accounts, batch, changes, cluster, docs, health, history, kv,
-    listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Switch, accounts, batch, changes, cluster, docs, health,
+    history, kv, listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Keys(&[Right::Read]);
@@ -235,7 +235,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/users", |call| Box::pin(accounts::users::list(call))),
+        endpoint: Endpoint::Fixed("/api/users", |call| {
+            Box::pin(async move { accounts::users::list(call) })
+        }),
         access: Access::Accounts(Right::ReadUsers),
         body: BodyRule::Ignored,
         operation: "list_users",
@@ -253,7 +255,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| Box::pin(accounts::users::read(call, names))),
+        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+            Box::pin(async move { accounts::users::read(&call, names) })
+        }),
         access: Access::Accounts(Right::ReadUsers),
         body: BodyRule::Ignored,
         operation: "read_user",
@@ -262,7 +266,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PATCH,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| Box::pin(accounts::users::update(call, names))),
+        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+            Box::pin(accounts::users::update(call, names))
+        }),
         access: Access::Accounts(Right::UpdateUsers),
         body: BodyRule::Value,
         operation: "update_user",
@@ -271,7 +277,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| Box::pin(accounts::users::delete(call, names))),
+        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+            Box::pin(accounts::users::delete(call, names))
+        }),
         access: Access::Accounts(Right::DeleteUsers),
         body: BodyRule::Ignored,
         operation: "delete_user",
@@ -280,7 +288,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/groups", |call| Box::pin(accounts::groups::list(call))),
+        endpoint: Endpoint::Fixed("/api/groups", |call| {
+            Box::pin(async move { accounts::groups::list(call) })
+        }),
         access: Access::Accounts(Right::ReadGroups),
         body: BodyRule::Ignored,
         operation: "list_groups",
@@ -298,7 +308,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| Box::pin(accounts::groups::read(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+            Box::pin(async move { accounts::groups::read(&call, names) })
+        }),
         access: Access::Accounts(Right::ReadGroups),
         body: BodyRule::Ignored,
         operation: "read_group",
@@ -307,7 +319,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PATCH,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| Box::pin(accounts::groups::update(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+            Box::pin(accounts::groups::update(call, names))
+        }),
         access: Access::Accounts(Right::UpdateGroups),
         body: BodyRule::Value,
         operation: "update_group",
@@ -316,7 +330,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| Box::pin(accounts::groups::delete(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+            Box::pin(accounts::groups::delete(call, names))
+        }),
         access: Access::Accounts(Right::DeleteGroups),
         body: BodyRule::Ignored,
         operation: "delete_group",
@@ -325,7 +341,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/groups/{group}/members", |call, names| Box::pin(accounts::members::list(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}/members", |call, names| {
+            Box::pin(async move { accounts::members::list(call, names) })
+        }),
         access: Access::Accounts(Right::ReadGroups),
         body: BodyRule::Ignored,
         operation: "list_group_members",
@@ -334,7 +352,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PUT,
-        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| Box::pin(accounts::members::add(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| {
+            Box::pin(accounts::members::add(call, names))
+        }),
         access: Access::Accounts(Right::UpdateGroups),
         body: BodyRule::Ignored,
         operation: "add_group_member",
@@ -343,7 +363,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| Box::pin(accounts::members::remove(call, names))),
+        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| {
+            Box::pin(accounts::members::remove(call, names))
+        }),
         access: Access::Accounts(Right::UpdateGroups),
         body: BodyRule::Ignored,
         operation: "remove_group_member",
@@ -352,7 +374,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/tokens", |call| Box::pin(accounts::tokens::list(call))),
+        endpoint: Endpoint::Fixed("/api/tokens", |call| {
+            Box::pin(async move { accounts::tokens::list(call) })
+        }),
         access: Access::Accounts(Right::ReadTokens),
         body: BodyRule::Ignored,
         operation: "list_tokens",
@@ -370,7 +394,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| Box::pin(accounts::tokens::read(call, names))),
+        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| {
+            Box::pin(async move { accounts::tokens::read(&call, names) })
+        }),
         access: Access::Accounts(Right::ReadTokens),
         body: BodyRule::Ignored,
         operation: "read_token",
@@ -379,7 +405,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| Box::pin(accounts::tokens::revoke(call, names))),
+        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| {
+            Box::pin(accounts::tokens::revoke(call, names))
+        }),
         access: Access::Accounts(Right::RevokeTokens),
         body: BodyRule::Ignored,
         operation: "revoke_token",
@@ -388,7 +416,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/keys", |call| Box::pin(accounts::keys::list(call))),
+        endpoint: Endpoint::Fixed("/api/keys", |call| {
+            Box::pin(async move { accounts::keys::list(call) })
+        }),
         access: Access::Accounts(Right::ReadTokens),
         body: BodyRule::Ignored,
         operation: "list_token_keys",
@@ -406,7 +436,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/whoami", |call| Box::pin(accounts::whoami::answer(call))),
+        endpoint: Endpoint::Fixed("/api/whoami", |call| {
+            Box::pin(async move { accounts::whoami::answer(&call) })
+        }),
         access: Access::Known,
         body: BodyRule::Ignored,
         operation: "whoami",

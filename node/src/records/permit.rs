@@ -233,12 +233,7 @@ impl View<'_> {
 
     /// The same for a version that was the current one once: it must be readable whoever of both
     /// owners the key has.
-    pub(super) fn may_read_revision(
-        &self,
-        key: &Key,
-        facts: &Facts,
-        former: &Version,
-    ) -> bool {
+    pub(super) fn may_read_revision(&self, key: &Key, facts: &Facts, former: &Version) -> bool {
         let current = facts.head.as_ref().and_then(|head| head.owner);
         let former_owner = former.owner.filter(|owner| Some(*owner) != current);
         let resource = Resource { former_owner, ..facts.to_read(key) };

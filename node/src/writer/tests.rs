@@ -37,8 +37,17 @@ fn start_on(
     let clock = Arc::new(ManualClock::at(1_000));
     let tail = Arc::new(Tail::after(0));
     let (accounts, metadata) = (Arc::new(Accounts::none()), Arc::default());
-    let parts =
-        WriterParts { store, digest, tail, accounts, metadata, applier, clock, durability, queue_bytes };
+    let parts = WriterParts {
+        store,
+        digest,
+        tail,
+        accounts,
+        metadata,
+        applier,
+        clock,
+        durability,
+        queue_bytes,
+    };
     start(parts).unwrap()
 }
 

@@ -51,9 +51,9 @@ compression_level: 3
 ";
     assert!(file.contains(entry), "{file}");
     let entry = "
-# Asks clients for credentials.
-# Not available yet: this build does not have authentication.
-#auth_enabled: false
+# Keeps a tamper-evident log of every change.
+# Not available yet: this build does not have a tamper-evident log.
+#tamper_logging_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }

@@ -31,7 +31,7 @@ const ACTIONS: [(&str, Action); 8] = [
 pub(in crate::http) async fn answer(mut call: Call) -> Answer {
     let key = call.query.take("key").ok_or_else(|| Problem::query("key", "is missing"))?;
     let key = Key::client(&key)?;
-    let action = action(call.query.take("action"))?;
+    let action = action(call.query.take("action").as_deref())?;
     let of = call.query.take("user").map(|text| name("user", &text)).transpose()?;
     call.query.finish(&["key", "action", "user"])?;
     let (caller, user) = subject(&call, of)?;
@@ -46,19 +46,22 @@ pub(in crate::http) async fn answer(mut call: Call) -> Answer {
     };
     let decision = caller.decide(action, &resource, now);
     let because: &Because = decision.because();
-    json(StatusCode::OK, &Explanation {
-        allowed: decision.is_allowed(),
-        rule: because.rule().to_owned(),
-        reason: because.to_string(),
-        key: key.as_str().to_owned(),
-        action: action.name().to_owned(),
-        user,
-        missing_scope: because.missing_scope().map(|right| right.to_string()),
-    })
+    json(
+        StatusCode::OK,
+        &Explanation {
+            allowed: decision.is_allowed(),
+            rule: because.rule().to_owned(),
+            reason: because.to_string(),
+            key: key.as_str().to_owned(),
+            action: action.name().to_owned(),
+            user,
+            missing_scope: because.missing_scope().map(|right| right.to_string()),
+        },
+    )
 }
 
-fn action(text: Option<String>) -> Result<Action, Problem> {
-    let found = ACTIONS.iter().find(|(name, _)| text.as_deref() == Some(name));
+fn action(text: Option<&str>) -> Result<Action, Problem> {
+    let found = ACTIONS.iter().find(|(name, _)| text == Some(name));
     let names = ACTIONS.map(|(name, _)| name).join(", ");
     let wrong = || Problem::query("action", format!("must be one of {names}"));
     found.map(|(_, action)| *action).ok_or_else(wrong)

@@ -12,7 +12,7 @@ use crate::http::openapi::describe::{Describe as _, answer};
 use crate::http::{Answer, Call, body};
 
 /// `GET /api/groups`.
-pub(in crate::http) async fn list(mut call: Call) -> Answer {
+pub(in crate::http) fn list(mut call: Call) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     call.query.finish(&["limit", "after"])?;
     let page = {
@@ -33,7 +33,7 @@ pub(in crate::http) async fn create(call: Call) -> Answer {
 }
 
 /// `GET /api/groups/{group}`.
-pub(in crate::http) async fn read(call: Call, path: Vec<String>) -> Answer {
+pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;
     let name = name("group", &text)?;

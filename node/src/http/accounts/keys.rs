@@ -9,7 +9,7 @@ use crate::http::openapi::describe::Describe as _;
 use crate::http::{Answer, Call, body};
 
 /// `GET /api/keys`.
-pub(in crate::http) async fn list(mut call: Call) -> Answer {
+pub(in crate::http) fn list(mut call: Call) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     call.query.finish(&["limit", "after"])?;
     let page = {

@@ -11,7 +11,7 @@ use crate::http::openapi::describe::{Describe as _, answer};
 use crate::http::{Answer, Call, Problem};
 
 /// `GET /api/groups/{group}/members`.
-pub(in crate::http) async fn list(mut call: Call, path: Vec<String>) -> Answer {
+pub(in crate::http) fn list(mut call: Call, path: Vec<String>) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     call.query.finish(&["limit", "after"])?;
     let [text] = names(path)?;

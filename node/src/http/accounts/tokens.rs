@@ -13,7 +13,7 @@ use crate::http::openapi::describe::{Describe as _, answer, text};
 use crate::http::{Answer, Call, Problem, body};
 
 /// `GET /api/tokens`.
-pub(in crate::http) async fn list(mut call: Call) -> Answer {
+pub(in crate::http) fn list(mut call: Call) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     let of = call.query.take("user").map(|text| name("user", &text)).transpose()?;
     call.query.finish(&["limit", "after", "user"])?;
@@ -22,7 +22,10 @@ pub(in crate::http) async fn list(mut call: Call) -> Answer {
     let of: Option<UserId> = of.map(|name| user_id(&directory, &name, now)).transpose()?;
     let alive = directory.tokens().filter(|token| now < token.expires_at.millis());
     let known = alive.filter(|token| of.is_none_or(|user| token.user == user));
-    json(StatusCode::OK, &wanted.page(known.map(|token| (token.id.to_string(), view(&directory, token, now)))))
+    json(
+        StatusCode::OK,
+        &wanted.page(known.map(|token| (token.id.to_string(), view(&directory, token, now)))),
+    )
 }
 
 /// `POST /api/tokens`.
@@ -43,7 +46,7 @@ pub(in crate::http) async fn create(call: Call) -> Answer {
 }
 
 /// `GET /api/tokens/{token}`.
-pub(in crate::http) async fn read(call: Call, path: Vec<String>) -> Answer {
+pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let (id, now) = (id(path)?, call.node.now());
     let directory = call.node.accounts().directory();

@@ -12,7 +12,7 @@ use crate::http::openapi::describe::{Describe as _, answer, count, text};
 use crate::http::{Answer, Call, body};
 
 /// `GET /api/users`.
-pub(in crate::http) async fn list(mut call: Call) -> Answer {
+pub(in crate::http) fn list(mut call: Call) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     call.query.finish(&["limit", "after"])?;
     let page = {
@@ -34,7 +34,7 @@ pub(in crate::http) async fn create(call: Call) -> Answer {
 }
 
 /// `GET /api/users/{user}`.
-pub(in crate::http) async fn read(call: Call, path: Vec<String>) -> Answer {
+pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;
     let name = name("user", &text)?;
@@ -81,9 +81,11 @@ pub(in crate::http) fn describe_list(operation: OperationBuilder) -> OperationBu
 
 /// Adds the parameters of lists.
 pub(super) fn listed(operation: OperationBuilder) -> OperationBuilder {
-    operation
-        .query("limit", count(1, MOST_ITEMS), "Items on a page; 100 if left out.")
-        .query("after", text(), "The `next` of the page before.")
+    operation.query("limit", count(1, MOST_ITEMS), "Items on a page; 100 if left out.").query(
+        "after",
+        text(),
+        "The `next` of the page before.",
+    )
 }
 
 pub(in crate::http) fn describe_create(operation: OperationBuilder) -> OperationBuilder {

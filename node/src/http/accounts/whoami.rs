@@ -11,7 +11,7 @@ use crate::http::openapi::describe::Describe as _;
 use crate::http::{Answer, Call};
 
 /// `GET /api/whoami`.
-pub(in crate::http) async fn answer(call: Call) -> Answer {
+pub(in crate::http) fn answer(call: &Call) -> Answer {
     call.query.finish(&[])?;
     let bearer = call.caller.token();
     let groups = {
