@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use kvs_client::ClusterFile;
-use kvs_core::account::{Directory, KeyId, Name, Place, decode};
+use kvs_core::account::{Directory, KeyId, Name, Place, Revoked, decode};
 use kvs_core::token::{Algorithm, Claims, Expected, Lifetimes, TokenError, Unverified};
 use kvs_core::{Body, Key, Kind, Prefix, UnixMillis, Version, key};
 use quick_cache::sync::Cache;
@@ -231,8 +231,13 @@ impl Accounts {
         let named = token.kid().unwrap_or_default().to_owned();
         let unknown = || TokenError::UnknownKey(named.clone());
         let kid: KeyId = named.parse().map_err(|_malformed| unknown())?;
-        let public = self.directory().signing_key(&kid, now).map(|key| key.public.clone());
-        let public = public.ok_or_else(unknown)?;
+        let public = {
+            let directory = self.directory();
+            if directory.is_revoked(&Revoked::Key(kid.clone()), now) {
+                return Err(TokenError::Revoked.into());
+            }
+            directory.signing_key(&kid, now).map(|key| key.public.clone()).ok_or_else(unknown)?
+        };
         let verified = token
             .verify(Algorithm::EdDsa, |signed, signature| keys::fits(&public, signed, signature))?;
         let claims = verified.claims()?;

@@ -113,6 +113,9 @@ fn refusal(call: &Call, key: &Key, facts: &Facts, because: &Because) -> Problem 
             | Because::AboveOthers
             | Because::ForeignGroup(_)
     );
+    if of_bits && call.caller.is_anonymous() {
+        return Denial::Nameless.into();
+    }
     let may_see = || call.caller.decide(Action::Read, &facts.to_read(key), now).is_allowed();
     if !of_bits || may_see() {
         return Denial::Rule(because.clone()).into();

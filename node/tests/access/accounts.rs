@@ -76,7 +76,8 @@ async fn the_systems_records_are_in_no_list_stream_batch_or_history() {
         let text = node.as_root(line, "").await.expect(200).text();
         assert!(!text.contains("_system") && !text.contains("alice"), "{line}: {text}");
     }
-    for path in ["_system", "_system/users/alice", "_system/users/alice/_history", "%5Fsystem/users"]
+    for path in
+        ["_system", "_system/users/alice", "_system/users/alice/_history", "%5Fsystem/users"]
     {
         for method in ["GET", "PUT", "DELETE"] {
             let answer = node.as_root(&format!("{method} /kv/{path}"), "1").await;
@@ -96,11 +97,8 @@ async fn routes_of_accounts_are_absent_where_nobody_is_asked_who_they_are() {
     let settings = node.running.node.settings().clone();
     node.stop().await;
     let dir = tempfile::tempdir().unwrap();
-    let settings = kvs_config::Settings {
-        auth_enabled: false,
-        data_dir: dir.path().to_owned(),
-        ..settings
-    };
+    let settings =
+        kvs_config::Settings { auth_enabled: false, data_dir: dir.path().to_owned(), ..settings };
     let clock = std::sync::Arc::new(kvs_node::time::ManualClock::at(crate::harness::START));
     let running = kvs_node::node::Running::start(settings, clock).unwrap();
     let app = kvs_node::http::App::new(running.node.clone());
@@ -127,11 +125,19 @@ async fn explain_names_the_record_and_the_bit_that_decide() {
     let write = ask(&alice, "key=home/x&action=write").await;
     assert_eq!(write["reason"], "mode cdwr--wr---r of home does not let others write");
     let delete = ask(&alice, "key=home/x&action=delete").await;
-    assert_eq!((delete["rule"].as_str(), delete["missing_scope"].as_str()), (Some("scope"), Some("delete")));
+    assert_eq!(
+        (delete["rule"].as_str(), delete["missing_scope"].as_str()),
+        (Some("scope"), Some("delete"))
+    );
     let of_alice = ask(&node.root, "key=home/x&action=write&user=alice").await;
-    assert_eq!((of_alice["user"].as_str(), of_alice["allowed"].as_bool()), (Some("alice"), Some(false)));
+    assert_eq!(
+        (of_alice["user"].as_str(), of_alice["allowed"].as_bool()),
+        (Some("alice"), Some(false))
+    );
     let other = node.call(&alice, "GET /api/explain?key=a&action=read&user=root", "").await;
     other.refuses(403, "scope-missing");
-    node.call(&alice, "GET /api/explain?key=a&action=fly", "").await.refuses(400, "query-malformed");
+    node.call(&alice, "GET /api/explain?key=a&action=fly", "")
+        .await
+        .refuses(400, "query-malformed");
     node.stop().await;
 }

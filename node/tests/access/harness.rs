@@ -47,6 +47,7 @@ impl Guarded {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
         let mut settings = Settings {
             data_dir: dir.path().to_owned(),
             digest_leaves: 65_536,
@@ -55,10 +56,13 @@ impl Guarded {
             ..Settings::default()
         };
         change(&mut settings);
-        let clock = Arc::new(ManualClock::at(START));
+        Self::on(dir, settings, clock).await
+    }
+
+    async fn on(dir: TempDir, settings: Settings, clock: Arc<ManualClock>) -> Self {
         let running = Running::start(settings, clock.clone()).unwrap();
         running.node.accounts().ready().await;
-        let root = std::fs::read_to_string(dir.path().join("root-token")).unwrap();
+        let root = std::fs::read_to_string(dir.path().join("root-token")).unwrap_or_default();
         let root = root.trim().to_owned();
         let app = App::new(running.node.clone()).from_peer([10, 0, 0, 7].into());
         let owner = router(App::new(running.node.clone()).from_owner());
@@ -146,6 +150,15 @@ impl Guarded {
         sign_with(key.seed(), key.id(), claims)
     }
 
+    /// The same once it was stopped and started again.
+    pub(crate) async fn restarted(self) -> Self {
+        let settings = self.running.node.settings().clone();
+        let Self { running, router, owner, dir, clock, .. } = self;
+        drop((router, owner));
+        running.stop().await.unwrap();
+        Self::on(dir, settings, clock).await
+    }
+
     pub(crate) async fn stop(self) {
         let Self { running, router, owner, .. } = self;
         drop((router, owner));
@@ -172,10 +185,10 @@ async fn send(
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let response = router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
-    let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let is_stream =
+        parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
     // A stream never ends by itself: that it began is all there is to see.
-    let body =
-        if is_stream { Bytes::new() } else { body.collect().await.unwrap().to_bytes() };
+    let body = if is_stream { Bytes::new() } else { body.collect().await.unwrap().to_bytes() };
     Answered { status: parts.status, headers: parts.headers, body }
 }
 
