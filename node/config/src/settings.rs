@@ -127,7 +127,7 @@ settings! {
 
         /// Asks callers who they are: key routes take tokens, and administration is possible. Off,
         /// whoever reaches the port may do everything with keys.
-        auth_enabled: bool = false;
+        auth_enabled: bool = true;
 
         /// Lets callers without credentials read. Has no effect while `auth_enabled` is false:
         /// then anyone may.

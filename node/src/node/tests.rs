@@ -9,7 +9,9 @@ use crate::time::ManualClock;
 
 fn settings(dir: &Path) -> Settings {
     let data_dir = dir.to_owned();
-    Settings { data_dir, digest_leaves: 65_536, clustering_enabled: false, ..Settings::default() }
+    let (clustering_enabled, auth_enabled) = (false, false);
+    let digest_leaves = 65_536;
+    Settings { data_dir, digest_leaves, clustering_enabled, auth_enabled, ..Settings::default() }
 }
 
 fn start(dir: &Path) -> Running {

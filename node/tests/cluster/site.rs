@@ -15,6 +15,7 @@ pub(crate) const PEER_PORT: u16 = 9080;
 /// Small and quick, so that a test need not wait for what takes seconds by default.
 const SETTINGS: &str = "\
 data_dir: data
+auth_enabled: false
 block_cache: 8MiB
 write_buffer: 4MiB
 digest_leaves: 65536

@@ -72,8 +72,8 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("cluster_file", ""),
         ("read_only", "false"),
         ("log_level", "info"),
-        // These four are true once the build has them.
-        ("auth_enabled", "false"),
+        ("auth_enabled", "true"),
+        // The log and the limits are true once the build has them.
         ("tamper_logging_enabled", "false"),
         ("clustering_enabled", "true"),
         ("rate_limiting_enabled", "false"),
