@@ -29,7 +29,7 @@ pub enum Denial {
     #[error("the scope {0} on {1} is missing")]
     ScopeOn(Right, Key),
     /// A rule about the key forbids it.
-    #[error("{0}")]
+    #[error("{}", rule(.0))]
     Rule(Because),
     /// The caller would give what they lack.
     #[error(transparent)]
@@ -76,6 +76,13 @@ impl Denial {
             _ => "Bearer realm=\"kvs\"",
         })
     }
+}
+
+fn rule(because: &Because) -> String {
+    if matches!(because, Because::NeverAnonymous(_) | Because::AnonymousOff(_)) {
+        return format!("{because}, so this takes credentials: send `Authorization: Bearer TOKEN`");
+    }
+    because.to_string()
 }
 
 const fn token(error: &TokenError) -> &'static str {
