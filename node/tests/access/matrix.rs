@@ -21,34 +21,32 @@ struct Example {
 fn example(route: &Route, token: &str) -> Example {
     let path = route.template().replace("{key}", "home/x").replace("{prefix}", "home");
     let path = path.replace("{user}", "bob").replace("{group}", "team").replace("{token}", token);
-    let (query, body, right) = match route.operation {
+    let nothing = || ("", String::new());
+    let ((query, body), right) = match route.operation {
         "read_value" | "read_metadata" | "list_revisions" | "list_children" | "read_tree"
-        | "list_changes" => ("", String::new(), 200),
-        "write_value" => ("", "1".to_owned(), 200),
-        "patch_value" => ("", "2".to_owned(), 200),
-        "delete_value" => ("", String::new(), 204),
-        "batch" => ("", r#"{"items":[{"op":"get","key":"home/x"}]}"#.to_owned(), 200),
-        "restore_revision" => ("", json!({ "uuid": Uuid::nil() }).to_string(), 404),
-        "patch_metadata" | "replace_metadata" => ("", r#"{"ttl":"1h"}"#.to_owned(), 200),
-        "livez" | "readyz" | "health" | "members" | "metrics" | "openapi" | "docs"
-        | "docs_script" | "docs_style" | "docs_start" => ("", String::new(), 200),
-        // This node stands alone.
-        "cluster_status" | "cluster_sync" | "cluster_leave" => ("", String::new(), 404),
-        "cluster_forget" => ("", r#"{"node":"x"}"#.to_owned(), 404),
-        "cluster_mode" => ("", r#"{"mode":"normal"}"#.to_owned(), 200),
-        "cluster_drain" => ("", String::new(), 200),
-        "list_users" | "read_user" | "list_groups" | "read_group" | "list_group_members"
-        | "list_tokens" | "read_token" | "list_token_keys" | "whoami" => ("", String::new(), 200),
-        "create_user" | "create_group" => ("", r#"{"name":"new"}"#.to_owned(), 201),
-        "update_user" | "update_group" => ("", r#"{"scopes":["read"]}"#.to_owned(), 200),
-        "delete_user"
+        | "list_changes" | "livez" | "readyz" | "health" | "members" | "metrics" | "openapi"
+        | "docs" | "docs_script" | "docs_style" | "docs_start" | "cluster_drain" | "list_users"
+        | "read_user" | "list_groups" | "read_group" | "list_group_members" | "list_tokens"
+        | "read_token" | "list_token_keys" | "whoami" => (nothing(), 200),
+        "delete_value"
+        | "delete_user"
         | "delete_group"
         | "add_group_member"
         | "remove_group_member"
-        | "revoke_token" => ("", String::new(), 204),
-        "create_token" => ("", "{}".to_owned(), 201),
-        "rotate_token_keys" => ("", "{}".to_owned(), 201),
-        "explain" => ("?key=home/x&action=read", String::new(), 200),
+        | "revoke_token" => (nothing(), 204),
+        // This node stands alone.
+        "cluster_status" | "cluster_sync" | "cluster_leave" => (nothing(), 404),
+        "cluster_forget" => (("", r#"{"node":"x"}"#.to_owned()), 404),
+        "write_value" => (("", "1".to_owned()), 200),
+        "patch_value" => (("", "2".to_owned()), 200),
+        "batch" => (("", r#"{"items":[{"op":"get","key":"home/x"}]}"#.to_owned()), 200),
+        "restore_revision" => (("", json!({ "uuid": Uuid::nil() }).to_string()), 404),
+        "patch_metadata" | "replace_metadata" => (("", r#"{"ttl":"1h"}"#.to_owned()), 200),
+        "cluster_mode" => (("", r#"{"mode":"normal"}"#.to_owned()), 200),
+        "create_user" | "create_group" => (("", r#"{"name":"new"}"#.to_owned()), 201),
+        "update_user" | "update_group" => (("", r#"{"scopes":["read"]}"#.to_owned()), 200),
+        "create_token" | "rotate_token_keys" => (("", "{}".to_owned()), 201),
+        "explain" => (("?key=home/x&action=read", String::new()), 200),
         other => panic!("the route {other} has no example here: say how it is called rightly"),
     };
     Example { path: format!("{path}{query}"), body, right }
@@ -176,9 +174,8 @@ async fn every_route_answers_every_kind_of_credentials_as_its_row_says() {
             let answer = node.call(&token, &line, body.clone()).await;
             expect("every right but the one", route, &answer, 403, "scope-missing");
             if needed.is_limitable() {
-                let elsewhere = Right::all().map(|held| match held.is_limitable() {
-                    true => format!("{held}:elsewhere"),
-                    false => held.to_string(),
+                let elsewhere = Right::all().map(|held| {
+                    if held.is_limitable() { format!("{held}:elsewhere") } else { held.to_string() }
                 });
                 let token = limited(&node, ScopeSet::parse(elsewhere).unwrap());
                 let answer = node.call(&token, &line, body.clone()).await;
