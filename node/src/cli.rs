@@ -64,6 +64,7 @@ Without a command, `kvs` is `kvs run config.yaml`, and `kvs FILE.yaml` is `kvs r
 
 Try it:
   kvs start                              a node in the background, with a default config.yaml
+  export KVS_TOKEN=$(cat data/root-token)
   kvs put home/room/socks '[\"red\"]'      write a value
   kvs get home/room/socks                read it
   kvs tree home                          see what is there

@@ -12,6 +12,7 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, Paths,
 };
 use utoipa::openapi::schema::ComponentsBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Required,
     Response as Described,
@@ -28,6 +29,9 @@ const ABOUT: &str = "A key-value store for JSON under path-like keys. Keys are p
 
 const KEY: &str = "The key: here one segment, percent-encoded; segments of longer keys are \
     separated by slashes.";
+
+/// What the description calls the tokens that callers show.
+const TOKEN: &str = "token";
 
 const PREFIX: &str = "What to look below: a key, written or not. Left out with its slash, it is \
     the root.";
@@ -107,7 +111,17 @@ fn operation(route: &Route, id: String) -> Operation {
         BodyRule::Ignored => placed,
         BodyRule::Value | BodyRule::Batch => placed.refuses(&[408, 413, 415]),
     };
-    (route.describe)(placed).build()
+    let operation = (route.describe)(placed);
+    match route.access {
+        Access::Public => operation.build(),
+        // Some settings let callers without a token in.
+        _ => operation.security(needs_token()).security(SecurityRequirement::default()).build(),
+    }
+}
+
+fn needs_token() -> SecurityRequirement {
+    let no_scopes: [&str; 0] = [];
+    SecurityRequirement::new(TOKEN, no_scopes)
 }
 
 /// The problems that the frame around the handlers knows.
@@ -208,7 +222,11 @@ fn components() -> Components {
     schema::<api::WhoAmI>(&mut schemas);
     schema::<api::Explanation>(&mut schemas);
     schema::<api::Problem>(&mut schemas);
-    ComponentsBuilder::new().schemas_from_iter(schemas).build()
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+    ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(TOKEN, SecurityScheme::Http(token.build()))
+        .build()
 }
 
 type Schemas = Vec<(String, RefOr<utoipa::openapi::Schema>)>;

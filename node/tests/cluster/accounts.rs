@@ -8,7 +8,7 @@ use kvs_client::{
 
 use crate::look::json;
 use crate::process::Process;
-use crate::site::{Home, Site};
+use crate::site::{Home, PORT, Site};
 use crate::wait;
 
 const ON: &str = "auth_enabled: true\n";
@@ -79,6 +79,40 @@ async fn who_is_made_on_one_node_logs_in_on_all_and_what_is_revoked_on_one_is_re
     }
     let anonymous = Client::new(&site.nodes[2].url(), None).unwrap();
     assert_eq!(anonymous.get("a").await.unwrap_err().status(), Some(401));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_given_the_cluster_file_by_its_seed_knows_the_same_root() {
+    let site = Site::new();
+    let first = site.alone(1, ON);
+    let seeds = format!("{ON}seed_nodes: [\"{}:{PORT}\"]\n", site.ip(1));
+    let second = site.alone(2, &seeds);
+    let nodes = [first.start(), second.start()];
+    for node in &nodes {
+        node.serves().await;
+    }
+    let root = fs::read_to_string(first.data().join("root-token")).unwrap();
+    for node in &nodes {
+        let client = Client::new(&node.url(), Some(root.trim())).unwrap();
+        let known = async || client.whoami().await.ok().and_then(|whoami| whoami.user);
+        let (user, _) = wait::until("root is known", known).await;
+        assert_eq!(user, "root");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_not_caught_up_judges_no_credentials_and_says_so() {
+    let site = Site::new();
+    site.cluster_file("cluster.kvs");
+    let seeds = format!("{ON}seed_nodes: [\"{}:{PORT}\"]\n", site.ip(9));
+    let node = site.member(1, 1, &seeds).start();
+    let answers = async || node.client().health().await.ok();
+    wait::until("it answers", answers).await;
+    assert!(!node.client().readyz().await.unwrap());
+    let client = Client::new(&node.url(), Some("any")).unwrap();
+    assert_eq!(client.whoami().await.unwrap_err().status(), Some(503));
+    assert_eq!(client.users().await.unwrap_err().status(), Some(503));
+    assert_eq!(client.health().await.unwrap().node_id, None, "what is public stays so");
 }
 
 #[tokio::test(flavor = "multi_thread")]
