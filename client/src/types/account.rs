@@ -34,7 +34,7 @@ pub struct NewAccount {
     pub scopes: Vec<String>,
 }
 
-/// The body of `PATCH /api/users/{user}`: what is left out stays.
+/// The body of `PATCH /api/users/{name}`: what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -61,7 +61,7 @@ pub struct Group {
     pub created: u64,
 }
 
-/// The body of `PATCH /api/groups/{group}`: what is left out stays.
+/// The body of `PATCH /api/groups/{name}`: what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -39,7 +39,7 @@ pub enum Endpoint {
     Key(Option<&'static str>, fn(Call, Key) -> Answering),
     /// A sub-resource of any prefix, the root included, such as `_ls`.
     Prefix(&'static str, fn(Call, Prefix) -> Answering),
-    /// A path some of whose segments are names, `/api/users/{user}`; they are handed over in order.
+    /// A path some of whose segments are names, `/api/users/{name}`; they are handed over in order.
     Named(&'static str, fn(Call, Vec<String>) -> Answering),
 }
 

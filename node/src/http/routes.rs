@@ -255,7 +255,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
             Box::pin(async move { accounts::users::read(&call, names) })
         }),
         access: Access::Accounts(Right::ReadUsers),
@@ -266,7 +266,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PATCH,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
             Box::pin(accounts::users::update(call, names))
         }),
         access: Access::Accounts(Right::UpdateUsers),
@@ -277,7 +277,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/users/{user}", |call, names| {
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
             Box::pin(accounts::users::delete(call, names))
         }),
         access: Access::Accounts(Right::DeleteUsers),
@@ -308,7 +308,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
             Box::pin(async move { accounts::groups::read(&call, names) })
         }),
         access: Access::Accounts(Right::ReadGroups),
@@ -319,7 +319,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PATCH,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
             Box::pin(accounts::groups::update(call, names))
         }),
         access: Access::Accounts(Right::UpdateGroups),
@@ -330,7 +330,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/groups/{group}", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
             Box::pin(accounts::groups::delete(call, names))
         }),
         access: Access::Accounts(Right::DeleteGroups),
@@ -341,7 +341,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Named("/api/groups/{group}/members", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}/members", |call, names| {
             Box::pin(async move { accounts::members::list(call, names) })
         }),
         access: Access::Accounts(Right::ReadGroups),
@@ -352,7 +352,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::PUT,
-        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}/members/{user}", |call, names| {
             Box::pin(accounts::members::add(call, names))
         }),
         access: Access::Accounts(Right::UpdateGroups),
@@ -363,7 +363,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/groups/{group}/members/{user}", |call, names| {
+        endpoint: Endpoint::Named("/api/groups/{name}/members/{user}", |call, names| {
             Box::pin(accounts::members::remove(call, names))
         }),
         access: Access::Accounts(Right::UpdateGroups),

@@ -20,7 +20,11 @@ struct Example {
 
 fn example(route: &Route, token: &str) -> Example {
     let path = route.template().replace("{key}", "home/x").replace("{prefix}", "home");
-    let path = path.replace("{user}", "bob").replace("{group}", "team").replace("{token}", token);
+    let path = path
+        .replace("users/{name}", "users/bob")
+        .replace("groups/{name}", "groups/team")
+        .replace("{user}", "bob")
+        .replace("{token}", token);
     let nothing = || ("", String::new());
     let ((query, body), right) = match route.operation {
         "read_value" | "read_metadata" | "list_revisions" | "list_children" | "read_tree"

@@ -32,7 +32,7 @@ pub(in crate::http) async fn create(call: Call) -> Answer {
     json(StatusCode::CREATED, &view(&group))
 }
 
-/// `GET /api/groups/{group}`.
+/// `GET /api/groups/{name}`.
 pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;
@@ -43,7 +43,7 @@ pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     json(StatusCode::OK, &view(group))
 }
 
-/// `PATCH /api/groups/{group}`.
+/// `PATCH /api/groups/{name}`.
 pub(in crate::http) async fn update(call: Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     body::expect_json(&call, &["application/merge-patch+json"], "application/json")?;
@@ -54,7 +54,7 @@ pub(in crate::http) async fn update(call: Call, path: Vec<String>) -> Answer {
     json(StatusCode::OK, &view(&group))
 }
 
-/// `DELETE /api/groups/{group}`.
+/// `DELETE /api/groups/{name}`.
 pub(in crate::http) async fn delete(call: Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;

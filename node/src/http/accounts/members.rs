@@ -1,4 +1,4 @@
-//! `/api/groups/{group}/members`.
+//! `/api/groups/{name}/members`.
 
 use http::StatusCode;
 use kvs_client::{GroupMember, Page};
@@ -10,7 +10,7 @@ use crate::accounts::AccountError;
 use crate::http::openapi::describe::{Describe as _, answer};
 use crate::http::{Answer, Call, Problem};
 
-/// `GET /api/groups/{group}/members`.
+/// `GET /api/groups/{name}/members`.
 pub(in crate::http) fn list(mut call: Call, path: Vec<String>) -> Answer {
     let wanted = Wanted::take(&mut call.query)?;
     call.query.finish(&["limit", "after"])?;
@@ -28,12 +28,12 @@ pub(in crate::http) fn list(mut call: Call, path: Vec<String>) -> Answer {
     json(StatusCode::OK, &wanted.page(known.into_iter()))
 }
 
-/// `PUT /api/groups/{group}/members/{user}`.
+/// `PUT /api/groups/{name}/members/{user}`.
 pub(in crate::http) async fn add(call: Call, path: Vec<String>) -> Answer {
     set(call, path, true).await
 }
 
-/// `DELETE /api/groups/{group}/members/{user}`.
+/// `DELETE /api/groups/{name}/members/{user}`.
 pub(in crate::http) async fn remove(call: Call, path: Vec<String>) -> Answer {
     set(call, path, false).await
 }

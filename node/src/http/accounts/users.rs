@@ -33,7 +33,7 @@ pub(in crate::http) async fn create(call: Call) -> Answer {
     json(StatusCode::CREATED, &view(&call.node.accounts().directory(), &user))
 }
 
-/// `GET /api/users/{user}`.
+/// `GET /api/users/{name}`.
 pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;
@@ -44,7 +44,7 @@ pub(in crate::http) fn read(call: &Call, path: Vec<String>) -> Answer {
     json(StatusCode::OK, &view(&directory, user))
 }
 
-/// `PATCH /api/users/{user}`.
+/// `PATCH /api/users/{name}`.
 pub(in crate::http) async fn update(call: Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     body::expect_json(&call, &["application/merge-patch+json"], "application/json")?;
@@ -56,7 +56,7 @@ pub(in crate::http) async fn update(call: Call, path: Vec<String>) -> Answer {
     json(StatusCode::OK, &view(&call.node.accounts().directory(), &user))
 }
 
-/// `DELETE /api/users/{user}`.
+/// `DELETE /api/users/{name}`.
 pub(in crate::http) async fn delete(call: Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
     let [text] = names(path)?;
