@@ -7,6 +7,7 @@ use super::peer::Accord;
 use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
 use super::{RETRY, Report};
 use crate::digest::Position;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::members::{Member, Standing};
 use crate::stamp::Stamp;
@@ -34,6 +35,9 @@ impl Engine {
     fn turn(&mut self, life: Life, now: Now) {
         self.life = life;
         self.life_since = now.running;
+        for peer in self.peers.values_mut() {
+            peer.outdated = true;
+        }
         self.report(Report::Life(life));
     }
 
@@ -93,7 +97,7 @@ impl Engine {
 
     /// Becomes the first member.
     fn found<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
-        host.adopt(None, &[])?;
+        host.adopt(None, self.common_format(), &[])?;
         let config = &self.config;
         let (node, name, joined) = (config.node, config.name.clone(), config.joined);
         let standing = Standing::Joined;
@@ -107,6 +111,13 @@ impl Engine {
         Ok(())
     }
 
+    /// The newest format that those met understand.
+    fn common_format(&self) -> Format {
+        let hellos = self.peers.values().filter_map(|peer| peer.hello.as_ref());
+        let newest = hellos.filter_map(|hello| Format::of(hello.newest_format));
+        newest.chain([self.config.newest_format]).min().unwrap_or(self.config.newest_format)
+    }
+
     /// Takes a node in: from here on it is a member.
     pub(super) fn admit<H: Host>(
         &mut self,
@@ -114,7 +125,7 @@ impl Engine {
         now: Now,
         host: &mut H,
     ) -> Result<Answer, H::Error> {
-        if let Some(refusal) = hello.refusal(self.config.cluster) {
+        if let Some(refusal) = self.cannot_talk(hello, host) {
             return Ok(Answer::Refused(refusal));
         }
         if self.life != Life::Serving || self.trusted(now).is_none() {
@@ -145,6 +156,7 @@ impl Engine {
             members: self.members.iter().cloned().collect(),
             pulse: self.agreement.pulse(host.clock()),
             parted: self.agreement.saved().parted.clone(),
+            format: host.format().number(),
         })))
     }
 
@@ -257,7 +269,8 @@ impl Engine {
             self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
         notes.push(Note::Agreement(self.agreement.saved()));
         notes.push(Note::Bootstrap(Some(&self.bootstrap)));
-        host.adopt(Some(admission), &notes)?;
+        let format = Format::of(admission.format).unwrap_or(self.config.newest_format);
+        host.adopt(Some(admission), format, &notes)?;
         self.turn(Life::Filling, now);
         Ok(())
     }
