@@ -99,6 +99,7 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
         let greeting = Greeting::new(&settings, server.local_addr());
         let running = start(settings, &server)?;
+        reload.tell(&running.node);
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
         if !told

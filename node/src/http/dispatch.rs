@@ -17,7 +17,7 @@ use kvs_core::{Key, KeyError, Prefix};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, mode};
+use super::{Access, Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, mode};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -95,6 +95,7 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     let place = Place::of(uri.path())?;
     let route = *found.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
+    check_admin(&app, route, &headers)?;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
@@ -157,6 +158,7 @@ impl<'a> Place<'a> {
     fn is_at(&self, route: &Route) -> bool {
         match (self, route.endpoint) {
             (Self::Fixed(path), Endpoint::Fixed(at, _)) => *path == at,
+            (Self::Fixed(path), Endpoint::Named(at, _)) => name_below(path, at).is_some(),
             (Self::Key(_), Endpoint::Key(None, _)) => true,
             (Self::Sub(_, name), Endpoint::Key(Some(sub), _) | Endpoint::Prefix(sub, _)) => {
                 *name == sub
@@ -168,13 +170,36 @@ impl<'a> Place<'a> {
     fn call(&self, route: &Route, call: Call) -> Result<Answering, Problem> {
         match (route.endpoint, self) {
             (Endpoint::Fixed(_, handler), _) => Ok(handler(call)),
+            (Endpoint::Named(at, handler), Self::Fixed(path)) => {
+                Ok(handler(call, name_below(path, at).unwrap_or_default().to_owned()))
+            }
             (Endpoint::Key(_, handler), Self::Key(path) | Self::Sub(path, _)) => {
                 Ok(handler(call, Key::from_url_path(path)?))
             }
             (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => Ok(handler(call, prefix(path)?)),
-            (Endpoint::Key(..) | Endpoint::Prefix(..), _) => Err(Problem::NoRoute),
+            (Endpoint::Named(..) | Endpoint::Key(..) | Endpoint::Prefix(..), _) => {
+                Err(Problem::NoRoute)
+            }
         }
     }
+}
+
+/// The one segment that follows a path and a slash, as it stands in the URL; nothing if that is not
+/// what follows.
+fn name_below<'a>(path: &'a str, at: &str) -> Option<&'a str> {
+    let name = path.strip_prefix(at)?.strip_prefix('/')?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// Admin routes answer on this machine only, and no page of another site in a browser there.
+fn check_admin(app: &App, route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
+    if !matches!(route.access, Access::Admin(_)) {
+        return Ok(());
+    }
+    // Browsers say where a request comes from; other programs do not.
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let own = matches!(site, None | Some(b"same-origin" | b"none"));
+    if app.peer.is_local() && own { Ok(()) } else { Err(Problem::NotFromHere) }
 }
 
 /// `HEAD` is allowed wherever `GET` is.
@@ -186,15 +211,13 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 8] = [
+const SWITCHED: [(&str, &str); 6] = [
     ("/api/users", "auth_enabled"),
     ("/api/groups", "auth_enabled"),
     ("/api/tokens", "auth_enabled"),
     ("/api/whoami", "auth_enabled"),
     ("/api/explain", "auth_enabled"),
     ("/api/audit", "tamper_logging_enabled"),
-    ("/api/backups", "backup_schedule"),
-    ("/api/backup", "backup_schedule"),
 ];
 
 /// Why nothing is at `path`.

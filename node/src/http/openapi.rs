@@ -93,6 +93,7 @@ fn operation(route: &Route, id: String) -> Operation {
         .refuses(statuses(route));
     let placed = match route.endpoint {
         Endpoint::Fixed(..) => base,
+        Endpoint::Named(..) => base.parameter(in_path("name", "Which one.")),
         Endpoint::Key(..) => base.parameter(in_path("key", KEY)),
         Endpoint::Prefix(..) => base.parameter(in_path("prefix", PREFIX)),
     };
@@ -110,6 +111,7 @@ fn statuses(route: &Route) -> &'static [u16] {
         Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
         Access::Scopes(_) => &[400, 403, 431, 500],
         Access::EachItem => &[400, 431, 500, 503, 507],
+        Access::Admin(_) => &[400, 403, 431, 500],
     }
 }
 
@@ -172,6 +174,9 @@ fn components() -> Components {
     schema::<api::Reset>(&mut schemas);
     schema::<api::Health>(&mut schemas);
     schema::<api::Members>(&mut schemas);
+    schema::<api::Backups>(&mut schemas);
+    schema::<api::BackupStarted>(&mut schemas);
+    schema::<api::BackupStatus>(&mut schemas);
     schema::<api::Problem>(&mut schemas);
     ComponentsBuilder::new().schemas_from_iter(schemas).build()
 }

@@ -34,6 +34,8 @@ pub(super) type Answering = BoxFuture<'static, Answer>;
 pub enum Endpoint {
     /// One path.
     Fixed(&'static str, fn(Call) -> Answering),
+    /// One of several things of a kind: the path, a slash, and its name as one segment.
+    Named(&'static str, fn(Call, String) -> Answering),
     /// `/kv/{key}`, or a sub-resource of it, such as `_history`.
     Key(Option<&'static str>, fn(Call, Key) -> Answering),
     /// A sub-resource of any prefix, the root included, such as `_ls`.
@@ -49,6 +51,8 @@ pub enum Access {
     Scopes(&'static [Scope]),
     /// Checked by the handler for each item on its own.
     EachItem,
+    /// Callers with this scope. Until there are accounts, callers on this machine.
+    Admin(Scope),
 }
 
 /// What a caller may be given the right to do.
@@ -60,6 +64,12 @@ pub enum Scope {
     Write,
     /// Delete keys.
     Delete,
+    /// Have backups made.
+    CreateBackups,
+    /// See which backups there are.
+    ReadBackups,
+    /// Delete backups.
+    DeleteBackups,
 }
 
 impl Scope {
@@ -69,6 +79,9 @@ impl Scope {
             Self::Read => "read",
             Self::Write => "write",
             Self::Delete => "delete",
+            Self::CreateBackups => "admin:backups:create",
+            Self::ReadBackups => "admin:backups:read",
+            Self::DeleteBackups => "admin:backups:delete",
         }
     }
 
@@ -94,6 +107,7 @@ impl Route {
     pub fn template(&self) -> String {
         match self.endpoint {
             Endpoint::Fixed(path, _) => path.to_owned(),
+            Endpoint::Named(path, _) => format!("{path}/{{name}}"),
             Endpoint::Key(None, _) => "/kv/{key}".to_owned(),
             Endpoint::Key(Some(sub), _) => format!("/kv/{{key}}/{sub}"),
             Endpoint::Prefix(sub, _) => format!("/kv/{{prefix}}/{sub}"),
@@ -102,14 +116,14 @@ impl Route {
 
     /// Whether it is about keys, and not about the node.
     pub const fn is_of_keys(&self) -> bool {
-        !matches!(self.access, Access::Public)
+        !matches!(self.access, Access::Public | Access::Admin(_))
     }
 
     /// Whether calling it may change what is stored.
     pub fn changes(&self) -> bool {
         match self.access {
             Access::Scopes(scopes) => scopes.iter().any(|scope| scope.changes()),
-            Access::Public | Access::EachItem => false,
+            Access::Public | Access::EachItem | Access::Admin(_) => false,
         }
     }
 }

@@ -20,8 +20,9 @@ impl Running {
     /// A node on a store of the test's own.
     pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
         let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
-        Self::start_on(store, lock, settings(dir), Arc::new(clock), ([127, 0, 0, 1], 0).into())
-            .unwrap()
+        let (settings, client) = (settings(dir), ([127, 0, 0, 1], 0).into());
+        let backups = Backups::new(&settings, None).unwrap();
+        Self::start_on(store, backups, lock, settings, Arc::new(clock), client).unwrap()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use kvs_config::{Effective, Settings};
@@ -10,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::failure::chain;
 use crate::config::Sources;
 use crate::logging::Logging;
+use crate::node::Node;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -54,13 +56,20 @@ pub(super) struct Reload {
     sources: Sources,
     effective: Effective,
     logging: Logging,
+    /// Who is to know of changes.
+    node: Weak<Node>,
     seen: FileState,
 }
 
 impl Reload {
     pub(super) fn new(sources: Sources, effective: Effective, logging: Logging) -> Self {
         let seen = file_state(&sources);
-        Self { sources, effective, logging, seen }
+        Self { sources, effective, logging, node: Weak::new(), seen }
+    }
+
+    /// Tells this node of changes from now on.
+    pub(super) fn tell(&mut self, node: &Arc<Node>) {
+        self.node = Arc::downgrade(node);
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -95,6 +104,10 @@ impl Reload {
             tracing::warn!(settings, "changed, but in force only after a restart");
         }
         // What needs a restart stays as it is, and is told of again with the next change.
+        self.effective.settings.backup_schedule.clone_from(&effective.settings.backup_schedule);
+        if let Some(node) = self.node.upgrade() {
+            node.backups().reschedule(&effective.settings);
+        }
         self.effective.settings.log_level = effective.settings.log_level;
     }
 }
