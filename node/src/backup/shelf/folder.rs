@@ -46,8 +46,8 @@ impl Folder {
     ) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(MODE);
-        let file = options.open(partial)?;
-        let mut out = Guarded { file, since: LOOK_EVERY, folder: self, stop };
+        let opened = options.open(partial)?;
+        let mut out = Guarded { file: opened, since: LOOK_EVERY, folder: self, stop };
         fill(&mut out)?;
         out.file.sync_all()?;
         fs::rename(partial, self.path.join(file))?;
