@@ -174,6 +174,7 @@ fn components() -> Components {
     schema::<api::Reset>(&mut schemas);
     schema::<api::Health>(&mut schemas);
     schema::<api::Members>(&mut schemas);
+    schema::<api::ClusterStatus>(&mut schemas);
     schema::<api::Backups>(&mut schemas);
     schema::<api::BackupStarted>(&mut schemas);
     schema::<api::BackupStatus>(&mut schemas);

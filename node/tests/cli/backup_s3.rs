@@ -1,6 +1,5 @@
-//! Backups in S3. The server is one that `KVS_TEST_S3` names, with a bucket `kvs-test` that takes any
-//! key, such as `moto_server`; `scripts/backup-s3` starts one. Without it only what needs none is
-//! tested.
+//! Backups in S3. `KVS_TEST_S3` names a server with a bucket `kvs-test` that takes any key, or that
+//! of `s3rver`; `scripts/backup-s3` starts one. Without it only what needs none is tested.
 
 #![expect(clippy::print_stdout, reason = "a test says what it skips")]
 
@@ -16,8 +15,8 @@ use serde_json::Value;
 use crate::machine::{Machine, one_line, stdout};
 
 const KEY: [(&str, &str); 3] = [
-    ("AWS_ACCESS_KEY_ID", "test"),
-    ("AWS_SECRET_ACCESS_KEY", "test-secret"),
+    ("AWS_ACCESS_KEY_ID", "S3RVER"),
+    ("AWS_SECRET_ACCESS_KEY", "S3RVER"),
     ("AWS_REGION", "us-east-1"),
 ];
 
@@ -31,11 +30,11 @@ fn start(machine: &Machine, endpoint: &str) -> String {
     let prefix = machine.path("").file_name().unwrap().to_string_lossy().replace('.', "");
     let config = format!(
         "port: 0\ndigest_leaves: 65536\ndata_dir: data\nbackup_target: s3://kvs-test/{prefix}\n\
-         backup_s3:\n  endpoint: {endpoint}\n  access_key_id: test\n  \
+         backup_s3:\n  endpoint: {endpoint}\n  access_key_id: S3RVER\n  \
          secret_access_key_file: secret\n"
     );
     machine.file("node1.yaml", &config);
-    machine.file("secret", "test-secret\n");
+    machine.file("secret", "S3RVER\n");
     machine.kvs(["start", "node1"]).assert().success();
     machine.status("node1")["address"].as_str().unwrap().to_owned()
 }
