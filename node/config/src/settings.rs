@@ -213,7 +213,7 @@ settings! {
         backup_retention: Duration = Duration::days(7),
             between(Duration::hours(1), Duration::MAX);
 
-        /// Where backups go: a folder, or s3://bucket/prefix (see `backup_s3`). Left out, it is
+        /// Where backups go: a folder, or `s3://bucket/prefix` (see `backup_s3`). Left out, it is
         /// backups in `data_dir`, which does not outlive the disk: choose another one.
         backup_target: Option<String> = None;
     }
@@ -261,14 +261,14 @@ settings! {
         }
 
         /// How the S3 of `backup_target` is reached. What is left out is taken from the variables
-        /// that other programs read: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID,
-        /// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+        /// that other programs read: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+        /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
         backup_s3: BackupS3 {
             /// Address of the server: https, or http on this machine. Left out here and in
-            /// AWS_ENDPOINT_URL, it is Amazon's for the region.
+            /// `AWS_ENDPOINT_URL`, it is Amazon's for the region.
             endpoint: Option<String> = None;
 
-            /// Region of the bucket. Left out here and in AWS_REGION, it is us-east-1.
+            /// Region of the bucket. Left out here and in `AWS_REGION`, it is us-east-1.
             region: Option<String> = None;
 
             /// Id of the key to sign requests with.

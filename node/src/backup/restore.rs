@@ -158,7 +158,7 @@ pub enum RestoreError {
 ///
 /// The backup is not whole, too new or of another cluster, or the directory is not empty. A restore
 /// that was killed leaves a directory that no node starts on, and that it can be restored into again.
-pub fn restore(order: Order<'_>, progress: &Progress) -> Result<Restored, RestoreError> {
+pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, RestoreError> {
     let dir = order.data_dir;
     let manifest = catalog::read_manifest(order.shelf, order.name)?;
     check_empty(dir)?;
@@ -166,8 +166,8 @@ pub fn restore(order: Order<'_>, progress: &Progress) -> Result<Restored, Restor
     let cluster = order.cluster_file(&manifest)?;
     check_room(dir, manifest.bytes())?;
     let site = Site::begin(dir)?;
-    site.unpack(&order, &manifest, progress)?;
-    let restored = site.renew(&order, manifest, &cluster)?;
+    site.unpack(order, &manifest, progress)?;
+    let restored = site.renew(order, manifest, &cluster)?;
     site.finish(&cluster.file)?;
     Ok(restored)
 }

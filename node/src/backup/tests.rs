@@ -22,7 +22,7 @@ use crate::time::ManualClock;
 use crate::writer::Write;
 
 const NOW: u64 = 1_700_000_000_000;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A folder with a node's data in `data` and its backups in `backups`.
 struct Home {
@@ -91,7 +91,7 @@ impl Home {
             node_name: "restored",
             now: UnixMillis(NOW + 1),
         };
-        restore(order, &Progress::default())
+        restore(&order, &Progress::default())
     }
 }
 

@@ -19,13 +19,13 @@ use crate::node::Node;
 /// `GET /api/backups`: what there is.
 pub(super) async fn list(call: Call) -> Answer {
     call.query.finish(&[])?;
-    let found = elsewhere(&call.node, |backups| backups.find()).await?;
+    let found = elsewhere(&call.node, Backups::find).await?;
     let target = call.node.backups().shelf().to_string();
     Ok(json(&Listed { target, backups: found.iter().map(Found::view).collect() }))
 }
 
 /// `POST /api/backups`: begins one.
-pub(super) async fn create(call: Call) -> Answer {
+pub(super) fn create(call: &Call) -> Answer {
     call.query.finish(&[])?;
     let name = Backups::begin(&call.node)?.to_string();
     let mut response = json(&BackupStarted { name });
@@ -50,7 +50,7 @@ pub(super) async fn delete(call: Call, name: String) -> Answer {
 }
 
 /// `GET /api/backup/status`: what goes on and what was.
-pub(super) async fn status(call: Call) -> Answer {
+pub(super) fn status(call: &Call) -> Answer {
     call.query.finish(&[])?;
     Ok(json(&call.node.backups().status()))
 }

@@ -109,9 +109,8 @@ fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
         Access::Public => &[400, 431, 500],
         Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
-        Access::Scopes(_) => &[400, 403, 431, 500],
+        Access::Scopes(_) | Access::Admin(_) => &[400, 403, 431, 500],
         Access::EachItem => &[400, 431, 500, 503, 507],
-        Access::Admin(_) => &[400, 403, 431, 500],
     }
 }
 

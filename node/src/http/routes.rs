@@ -206,7 +206,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::POST,
-        endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::create(call))),
+        endpoint: Endpoint::Fixed("/api/backups", |call| {
+            Box::pin(async move { backups::create(&call) })
+        }),
         access: Access::Admin(Scope::CreateBackups),
         body: BodyRule::Ignored,
         operation: "create_backup",
@@ -226,7 +228,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/api/backup/status", |call| Box::pin(backups::status(call))),
+        endpoint: Endpoint::Fixed("/api/backup/status", |call| {
+            Box::pin(async move { backups::status(&call) })
+        }),
         access: Access::Admin(Scope::ReadBackups),
         body: BodyRule::Ignored,
         operation: "backup_status",

@@ -20,7 +20,9 @@ const RESERVE: u64 = 16 << 20;
 async fn fill(client: &Client, keys: u32, seed: Seed) {
     let mut random = seed.part(77);
     for at in 0..keys {
-        let noise: String = (0..6_000).map(|_| format!("{:08x}", random.random::<u32>())).collect();
+        let noise: Vec<String> =
+            (0..3_000).map(|_| format!("{:016x}", random.random::<u64>())).collect();
+        let noise = noise.concat();
         let value = Value::Json(RawValue::from_string(format!("\"{noise}\"")).unwrap());
         client.put(&format!("big/{at}"), value).await.unwrap();
     }

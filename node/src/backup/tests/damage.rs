@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Paths and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
 struct Copied {
     home: Home,
     name: BackupName,
@@ -38,7 +41,7 @@ impl Copied {
     }
 
     /// Puts other files, made of the same by `change`, in the place of the archive's.
-    fn repack(&self, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) {
+    fn repack(&self, change: impl FnOnce(&mut Files)) {
         let packed = std::fs::read(self.archive()).unwrap();
         let plain = zstd::stream::decode_all(&packed[..]).unwrap();
         let mut archive = tar::Archive::new(&plain[..]);
@@ -99,7 +102,7 @@ async fn a_flipped_byte_in_each_file_names_that_file() {
 async fn files_that_are_missing_added_or_elsewhere_are_named() {
     let copied = Copied::new().await;
     let whole = std::fs::read(copied.archive()).unwrap();
-    let refused = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let refused = |change: &dyn Fn(&mut Files)| {
         copied.repack(|files| change(files));
         let said = copied.refused();
         std::fs::write(copied.archive(), &whole).unwrap();

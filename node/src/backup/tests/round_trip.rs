@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_util::task::TaskTracker;
+
 use super::*;
 use crate::caller::Caller;
 use crate::store::{Column, Read as _, RocksStore, rows};
@@ -27,7 +29,7 @@ async fn a_backup_under_load_is_one_moment_and_comes_back_key_by_key_and_root_by
         put(&node, &format!("k/{at}"), "0").await;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn({
+    let load = TaskTracker::new().spawn({
         let (node, stop) = (node.clone(), stop.clone());
         async move {
             // Two keys, one after the other: a moment has the second only with the first.

@@ -24,7 +24,7 @@ AWS_SECRET_ACCESS_KEY.
 Example:
   kvs backup restore backups/kvs-0123456789ab-20261123T030000000Z.tar.zst --data-dir data")]
 pub(super) struct Restore {
-    /// The backup: NAME.tar.zst with NAME.manifest.json beside it, or s3://bucket/prefix/NAME.tar.zst
+    /// The backup: NAME.tar.zst with NAME.manifest.json beside it, or `s3://bucket/prefix/NAME.tar.zst`
     #[arg(value_name = "FILE")]
     backup: String,
 
@@ -60,7 +60,7 @@ impl Restore {
             node_name: &node_name,
             now: SystemClock.now(),
         };
-        let restored = progress::during(&progress, || backup::restore(order, &progress))?;
+        let restored = progress::during(&progress, || backup::restore(&order, &progress))?;
         if self.json { print_json(&restored) } else { self.print(&restored) }
     }
 

@@ -17,7 +17,7 @@ AWS_SECRET_ACCESS_KEY.
 Example:
   kvs backup verify backups/kvs-0123456789ab-20261123T030000000Z.tar.zst")]
 pub(super) struct Verify {
-    /// The backup: NAME.tar.zst with NAME.manifest.json beside it, or s3://bucket/prefix/NAME.tar.zst
+    /// The backup: NAME.tar.zst with NAME.manifest.json beside it, or `s3://bucket/prefix/NAME.tar.zst`
     #[arg(value_name = "FILE")]
     backup: String,
 
