@@ -16,8 +16,8 @@ MINUTES ?= 60
 SECONDS ?= 600
 BAR ?=
 
-.PHONY: help run build test fmt lint clippy check-generated demo bench prove evidence soak fuzz \
-  schemathesis deny setup rocksdb install-tools
+.PHONY: help run cluster cluster-stop cluster-wipe build test fmt lint clippy check-generated demo \
+  walkthrough bench prove evidence soak fuzz schemathesis deny setup rocksdb install-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,15 @@ run: setup ## install what is missing, build, start a node here in the foregroun
 	@echo "Building the node: minutes the first time on a machine, seconds after that" >&2
 	@$(CARGO) build --locked --release -p kvs-node --bin kvs
 	@exec "$(CARGO_TARGET_DIR)/release/kvs" run config.yaml
+
+cluster: setup ## three nodes on this machine that are one store, ready to play with
+	@scripts/cluster
+
+cluster-stop: ## stop them; what they hold stays
+	@scripts/cluster stop
+
+cluster-wipe: ## stop them and remove all that was made
+	@scripts/cluster wipe
 
 build: setup ## static release binaries into dist/
 	@scripts/dist
@@ -49,6 +58,10 @@ check-generated: setup ## are docs/openapi.json and the configuration's schema w
 demo: ## import, walk, export and compare every record of Debian's iso-codes
 	@scripts/setup test
 	@scripts/demo
+
+walkthrough: ## run the commands of docs/cluster.md and compare what they print
+	@scripts/setup test
+	@scripts/walkthrough
 
 bench: ## measure beside etcd, Redis and NATS, write docs/benchmarks.md
 	@scripts/setup bench

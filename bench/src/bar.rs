@@ -2,13 +2,13 @@
 
 use crate::{
     number::{bytes, float, grouped},
-    results::{Operation, Section},
-    scenario::Scenario,
+    results::{Operation, Section, Unit},
+    scenario::{Scenario, cluster::figure},
     stats::Spread,
     target::Protocol,
 };
 
-use Condition::{KeysPerSecond, MemoryBelow, Slowdown, Times};
+use Condition::{AtLeast, AtMost, KeysPerSecond, MemoryBelow, Slowdown, Times};
 
 /// One bar.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +30,14 @@ pub enum Condition {
     Slowdown(Operation, f64),
     /// Resident memory below so many bytes, at the most keys.
     MemoryBelow(f64),
+    /// A figure of a cluster by its name, at most so much.
+    AtMost(&'static str, Unit, f64),
+    /// The same, at least so much.
+    AtLeast(&'static str, Unit, f64),
 }
 
 /// All bars, in the order in which they are shown.
-pub const BARS: [Bar; 14] = [
+pub const BARS: [Bar; 25] = [
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::Redis, 0.8)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGrpc, 1.5)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGateway, 4.0)),
@@ -48,10 +52,25 @@ pub const BARS: [Bar; 14] = [
     bar(Scenario::Growth, Slowdown(Operation::Get, 1.5)),
     bar(Scenario::Growth, Slowdown(Operation::Put, 1.5)),
     bar(Scenario::Growth, MemoryBelow(1_073_741_824.0)),
+    bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P50, 5_000.0)),
+    bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P99, 50_000.0)),
+    bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ALL_P50, 5_000.0)),
+    bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ALL_P99, 50_000.0)),
+    bar(Scenario::ClusterThroughput, AtLeast(figure::RATIO, Unit::Times, 0.45)),
+    bar(Scenario::ClusterRepair, AtMost(figure::BYTES_EQUAL, Unit::Bytes, 200.0)),
+    bar(Scenario::ClusterRepair, AtMost(figure::BYTES_1, Unit::Bytes, 1_500.0)),
+    bar(Scenario::ClusterRepair, AtMost(figure::BYTES_100, Unit::Bytes, 70_000.0)),
+    bar(Scenario::ClusterRepair, AtMost(figure::BYTES_100_000, Unit::Bytes, 14_000_000.0)),
+    bar(Scenario::ClusterRepair, AtMost(figure::HEALED, Unit::Seconds, 20.0)),
+    bar(Scenario::ClusterBootstrap, AtMost(figure::SERVING, Unit::Seconds, 90.0)),
 ];
 
 const fn bar(scenario: Scenario, condition: Condition) -> Bar {
     Bar { scenario, condition }
+}
+
+const fn micros(name: &'static str, most: f64) -> Condition {
+    AtMost(name, Unit::Microseconds, most)
 }
 
 /// A bar held against results.
@@ -101,6 +120,8 @@ impl Condition {
                 format!("p99 of {} at 5M keys at most {most} × that at 1M", verb(operation))
             }
             MemoryBelow(most) => format!("resident memory at 5M keys below {}", bytes(most)),
+            AtMost(name, unit, most) => format!("{name}, at most {}", unit.in_words(most)),
+            AtLeast(name, unit, least) => format!("{name}, at least {}", unit.in_words(least)),
         }
     }
 
@@ -110,13 +131,14 @@ impl Condition {
             KeysPerSecond(operation, _) => ours(section, operation)?.throughput(),
             Slowdown(operation, _) => slowdown(section, operation),
             MemoryBelow(_) => memory(section),
+            AtMost(name, ..) | AtLeast(name, ..) => of_full_size(section)?.reading(name),
         }
     }
 
     fn is_met(self, figure: f64) -> bool {
         match self {
-            Times(_, _, least) | KeysPerSecond(_, least) => figure >= least,
-            Slowdown(_, most) => figure <= most,
+            Times(_, _, least) | KeysPerSecond(_, least) | AtLeast(_, _, least) => figure >= least,
+            Slowdown(_, most) | AtMost(_, _, most) => figure <= most,
             MemoryBelow(most) => figure < most,
         }
     }
@@ -132,6 +154,7 @@ impl Condition {
             Times(..) | Slowdown(..) => format!("{figure:.2} ×"),
             KeysPerSecond(..) => format!("{}/s", grouped(figure)),
             MemoryBelow(_) => bytes(figure),
+            AtMost(_, unit, _) | AtLeast(_, unit, _) => unit.in_words(figure),
         }
     }
 }
@@ -147,6 +170,11 @@ fn verb(operation: Operation) -> &'static str {
 fn ours(section: &Section, operation: Operation) -> Option<&crate::results::Measurement> {
     let point = *section.points(operation).last()?;
     section.find(Protocol::Kvs, operation, point)
+}
+
+/// What was measured with fewer keys than a bar is about says nothing of the bar.
+fn of_full_size(section: &Section) -> Option<&Section> {
+    section.keys.is_none_or(|keys| keys == crate::scenario::cluster::KEYS).then_some(section)
 }
 
 /// Our throughput by another's, round by round.

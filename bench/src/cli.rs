@@ -11,6 +11,10 @@ use crate::{
     workload::{LEAST_VALUE, MOST_KEYS},
 };
 
+mod only;
+
+pub use only::Only;
+
 /// Measures KVS beside other stores, on this machine alone.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -42,9 +46,10 @@ pub enum Command {
 /// How to measure.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Only this scenario; may be given several times
+    /// Only this scenario, or all whose names begin with it and a hyphen, like `cluster`; may be
+    /// given several times
     #[arg(long, value_name = "SCENARIO")]
-    pub only: Vec<Scenario>,
+    pub only: Vec<Only>,
     /// How long and how often
     #[command(flatten)]
     pub effort: Effort,
@@ -88,6 +93,9 @@ pub struct Effort {
     /// Threads of the load generator
     #[arg(long, default_value_t = default_threads(), value_parser = threads)]
     pub threads: usize,
+    /// Keys of full stores in the scenarios of clusters; their bars are about the default
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=MOST_KEYS))]
+    pub keys: Option<u64>,
 }
 
 /// What is measured.

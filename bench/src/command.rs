@@ -11,7 +11,7 @@ use tokio::{
 use crate::{
     bar::BARS,
     bare::{self, Answer},
-    cli::{BareArgs, Cli, Command, Effort, Places, Programs, ProveArgs, RunArgs},
+    cli::{BareArgs, Cli, Command, Effort, Only, Places, Programs, ProveArgs, RunArgs},
     console::answer,
     evidence,
     load::{LoadError, default_threads},
@@ -128,11 +128,11 @@ async fn measure(arguments: &RunArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn chosen(only: &[Scenario]) -> Vec<Scenario> {
+fn chosen(only: &[Only]) -> Vec<Scenario> {
     if only.is_empty() {
         return <Scenario as clap::ValueEnum>::value_variants().to_vec();
     }
-    only.to_vec()
+    only.iter().flat_map(|only| only.0.iter().copied()).collect()
 }
 
 async fn run_one(scenario: Scenario, settings: &Settings) -> Result<Section, CommandError> {
@@ -171,7 +171,7 @@ async fn prove(arguments: &ProveArgs) -> Result<(), CommandError> {
 
 async fn smoke(programs: &Programs) -> Result<(), CommandError> {
     let threads = default_threads();
-    let settings = settings(programs, Effort { rounds: 1, seconds: 2, threads })?;
+    let settings = settings(programs, Effort { rounds: 1, seconds: 2, threads, keys: None })?;
     Ok(smoke::run(&settings).await?)
 }
 
@@ -185,6 +185,7 @@ fn settings(programs: &Programs, effort: Effort) -> io::Result<Settings> {
         rounds: usize::try_from(effort.rounds).unwrap_or(1),
         length: Duration::from_secs(effort.seconds),
         threads: effort.threads,
+        keys: effort.keys,
         programs: server::Programs {
             kvs: programs.kvs.clone().unwrap_or_else(built_kvs),
             peers: programs.peers.clone().unwrap_or_else(|| cache("peers")),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     bar::{Verdict, bars_of},
     machine::Machine,
-    results::{Measurement, Memory, Origin, Section, write_json},
+    results::{Measurement, Memory, Origin, Reading, Section, write_json},
     scenario::Scenario,
 };
 
@@ -29,6 +29,9 @@ struct Evidence<'a> {
     measurements: &'a [Measurement],
     syncs: &'a [f64],
     memory: &'a [Memory],
+    #[serde(skip_serializing_if = "<[Reading]>::is_empty")]
+    readings: &'a [Reading],
+    load_average: Option<f64>,
 }
 
 /// Writes the evidence of a scenario with bars; says where it is and whether all bars are met.
@@ -51,6 +54,8 @@ pub fn write(
         measurements: &section.measurements,
         syncs: &section.syncs,
         memory: &section.memory,
+        readings: &section.readings,
+        load_average: section.load_average,
     };
     write_json(&file, &evidence)?;
     Ok((file, verdicts))

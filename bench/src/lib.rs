@@ -2,7 +2,7 @@
 //!
 //! In reading order: a [`workload`] says which requests are made, a [`target`] carries them out
 //! over one connection, [`load`] drives many connections by a [`schedule`] and records their
-//! [`latency`]; [`server`] starts what is measured; a [`scenario`] runs several servers in turn
+//! [`latency`]; [`server`] starts what is measured, [`cluster`] nodes that agree; a [`scenario`] runs several servers in turn
 //! and leaves its [`results`]; a [`bar`] judges them; the [`report`] shows them.
 
 pub mod number;
@@ -25,6 +25,8 @@ pub mod disk;
 pub mod machine;
 
 pub mod server;
+
+pub mod cluster;
 
 pub mod results;
 

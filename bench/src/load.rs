@@ -28,6 +28,8 @@ pub const MOST_CONNECTIONS: usize = 256;
 pub struct Load {
     /// The server.
     pub endpoint: Endpoint,
+    /// More servers, if connections are to be spread evenly over several.
+    pub others: Vec<Endpoint>,
     /// What is asked of it.
     pub workload: Workload,
     /// Connections, each with at most one request under way.
@@ -119,6 +121,13 @@ impl Plan {
             schedule: Schedule::new(load.pace, load.window),
             ready: Barrier::new(threads),
         }
+    }
+
+    /// The server that a connection goes to.
+    fn endpoint_of(&self, connection: usize) -> Endpoint {
+        let others = &self.load.others;
+        let place = connection % (others.len() + 1);
+        place.checked_sub(1).map_or(self.load.endpoint, |place| others[place])
     }
 
     /// The numbers of the connections that belong to a thread.

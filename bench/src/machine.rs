@@ -75,6 +75,11 @@ pub fn resident_bytes(process: u32) -> Option<u64> {
     kibibytes.trim_end_matches("kB").trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
+/// How many processes wanted a processor at once, as a mean over the last minute.
+pub fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
 /// What a command prints in its first line, or nothing if it cannot be run.
 pub fn first_line(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;

@@ -10,9 +10,11 @@ use crate::{
 };
 
 mod origin;
+mod reading;
 
 pub use origin::Origin;
 pub(crate) use origin::{bench, repository};
+pub use reading::{Reading, Unit};
 
 /// The latest results of every scenario; a partial run replaces its own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,6 +50,15 @@ pub struct Section {
     pub syncs: Vec<f64>,
     /// Memory of KVS, where it was looked at.
     pub memory: Vec<Memory>,
+    /// Figures of clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
+    /// Keys of a full store, if not as many as bars are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
+    /// How busy the machine was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_average: Option<f64>,
 }
 
 /// A server as it was measured.
@@ -129,6 +140,11 @@ impl Section {
             (measurement.protocol, measurement.operation, measurement.point)
                 == (protocol, operation, point)
         })
+    }
+
+    /// The figure of this name, over all rounds.
+    pub fn reading(&self, name: &str) -> Option<Spread> {
+        self.readings.iter().find(|reading| reading.name == name)?.spread()
     }
 
     /// The points of an operation, in order.

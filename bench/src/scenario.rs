@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bare::Answer,
+    cluster::ClusterError,
     console::note,
     load::{self, Load, LoadError},
     machine::{self, Machine},
@@ -22,6 +23,7 @@ use crate::{
     workload::{KeyChoice, ValuePool, Workload, key_name},
 };
 
+pub(crate) mod cluster;
 mod comparison;
 mod curve;
 pub(crate) mod growth;
@@ -53,6 +55,20 @@ pub enum Scenario {
     Keys,
     /// Latency at 1 and at 5 million keys, and memory.
     Growth,
+    /// How soon a write to one of three nodes is readable on all.
+    ClusterVisible,
+    /// Writes a second of three nodes that replicate, beside a single one.
+    ClusterThroughput,
+    /// Bytes and time that differences between nodes cost.
+    ClusterRepair,
+    /// How fast an empty node fills from one that is written to.
+    ClusterBootstrap,
+}
+
+impl From<TargetError> for ScenarioError {
+    fn from(error: TargetError) -> Self {
+        Self::Cluster(error.into())
+    }
 }
 
 impl fmt::Display for Scenario {
@@ -71,6 +87,8 @@ pub struct Settings {
     pub length: Duration,
     /// Threads of the load generator.
     pub threads: usize,
+    /// Keys of full stores in scenarios of clusters, if not as many as their bars are about.
+    pub keys: Option<u64>,
     /// What is measured.
     pub programs: Programs,
     /// A folder on disk.
@@ -96,6 +114,17 @@ pub enum ScenarioError {
     /// The scenario is about KVS and KVS could not be started.
     #[error("{0}")]
     NoKvs(String),
+    /// A cluster could not be measured.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// What must not fail did.
+    #[error("{errors} requests failed, the first: {first}")]
+    Failed {
+        /// How many.
+        errors: u64,
+        /// How.
+        first: String,
+    },
 }
 
 /// Measures a scenario from an empty folder to its results.
@@ -109,6 +138,10 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Section, Sce
         Scenario::Connections => curve::over_connections(settings).await,
         Scenario::Keys => curve::over_keys(settings).await,
         Scenario::Growth => growth::measure_growth(settings).await,
+        Scenario::ClusterVisible => cluster::measure_visibility(settings).await,
+        Scenario::ClusterThroughput => cluster::measure_throughput(settings).await,
+        Scenario::ClusterRepair => cluster::measure_repair(settings).await,
+        Scenario::ClusterBootstrap => cluster::measure_bootstrap(settings).await,
     }
 }
 
@@ -120,11 +153,20 @@ impl Settings {
     /// A load of this scenario's kind in a closed loop.
     fn load(&self, endpoint: Endpoint, workload: Workload, connections: usize) -> Load {
         let (pace, window, threads) = (Pace::Closed, self.window(), self.threads);
-        Load { endpoint, workload, connections, pace, window, threads }
+        Load { endpoint, others: Vec::new(), workload, connections, pace, window, threads }
     }
 
     /// The results of a scenario, still without figures.
     fn section(&self, asked: String, place: &Path, fleet: &Fleet) -> Section {
+        Section {
+            servers: fleet.products().map(|product| self.about(product)).collect(),
+            left_out: fleet.left_out().to_vec(),
+            ..self.bare_section(asked, place)
+        }
+    }
+
+    /// The same without servers.
+    fn bare_section(&self, asked: String, place: &Path) -> Section {
         Section {
             origin: Origin::now(&self.command),
             machine: Machine::here(),
@@ -133,11 +175,14 @@ impl Settings {
             seconds: self.length.as_secs_f64(),
             threads: self.threads,
             asked,
-            servers: fleet.products().map(|product| self.about(product)).collect(),
-            left_out: fleet.left_out().to_vec(),
+            servers: Vec::new(),
+            left_out: Vec::new(),
             measurements: Vec::new(),
             syncs: Vec::new(),
             memory: Vec::new(),
+            readings: Vec::new(),
+            keys: self.keys,
+            load_average: machine::load_average(),
         }
     }
 

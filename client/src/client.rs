@@ -17,6 +17,7 @@ mod backups;
 mod body;
 pub(crate) mod values;
 
+mod cluster;
 mod lists;
 mod node;
 pub(crate) mod options;

@@ -26,7 +26,7 @@ pub use self::{
     backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
-    cluster::{ClusterStatus, PeerStatus},
+    cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},
     history::{Revision, RevisionOp, Superseded},
     list::{ItemMetadata, ListItem, Page},
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},

@@ -24,9 +24,13 @@ mod record;
 
 mod backup;
 mod bench;
+mod clock;
 mod cluster;
 mod config;
 mod conflict;
+mod identity;
+mod member;
+mod stopped;
 mod systemd;
 
 #[cfg(test)]
@@ -92,6 +96,9 @@ enum Command {
     Backup(backup::Backup),
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
+    Member(member::Members),
+    Clock(clock::Clock),
+    ResetIdentity(identity::ResetIdentity),
     Conflict(conflict::Conflict),
     Config(config::Config),
     Systemd(systemd::Systemd),
@@ -166,6 +173,9 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Backup(backup) => backup.run(&environment),
         Command::Bench(bench) => bench.run(&environment),
         Command::Cluster(cluster) => cluster.run(environment),
+        Command::Member(member) => block_on(member.run(&environment)),
+        Command::Clock(clock) => clock.run(environment),
+        Command::ResetIdentity(reset) => reset.run(environment),
         Command::Conflict(conflict) => conflict.run(),
         Command::Config(config) => config.run(environment),
         Command::Systemd(systemd) => systemd.run(&environment),

@@ -14,18 +14,20 @@ use std::time::Duration;
 
 use kvs_client::ClusterFile;
 use kvs_config::{Seed, Settings};
+use kvs_core::NodeId;
 use kvs_core::digest::DigestKey;
-use kvs_core::engine::{Config, Engine, Input, Now, Resumed};
+use kvs_core::engine::{Config, Engine, ForgetError, Input, Now, Resumed};
 use kvs_core::members::Standing as Counted;
 use kvs_core::membership::{BootId, Event, Incarnation, Member, State};
 use kvs_core::seal::KeyRing;
 use kvs_core::wire::PROTOCOL;
 use thiserror::Error;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
-pub use describe::describe;
+pub use describe::{convergence, life, status};
 
+use crate::config;
 use crate::local::{self, Identity};
 use crate::membership::{self, Membership, Parts};
 use crate::node::Node;
@@ -34,7 +36,9 @@ use crate::peer::{
     PeerServing, Trust,
 };
 use crate::replication::driver::{Committer, Job};
-use crate::replication::{Driver, EngineHandle, Handler, Links, NodeHost, Standing};
+use crate::replication::{
+    Driver, EngineHandle, Figures, Handler, Links, NodeHost, Observed, Standing,
+};
 use crate::server::BindError;
 use crate::store::{Column, Store, StoreError};
 use crate::writer::SubmitError;
@@ -118,6 +122,41 @@ pub enum ClusterError {
     Thread(#[source] io::Error),
 }
 
+/// Why a changed cluster file or certificate is not taken over. All stays as it was.
+#[derive(Debug, Error)]
+pub enum RenewError {
+    /// The cluster file cannot be used.
+    #[error(transparent)]
+    File(#[from] kvs_client::cluster_file::FileError),
+    /// It is another cluster's.
+    #[error(
+        "the cluster file {path} is now of cluster {found}, and this node is of cluster {wanted}",
+        path = .path.display()
+    )]
+    OtherCluster {
+        /// The file.
+        path: PathBuf,
+        /// Its cluster.
+        found: Uuid,
+        /// The node's.
+        wanted: Uuid,
+    },
+    /// Certificates cannot be made of it.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+}
+
+/// Why a member is not given up.
+#[derive(Debug, Error)]
+pub enum ForgetFailed {
+    /// It cannot be.
+    #[error(transparent)]
+    Refused(#[from] ForgetError),
+    /// The node stops, or its store failed.
+    #[error("the node stops or its store failed; its log says which")]
+    NoAnswer,
+}
+
 /// How a node is to become a member: all that can be refused is checked and taken.
 #[derive(Debug)]
 pub struct Plan {
@@ -138,6 +177,13 @@ pub struct Cluster {
     pub membership: Membership,
     /// Figures of the port for peers.
     pub figures: Arc<PeerFigures>,
+    /// Figures of replication.
+    pub replication: Arc<Figures>,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
+    credentials: Arc<Credentials>,
+    /// The file as it is in force.
+    file: watch::Sender<ClusterFile>,
     standing: watch::Receiver<Standing>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -156,6 +202,58 @@ impl Cluster {
     /// Whether another process runs under this node's id.
     pub fn has_twin(&self) -> bool {
         self.membership.view().twin.is_some()
+    }
+
+    /// Takes over the cluster file and the certificates as they are on disk now, without an
+    /// interruption; says whether there was anything new. Where they cannot be, all stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub async fn renew(&self, settings: &Settings) -> Result<bool, RenewError> {
+        let path = config::cluster_file(settings);
+        let file = ClusterFile::load(&path)?;
+        if file.cluster() != self.id {
+            return Err(RenewError::OtherCluster { path, found: file.cluster(), wanted: self.id });
+        }
+        let own_certificates = settings.peer_tls.ca_file.is_none();
+        if own_certificates && *self.file.borrow() == file {
+            return Ok(false);
+        }
+        // Certificates first: what is wrong with them shows before anything is changed.
+        self.credentials.replace(&Trust::of(&settings.peer_tls, &file)?)?;
+        self.membership.rotate(key_ring(&file)).await;
+        self.file.send_replace(file);
+        Ok(true)
+    }
+
+    /// Begins to leave for good: from here on clients' writes are refused.
+    pub async fn leave(&self, node: &Node) {
+        node.begin_to_leave();
+        self.engine.send(Job::Input(Input::Leave)).await;
+    }
+
+    /// Gives a member up.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be; or the node stops, or its store failed, and it may be or not.
+    pub async fn forget(&self, node: NodeId) -> Result<(), ForgetFailed> {
+        let (reply, forgotten) = oneshot::channel();
+        self.engine.send(Job::Forget { node, reply }).await;
+        Ok(forgotten.await.map_err(|_no_answer| ForgetFailed::NoAnswer)??)
+    }
+
+    /// Whether nobody else can be reached.
+    pub fn is_alone(&self) -> bool {
+        self.membership.view().members.iter().all(|seen| seen.state == State::Down)
+    }
+
+    /// Waits until some other node was sent all that this one has accepted so far; says which, or
+    /// nothing if there is none or it takes too long.
+    pub async fn flush(&self, node: &Node, within: Duration) -> Option<NodeId> {
+        let position = *node.writer().committed().borrow();
+        tokio::time::timeout(within, self.observed.sent(position)).await.ok().flatten()
     }
 
     /// Tells the others that this node goes.
@@ -247,7 +345,8 @@ fn bring_up(
         stopping.clone(),
     );
     let links = Arc::new(Links::new(to_peers));
-    let driver = driver(node, file, boot, !seeds.is_empty(), &links)?;
+    let observed = Arc::new(Observed::default());
+    let driver = driver(node, file, boot, !seeds.is_empty(), &links, &observed)?;
     let (engine, thread) = driver.start().map_err(ClusterError::Thread)?;
     let membership = membership::start(Parts {
         socket,
@@ -261,20 +360,35 @@ fn bring_up(
         tasks,
     })?;
     links.find_by(membership.clone());
-    let birth = local::cluster::made_file(&*node.shared_store())?.then(|| file.clone());
+    let (file, file_seen) = watch::channel(file.clone());
+    let birth = local::cluster::made_file(&*node.shared_store())?.then_some(file_seen);
     let handler = Arc::new(Handler {
         node: node.clone(),
         engine: engine.clone(),
         membership: membership.clone(),
+        observed: observed.clone(),
         birth: birth.filter(|_| settings.bind_address.is_loopback()),
     });
-    let serving = PeerServing { credentials, handler, figures: figures.clone(), limits };
+    let serving =
+        PeerServing { credentials: credentials.clone(), handler, figures: figures.clone(), limits };
     node.spawn(server.serve(serving, stopping));
     node.spawn(tell_engine(node.clone(), engine.clone(), membership.clone()));
     let standing = engine.standing();
     let thread = Mutex::new(Some(thread));
-    let id = file.cluster();
-    node.set_cluster(Cluster { id, engine, membership, figures, standing, thread });
+    let id = file.borrow().cluster();
+    let replication = links.figures().clone();
+    node.set_cluster(Cluster {
+        id,
+        engine,
+        membership,
+        figures,
+        replication,
+        observed,
+        credentials,
+        file,
+        standing,
+        thread,
+    });
     Ok(())
 }
 
@@ -284,6 +398,7 @@ fn driver(
     boot: BootId,
     has_seeds: bool,
     links: &Arc<Links>,
+    observed: &Arc<Observed>,
 ) -> Result<Driver, ClusterError> {
     let (settings, identity) = (node.settings(), node.identity().clone());
     let store = node.shared_store();
@@ -315,7 +430,7 @@ fn driver(
     };
     let now = Now { wall: node.now(), running: node.running() };
     let engine = Engine::new(config, resumed, now, &host)?;
-    Ok(Driver::new(engine, host, node.clone(), links.clone()))
+    Ok(Driver::new(engine, host, node.clone(), links.clone(), observed.clone()))
 }
 
 /// What this node tells others of itself.

@@ -28,6 +28,8 @@ pub struct Environment {
     pub server: Option<String>,
     /// `KVS_TOKEN`: what client commands show it.
     pub token: Option<String>,
+    /// `KVS_CA`: the certificates by which client commands trust it.
+    pub ca: Option<PathBuf>,
     /// The variables that may be settings.
     variables: Vec<(String, String)>,
 }
@@ -41,6 +43,7 @@ impl Environment {
             home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
             server: named("KVS_SERVER"),
             token: named("KVS_TOKEN"),
+            ca: named("KVS_CA").map(PathBuf::from),
             variables: std::env::vars_os()
                 .map(|(name, value)| (text(name), text(value)))
                 .filter(|(name, _)| name.starts_with(SETTINGS))
@@ -161,8 +164,13 @@ fn write_default(path: &Path) -> io::Result<()> {
 
 /// Where a node's cluster file is, or would be.
 pub fn cluster_file(settings: &Settings) -> PathBuf {
-    let own = || settings.data_dir.join(CLUSTER_FILE);
+    let own = || own_cluster_file(&settings.data_dir);
     settings.cluster_file.clone().unwrap_or_else(own)
+}
+
+/// Where the cluster file is in a data directory.
+pub fn own_cluster_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(CLUSTER_FILE)
 }
 
 /// Where settings come from, kept to read them again.
@@ -200,6 +208,8 @@ impl Sources {
         let tls = &mut settings.peer_tls;
         for (name, path) in [
             ("cluster_file", &mut settings.cluster_file),
+            ("tls.cert_file", &mut settings.tls.cert_file),
+            ("tls.key_file", &mut settings.tls.key_file),
             ("peer_tls.ca_file", &mut tls.ca_file),
             ("peer_tls.cert_file", &mut tls.cert_file),
             ("peer_tls.key_file", &mut tls.key_file),

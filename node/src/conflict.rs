@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use kvs_client::cluster_file::FileError;
 use kvs_config::Settings;
 use kvs_core::{
     Body, Command, ContentType, Key, NodeId, RecordId, Stamp, UnixMillis, Value, Version, VersionId,
@@ -49,6 +50,32 @@ pub enum ConflictError {
     /// A store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The directories are of several clusters.
+    #[error(
+        "{one} is of cluster {first}, and {other} of cluster {second}: take directories of one \
+         cluster, or new ones",
+        one = .one.display(), other = .other.display()
+    )]
+    SeveralClusters {
+        /// A directory.
+        one: PathBuf,
+        /// Its cluster.
+        first: Uuid,
+        /// Another directory.
+        other: PathBuf,
+        /// Its cluster.
+        second: Uuid,
+    },
+    /// A directory has data and is of no cluster.
+    #[error(
+        "{dir} has data of a node that stood alone, and cannot be made one of a cluster: take a \
+         directory of a cluster, or a new one",
+        dir = .0.display()
+    )]
+    StoodAlone(PathBuf),
+    /// A cluster file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A store cannot be read or written.
     #[error("{dir}: {source}", dir = .dir.display())]
     Store {
@@ -58,6 +85,9 @@ pub enum ConflictError {
         source: StoreError,
     },
 }
+
+/// Planting a version must not shorten the history that its key has.
+const RETENTION: Retention = Retention { count: kvs_core::codec::MAX_REVISIONS, max_age: None };
 
 /// An opened directory.
 struct Site {
@@ -69,17 +99,22 @@ struct Site {
     _lock: DataLock,
 }
 
+mod alliance;
+
 /// Writes a version of `key` to each directory: the same stamp, later than all there is, and each
-/// its own node's. New nodes join in the order given, so that the first one is the oldest.
+/// its own node's. New nodes join in the order given, so that the first one is the oldest. The nodes
+/// are members of one cluster then: of the one that some of them are of, or of a new one.
 ///
 /// # Errors
 ///
-/// A directory is in use, or its store cannot be opened, read or written.
+/// A directory is in use, or its store cannot be opened, read or written; or the directories cannot
+/// be of one cluster.
 pub fn plant(key: &Key, sides: &[Side], now: UnixMillis) -> Result<Vec<Planted>, ConflictError> {
     let record = RecordId::value(key.clone());
     let joins = (now.0..).map(UnixMillis);
     let sites = sides.iter().zip(joins).map(|(side, joined)| Site::open(side, joined));
-    let sites = sites.collect::<Result<Vec<_>, _>>()?;
+    let mut sites = sites.collect::<Result<Vec<_>, _>>()?;
+    alliance::form(&mut sites)?;
     let mut stamp = Stamp::at(now);
     for site in &sites {
         stamp = stamp.max(site.latest(&record)?);
@@ -97,9 +132,7 @@ impl Site {
         let lock = DataLock::take(&side.dir)?;
         let store = RocksStore::open(&side.dir, &options())?;
         let state = local::open(&store, &side.dir, joined)?;
-        // Planting a version must not shorten the history that its key has.
-        let count = kvs_core::codec::MAX_REVISIONS;
-        let applier = Applier::new(&state, Retention { count, max_age: None });
+        let applier = Applier::new(&state, RETENTION);
         let (dir, value) = (side.dir.clone(), side.value.clone());
         Ok(Self { dir, value, state, store, applier, _lock: lock })
     }
@@ -114,12 +147,14 @@ impl Site {
     }
 
     fn write(mut self, record: &RecordId, stamp: Stamp) -> Result<Planted, ConflictError> {
-        let version = self.version(stamp);
+        let version = self.version(stamp, self.value.clone());
         self.commit(record, &version).map_err(|error| self.failed(error))?;
+        self.close().map_err(|error| self.failed(error))?;
         Ok(Planted { dir: self.dir, node: self.state.identity.node, version })
     }
 
-    fn version(&self, stamp: Stamp) -> Version {
+    /// A version of this node's.
+    fn version(&self, stamp: Stamp, json: Bytes) -> Version {
         Version {
             stamp,
             origin: self.state.identity.origin(),
@@ -127,7 +162,7 @@ impl Site {
             created_at: stamp.millis(),
             owner: None,
             expires_at: None,
-            body: Body::Value(Value::plain(ContentType::JSON, self.value.clone())),
+            body: Body::Value(Value::plain(ContentType::JSON, json)),
         }
     }
 
@@ -136,6 +171,10 @@ impl Site {
         let write = Write { record: record.clone(), command };
         let now = version.stamp.millis();
         self.applier.apply(&self.store, [write], &[], now, Flush::Synced)?;
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
         self.store.sync()?;
         local::close(&self.store, self.applier.last_sequence() + 1, self.applier.last_stamp())
     }

@@ -13,6 +13,7 @@ mod cluster;
 mod dispatch;
 mod docs;
 mod health;
+mod here;
 mod history;
 mod kv;
 mod listing;

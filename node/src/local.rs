@@ -16,6 +16,14 @@ use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, Store
 /// The format of the store that this build writes, and the newest it opens.
 pub const STORE_FORMAT: u64 = 1;
 
+/// Rows that stay when a store is emptied.
+const KEPT: [&[u8]; 5] =
+    [local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE, local::MODE];
+
+/// What the row of the mode may say.
+const READ_ONLY: &[u8] = b"read_only";
+const NORMAL: &[u8] = b"normal";
+
 /// Rows that are removed in one batch.
 const EMPTY_STEP: usize = 4_096;
 
@@ -141,9 +149,20 @@ impl From<IdentityRow> for Identity {
 ///
 /// The store is of a newer format, or its rows cannot be read or written.
 pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalState, OpenError> {
+    empty_if_wanted(store, path)?;
+    read_or_make(store, now)
+        .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Empties a store that the last run wanted empty. It comes before all that is read of it, so that
+/// nothing is believed of what was in it: the saved digest tree, for one.
+///
+/// # Errors
+///
+/// The store is of a newer format, or cannot be read or written.
+pub fn empty_if_wanted(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
     check_format(store, path)?;
     empty_if_marked(store)
-        .and_then(|()| read_or_make(store, now))
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 
@@ -158,6 +177,30 @@ fn check_format(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
         }
         Some(None) => Err(failed("its format number is malformed".into())),
     }
+}
+
+/// Whether the node was told to refuse clients' writes.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn read_only(store: &dyn Read) -> Result<bool, StoreError> {
+    Ok(store.get(Column::Local, local::MODE)?.is_some_and(|mode| mode == READ_ONLY))
+}
+
+/// Up to where the dead were collected.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn horizon(store: &dyn Read) -> Result<Option<Stamp>, StoreError> {
+    Ok(read_number(store, local::HORIZON)?.map(Stamp::from_bits))
+}
+
+/// The row that says whether the node was told to refuse clients' writes.
+pub fn read_only_row(read_only: bool) -> OwnedRow {
+    let mode: &[u8] = if read_only { READ_ONLY } else { NORMAL };
+    (local::MODE.to_vec(), mode.to_vec())
 }
 
 fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreError> {
@@ -192,6 +235,19 @@ pub fn mark_for_emptying(store: &dyn Store, given_up: bool) -> Result<(), StoreE
     store.write(&batch, Flush::Synced)
 }
 
+/// The same for a node that was a cluster of its own and is to join another: what it made that
+/// cluster's file for is gone as well.
+///
+/// # Errors
+///
+/// The mark cannot be written.
+pub fn mark_for_joining(store: &dyn Store) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Column::Local, local::EMPTYING, &[1]);
+    batch.delete(Column::Local, local::MADE_FILE);
+    store.write(&batch, Flush::Synced)
+}
+
 /// Removes everything but the node's name for itself, if an earlier run wanted that. A crash on the
 /// way leaves the mark, so that it goes on.
 fn empty_if_marked(store: &dyn Store) -> Result<(), StoreError> {
@@ -204,7 +260,7 @@ fn empty_if_marked(store: &dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     let mut rows = store.cursor(Column::Local, &[], &[0xff]);
     while let Some((name, _)) = rows.next()? {
-        if ![local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE].contains(&name) {
+        if !KEPT.contains(&name) {
             batch.delete(Column::Local, name);
         }
     }
@@ -242,14 +298,22 @@ pub fn close(store: &dyn Store, next_sequence: u64, clock: Stamp) -> Result<(), 
     store.write(&batch, Flush::Synced)
 }
 
+/// Who the node of a store is, if one ever ran on it.
+///
+/// # Errors
+///
+/// The row cannot be read.
+pub fn identity(store: &dyn Read) -> Result<Option<Identity>, StoreError> {
+    Ok(read_json::<IdentityRow>(store, local::IDENTITY)?.map(Identity::from))
+}
+
 fn read_or_make_identity(
     store: &dyn Store,
     now: UnixMillis,
     batch: &mut Batch,
 ) -> Result<Identity, StoreError> {
-    let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
-    if let Some(row) = known {
-        return Ok(row.into());
+    if let Some(known) = identity(store)? {
+        return Ok(known);
     }
     let node = NodeId::new(Uuid::new_v4());
     let digest_key = DigestKey::new(rand::random());

@@ -23,10 +23,11 @@ use crate::backup::{self, Backups};
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
+use crate::duty::{Departure, Duty, ReadOnlyByConfiguration};
 use crate::local::{self, Identity, Incarnations, LocalState};
 use crate::records::{self, Position, View};
 use crate::store::{
-    Cached, Column, DataLock, OpenError, RocksOptions, RocksStore, Store, StoreError,
+    Cached, Column, DataLock, Flush, OpenError, RocksOptions, RocksStore, Store, StoreError,
 };
 use crate::time::{WallClock, monotonic};
 use crate::writer::{
@@ -41,6 +42,9 @@ const SCRUB_EVERY: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often the dead are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a node that stops tries to send what it accepted to another one.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where a node is in its life, as `/health` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,17 @@ pub enum Unwritable {
     Twin,
 }
 
+/// Why a node's mode is not changed.
+#[derive(Debug, Error)]
+pub enum SetModeError {
+    /// The settings say otherwise.
+    #[error(transparent)]
+    Configured(#[from] ReadOnlyByConfiguration),
+    /// It could not be kept.
+    #[error(transparent)]
+    Writer(#[from] SubmitError),
+}
+
 /// A running node. All of its parts are shared; it stops by [`Running::stop`].
 #[derive(Debug)]
 pub struct Node {
@@ -117,6 +132,8 @@ pub struct Node {
     horizon: AtomicU64,
     /// Whether any metadata was ever set here: where none was, no write need look for it.
     metadata_exists: AtomicBool,
+    /// What people told it to do.
+    duty: Duty,
     started: UnixMillis,
     /// The same moment, for measuring how long it runs.
     began: Instant,
@@ -181,6 +198,7 @@ impl Running {
         client: SocketAddr,
     ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
+        local::empty_if_wanted(&*store, &data_dir)?;
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
         let state = local::open(&*store, &data_dir, clock.now())?;
@@ -198,16 +216,19 @@ impl Running {
             queue_bytes: settings.queue_size.as_len(),
         })
         .map_err(StartError::Thread)?;
-        let metadata_exists = any_metadata(&*store).map_err(|error| OpenError::Failed {
+        let failed = |error: StoreError| OpenError::Failed {
             path: data_dir.clone(),
             reason: error.to_string(),
-        })?;
+        };
+        let metadata_exists = any_metadata(&*store).map_err(failed)?;
+        let duty = Duty::new(local::read_only(&*store).map_err(failed)?);
         let node = Arc::new(Node {
             store,
             writer,
             digest,
             identity: state.identity,
             incarnations: state.incarnations,
+            duty,
             started: clock.now(),
             settings,
             clock,
@@ -226,6 +247,8 @@ impl Running {
         node.spawn(backup::schedule(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
+            // A member that stands apart for a while must not forget what the others remember.
+            None if node.identity.cluster.is_some() => {}
             None => drop(node.spawn(collect_the_dead(node.clone()))),
         }
         Ok(Self { node, writer: thread, data_dir, _lock: lock })
@@ -239,6 +262,9 @@ impl Running {
     /// nothing that was acknowledged.
     pub async fn stop(self) -> Result<(), StoreError> {
         if let Some(cluster) = self.node.cluster.get() {
+            if !cluster.is_alone() {
+                cluster.flush(&self.node, FLUSH_WITHIN).await;
+            }
             cluster.say_goodbye().await;
         }
         self.node.stopping.cancel();
@@ -377,7 +403,52 @@ impl Node {
         if !self.has_caught_up() {
             return Mode::Syncing;
         }
-        if self.settings.read_only { Mode::ReadOnly } else { Mode::Normal }
+        if self.is_read_only() { Mode::ReadOnly } else { Mode::Normal }
+    }
+
+    /// Whether it refuses clients' writes whatever else is so.
+    pub fn is_read_only(&self) -> bool {
+        self.settings.read_only || self.duty.is_read_only() || self.duty.departure().is_some()
+    }
+
+    /// What people told it to do.
+    pub const fn duty(&self) -> &Duty {
+        &self.duty
+    }
+
+    /// Refuses clients' writes from here on, or takes them again and ends a drain, after a restart
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// The settings say otherwise; or the store failed, and nothing changed.
+    pub async fn set_read_only(self: &Arc<Self>, read_only: bool) -> Result<(), SetModeError> {
+        if self.settings.read_only && !read_only {
+            return Err(ReadOnlyByConfiguration.into());
+        }
+        let node = self.clone();
+        let row = local::read_only_row(read_only);
+        let keeping = tokio::task::spawn_blocking(move || {
+            node.writer.replicate(Vec::new(), vec![row], Flush::Synced).map(drop)
+        });
+        keeping.await.unwrap_or(Err(SubmitError::Stopping))?;
+        self.duty.set_read_only(read_only);
+        if !read_only {
+            self.duty.set_draining(false);
+        }
+        Ok(())
+    }
+
+    /// Takes no more writes of clients: all that it has is to be elsewhere before it goes.
+    pub(crate) fn begin_to_leave(&self) {
+        self.duty.depart(Departure::Leaving);
+        self.writer.close_to_clients();
+    }
+
+    /// Knows that it is no member any more.
+    pub(crate) fn has_left(&self) {
+        self.begin_to_leave();
+        self.duty.depart(Departure::Left);
     }
 
     /// Its display name: the one it was given, or the machine's.
@@ -419,7 +490,17 @@ impl Node {
     pub fn may_write(&self) -> Result<(), Unwritable> {
         let Some(cluster) = self.cluster.get() else { return Ok(()) };
         cluster.standing().check_clock(self.now(), self.running())?;
+        self.check_stamps()?;
         if cluster.has_twin() { Err(Unwritable::Twin) } else { Ok(()) }
+    }
+
+    /// Whether what is stamped next is taken by the others. Stamps never fall: after the wall clock
+    /// was ahead, they are until it has come that far.
+    fn check_stamps(&self) -> Result<(), ClockAhead> {
+        let last = Stamp::from_bits(self.writer.figures().last_stamp.load(Ordering::Acquire));
+        let ahead = Duration::from_millis(last.millis().0.saturating_sub(self.now().0));
+        let limit = self.settings.max_clock_drift.into();
+        if ahead > limit { Err(ClockAhead { ahead, limit }) } else { Ok(()) }
     }
 
     /// What makes it a member of a cluster, once it is one.

@@ -1,11 +1,12 @@
 //! The listening socket and the connections on it.
 //!
-//! HTTP/1.1 and HTTP/2 without TLS, told apart by how a connection begins. Every task belongs to one
+//! HTTP/1.1 and HTTP/2, told apart by how a connection begins, with or without TLS. Every task belongs to one
 //! tracker, so that a drain knows when all of them have ended.
 
 mod connection;
 mod cors;
 mod lasting;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::Connections;
 pub(crate) use self::connection::Tracked;
+pub use self::tls::{Tls, TlsError};
 use crate::http::App;
 use crate::node::Node;
 
@@ -65,6 +67,7 @@ impl BindError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -78,7 +81,18 @@ impl Server {
         let failed = |error| BindError::new(wanted, "port", error);
         let listener = listen(wanted).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// The same, speaking TLS with its clients.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// What its address begins with.
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// Where it listens; with `port: 0` this tells which port the system chose.
@@ -90,7 +104,11 @@ impl Server {
     /// requests in flight are answered, and what has not ended within `drain_timeout` is dropped.
     pub async fn serve(self, node: Arc<Node>, shutdown: CancellationToken) {
         let drain_timeout = node.settings().drain_timeout.into();
-        let connections = Connections::new(App::new(node.clone()).at(self.address), &shutdown);
+        if let Some(tls) = &self.tls {
+            node.spawn(tls.clone().keep_up(shutdown.clone()));
+        }
+        let app = App::new(node.clone()).at(self.address);
+        let connections = Connections::new(app, self.tls, &shutdown);
         let patience = connections.patience();
         let begin = |stream: TcpStream, peer: SocketAddr| {
             prepare(&stream, patience);

@@ -1,6 +1,7 @@
 //! The one door through which time enters.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,19 @@ impl WallClock for SystemClock {
         // Before 1970 counts as 1970: stamps rise whatever the wall clock says.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The machine's clock, wrong by as many milliseconds as a file says, which is read each time: for
+/// trying what a node does whose clock is wrong, and is put right again. Without the file it is right.
+#[derive(Clone, Debug)]
+pub struct WrongClock(pub PathBuf);
+
+impl WallClock for WrongClock {
+    fn now(&self) -> UnixMillis {
+        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
+        let offset: i64 = text.trim().parse().unwrap_or(0);
+        UnixMillis(SystemClock.now().0.saturating_add_signed(offset))
     }
 }
 

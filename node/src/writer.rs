@@ -3,9 +3,9 @@
 mod apply;
 mod tail;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,9 @@ pub enum SubmitError {
     /// The node is stopping. Nothing was written.
     #[error("the node is stopping")]
     Stopping,
+    /// The node leaves its cluster. Nothing was written.
+    #[error("the node leaves its cluster")]
+    Leaving,
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,6 +84,9 @@ pub struct Writer {
     flush: Flush,
     figures: Arc<WriterFigures>,
     committed: watch::Receiver<u64>,
+    /// Whether clients' writes are refused for good. Held while one is put into the queue, so that
+    /// none follows once it is set.
+    closed: Arc<RwLock<bool>>,
 }
 
 /// The running thread. Joining it yields where it left off.
@@ -158,7 +164,9 @@ pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
     let thread = Thread { parts, jobs, figures: figures.clone(), committed, unsynced: None };
     let handle = thread::Builder::new().name("kvs-writer".into()).spawn(move || thread.run())?;
     let queue_to = queue.clone();
-    let writer = Writer { queue: queue_to, queue_bytes, flush, figures, committed: committed_seen };
+    let closed = Arc::default();
+    let committed = committed_seen;
+    let writer = Writer { queue: queue_to, queue_bytes, flush, figures, committed, closed };
     Ok((writer, WriterThread { queue, handle }))
 }
 
@@ -170,7 +178,7 @@ impl Writer {
     ///
     /// Nothing was written, or the store failed.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
-        let answer = self.enqueue(writes, Vec::new(), self.flush)?;
+        let answer = self.enqueue_from_client(writes)?;
         Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
     }
 
@@ -211,6 +219,23 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Adopt { birth, reply })?;
         answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)
+    }
+
+    /// Refuses clients' writes from here on. Those that were submitted before are in the queue.
+    pub fn close_to_clients(&self) {
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn enqueue_from_client(
+        &self,
+        writes: Vec<Write>,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            Err(SubmitError::Leaving)
+        } else {
+            self.enqueue(writes, Vec::new(), self.flush)
+        }
     }
 
     fn enqueue(

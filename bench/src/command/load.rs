@@ -31,6 +31,7 @@ fn load_of(arguments: &LoadArgs) -> Result<Load, CommandError> {
     let length = Duration::from_secs(arguments.seconds);
     Ok(Load {
         endpoint: endpoint(&arguments.url)?,
+        others: Vec::new(),
         workload: Workload {
             keys: arguments.keys,
             value_size: arguments.value_size,

@@ -108,7 +108,8 @@ async fn measure(
 ) -> Result<Figures, SmokeError> {
     let window = Window { warmup: settings.length / 4, length: settings.length };
     let (pace, threads) = (Pace::Closed, settings.threads);
-    let load = Load { endpoint, workload, connections: CONNECTIONS, pace, window, threads };
+    let (others, connections) = (Vec::new(), CONNECTIONS);
+    let load = Load { endpoint, others, workload, connections, pace, window, threads };
     sound(endpoint.protocol.name(), load::run(&load).await?)
 }
 

@@ -10,7 +10,15 @@ fn workload(reads: u8, batch: usize) -> Workload {
 
 fn load(stub: &stub::Stub, workload: Workload, pace: Pace) -> Load {
     let endpoint = Endpoint { protocol: Protocol::Kvs, address: stub.address };
-    Load { endpoint, workload, connections: 5, pace, window: WINDOW, threads: 2 }
+    Load {
+        endpoint,
+        others: Vec::new(),
+        workload,
+        connections: 5,
+        pace,
+        window: WINDOW,
+        threads: 2,
+    }
 }
 
 #[tokio::test]

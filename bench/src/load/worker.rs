@@ -9,7 +9,7 @@ use crate::{
     console::in_full,
     latency::Recording,
     schedule::Alarm,
-    target::{AnySession, TargetError},
+    target::{AnySession, Endpoint, TargetError},
     workload::{Request, Requests},
 };
 
@@ -47,6 +47,7 @@ async fn connect_all(plan: &Arc<Plan>, thread: usize) -> Result<Vec<Worker>, Loa
 
 struct Worker {
     plan: Arc<Plan>,
+    endpoint: Endpoint,
     session: AnySession,
     requests: Requests,
     alarm: Alarm,
@@ -56,9 +57,11 @@ struct Worker {
 impl Worker {
     async fn connect(plan: &Arc<Plan>, connection: usize) -> Result<Self, LoadError> {
         let values = Arc::clone(&plan.values);
+        let endpoint = plan.endpoint_of(connection);
         Ok(Self {
             plan: Arc::clone(plan),
-            session: connect(plan).await?,
+            endpoint,
+            session: connect(endpoint).await?,
             requests: Requests::new(&plan.load.workload, values, connection as u64),
             alarm: Alarm::new()?,
             tally: Tally::new(),
@@ -77,7 +80,7 @@ impl Worker {
                 self.record(&request, outcome.as_ref(), now - due);
             }
             if outcome.is_err() {
-                self.session = connect(&plan).await?;
+                self.session = connect(self.endpoint).await?;
             }
         }
         Ok(self.tally)
@@ -102,8 +105,7 @@ impl Worker {
     }
 }
 
-async fn connect(plan: &Plan) -> Result<AnySession, LoadError> {
-    let endpoint = plan.load.endpoint;
+async fn connect(endpoint: Endpoint) -> Result<AnySession, LoadError> {
     let name = endpoint.protocol.name();
     endpoint.connect().await.map_err(|source| LoadError::Connect { name, source })
 }

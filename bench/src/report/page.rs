@@ -59,6 +59,10 @@ fn chapter(scenario: Scenario, section: &Section, plots: &[Plot]) -> String {
     text += &match scenario {
         Scenario::Connections | Scenario::Keys => curve(section),
         Scenario::Growth => growth(section),
+        Scenario::ClusterVisible
+        | Scenario::ClusterThroughput
+        | Scenario::ClusterRepair
+        | Scenario::ClusterBootstrap => readings(section),
         _ => comparison(section),
     };
     text += &remarks(section);
@@ -74,6 +78,10 @@ fn title(scenario: Scenario) -> &'static str {
         Scenario::Connections => "Over the number of connections",
         Scenario::Keys => "Over the number of keys",
         Scenario::Growth => "Growth",
+        Scenario::ClusterVisible => "Three nodes: visible everywhere",
+        Scenario::ClusterThroughput => "Three nodes: throughput",
+        Scenario::ClusterRepair => "Three nodes: repair",
+        Scenario::ClusterBootstrap => "An empty node beside a full one",
     }
 }
 
@@ -170,6 +178,22 @@ fn growth(section: &Section) -> String {
     text + "\n"
 }
 
+fn readings(section: &Section) -> String {
+    let mut table = Table::of_figures(["", "median", "(least – greatest)"]);
+    for reading in &section.readings {
+        let spell = |figure| reading.unit.in_words(figure);
+        let spread = reading.spread();
+        table.row([
+            reading.name.clone(),
+            spread.map_or_else(|| "—".to_owned(), |spread| spell(spread.median)),
+            spread.map_or_else(String::new, |spread| {
+                format!("({} – {})", spell(spread.min), spell(spread.max))
+            }),
+        ]);
+    }
+    table.finish() + "\n"
+}
+
 fn remarks(section: &Section) -> String {
     let mut text = String::new();
     if let Some(syncs) = Spread::of(section.syncs.iter().copied()) {
@@ -181,10 +205,12 @@ fn remarks(section: &Section) -> String {
         writeln!(text, "Left out: {}: {}.\n", left_out.name, left_out.reason).ok();
     }
     let Section { origin, rounds, seconds, filesystem, threads, .. } = section;
+    let busy = section.load_average.map(|load| format!(", load average before: {load}"));
+    let busy = busy.unwrap_or_default();
     writeln!(
         text,
         "Measured {} at commit {} on {filesystem}: {rounds} rounds of {seconds} s each, client \
-         threads: {threads}; `{}`.\n",
+         threads: {threads}{busy}; `{}`.\n",
         origin.date,
         origin.short_commit(),
         origin.command

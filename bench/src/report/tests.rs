@@ -7,6 +7,7 @@ fn results() -> Results {
     let mut curve = fixture::section();
     curve.measurements.push(fixture::measurement(Protocol::Kvs, 1, &[100.0]));
     results.sections.insert(Scenario::Connections, curve);
+    results.sections.insert(Scenario::ClusterRepair, fixture::section());
     results
 }
 
@@ -40,11 +41,16 @@ fn a_curve_has_a_column_for_each_point() {
 }
 
 #[test]
+fn a_figure_of_a_cluster_has_a_row_with_its_spread() {
+    assert_line("| bytes of nothing | 100 B | (90 B – 1,100 B) |");
+}
+
+#[test]
 fn what_was_left_out_and_how_it_was_measured_is_said() {
     assert_line("Left out: NATS: there is no Go compiler.");
     assert_line(
         "Measured 2026-01-02 03:04 UTC at commit 0123456789ab on ext4 on /dev/vda: 3 rounds of \
-         4 s each, client threads: 1; `kvs-bench run`.",
+         4 s each, client threads: 1, load average before: 0.25; `kvs-bench run`.",
     );
     assert_line("A processor, 2 cores, 24.00 GiB of memory, Debian, Linux 6.1.");
     assert_line("| KVS | kvs 0.1.0 | `durability: sync` |");

@@ -526,3 +526,24 @@ async fn a_watch_refuses_what_is_no_stream_or_no_event() {
     let error = odd.next().await.expect("an event").expect_err("not a change");
     assert!(matches!(error, ClientError::UnexpectedAnswer { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_node_is_told_its_mode_and_whom_to_forget() {
+    let (server, client) = server().await;
+    let health = json!({"status": "ok", "mode": "read_only", "version": "0.1.0"});
+    Mock::given(method("POST"))
+        .and(path("/cluster/mode"))
+        .and(body_json(json!({"mode": "read_only"})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(health))
+        .mount(&server)
+        .await;
+    assert_eq!(client.set_mode(NodeMode::ReadOnly).await.expect("told").mode, "read_only");
+    Mock::given(method("POST"))
+        .and(path("/cluster/forget"))
+        .and(body_json(json!({"node": "node2"})))
+        .respond_with(problem(409, None))
+        .mount(&server)
+        .await;
+    let refused = client.forget("node2").await.expect_err("it runs");
+    assert!(matches!(refused, ClientError::Problem(problem) if problem.status == 409));
+}

@@ -11,6 +11,11 @@ pub struct ClusterStatus {
     pub cluster: Uuid,
     /// This node's id.
     pub node: Uuid,
+    /// Its display name.
+    pub name: String,
+    /// Once it was told to leave: `leaving`, and `left` when the others have all that it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departure: Option<String>,
     /// Where this node is in its life: `unborn`, `filling`, `catching-up` or `serving`.
     pub life: String,
     /// While the node is being filled: the share that has come, from 0 to 1.
@@ -22,13 +27,20 @@ pub struct ClusterStatus {
     /// Records in the digest tree, deleted ones that are remembered included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// This node holds everything that was written up to here, in Unix milliseconds.
+    /// This node's clock, in Unix milliseconds.
+    pub now: u64,
+    /// This node holds everything that was written up to here, in Unix milliseconds: it has agreed
+    /// with every other member since.
     pub held: u64,
+    /// How long ago that was, in milliseconds.
+    pub held_age: u64,
     /// Every member does, so what was dead by then may be forgotten.
     pub horizon: u64,
     /// Who holds the horizon back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon_held_by: Option<Uuid>,
+    /// Dead records that wait to be forgotten; no more than 10,000 are counted.
+    pub dead_waiting: u64,
     /// How far this node's clock is ahead of its peers', in milliseconds.
     pub clock_ahead: i64,
     /// Another process that runs under this node's id, if one does.
@@ -62,6 +74,15 @@ pub struct PeerStatus {
     pub refusal: Option<String>,
     /// Positions of its log that have not come yet: at least as many as versions.
     pub versions_behind: u64,
+    /// How long ago this node last had everything that it knew of in its log, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_age: Option<u64>,
+    /// When the last comparison that this node began and completed began, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<u64>,
+    /// The last comparison since this node started that found differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_repair: Option<Repair>,
     /// Both hold everything that either had up to here, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<u64>,
@@ -71,4 +92,59 @@ pub struct PeerStatus {
     /// How far its clock is ahead of this node's, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset: Option<i64>,
+}
+
+/// What a comparison of two nodes found and did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Repair {
+    /// When it ended, in Unix milliseconds.
+    pub at: u64,
+    /// Records that differed.
+    pub differing: u64,
+    /// Versions that the answering node gave.
+    pub pushed: u64,
+    /// Versions that it took.
+    pub fetched: u64,
+}
+
+/// What a node is told to do with clients' writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum NodeMode {
+    /// Take them.
+    Normal,
+    /// Refuse them. What other nodes accepted still comes.
+    ReadOnly,
+}
+
+/// The body of `POST /cluster/mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ModeRequest {
+    /// What the node is to do from now on, after a restart too.
+    pub mode: NodeMode,
+}
+
+/// The body of `POST /cluster/forget`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRequest {
+    /// The member: its id, or its name if no other member has it.
+    pub node: String,
+}
+
+/// The answer of `POST /cluster/drain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Drained {
+    /// Whether another node was sent everything that this one had accepted when it was asked. A node
+    /// that is the only member has nobody to send it to.
+    pub flushed: bool,
+    /// That node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Uuid>,
 }

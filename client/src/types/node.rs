@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The answer of `GET /health`, and of `GET /livez` and `GET /readyz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
-    /// `ok`, or in a word what is wrong.
+    /// `ok`, or in a word what is wrong: `stopping`, `draining`, `leaving`, `left`.
     pub status: String,
     /// What the node does with requests: `normal`, `syncing` or `read_only`.
     pub mode: String,
@@ -22,6 +22,10 @@ pub struct Health {
     /// Whether the members agree; for callers that may read the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub convergence: Option<Convergence>,
+    /// While an empty node is being filled: the share of the data that has come, from 0 to 1; for
+    /// callers that may read the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<f64>,
 }
 
 /// Whether the members hold the same data, as far as this node knows.
@@ -29,9 +33,9 @@ pub struct Health {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Convergence {
-    /// The last comparison with every member found no difference.
+    /// This node and every other member have lately agreed on what they hold.
     Converged,
-    /// Some member is behind, differs or was not compared yet.
+    /// Some member is away or behind, or was not compared lately.
     Converging,
 }
 

@@ -248,14 +248,16 @@ fn health_hides_what_the_caller_may_not_know() {
         node_id: None,
         members: None,
         convergence: None,
+        filled: None,
     };
     check(&health, r#"{"status":"ok","mode":"normal","version":"0.1.0"}"#);
     health.node_id = Some(UUID);
     health.members = Some(3);
     health.convergence = Some(Convergence::Converged);
+    health.filled = Some(0.5);
     check(
         &health,
-        r#"{"status":"ok","mode":"normal","version":"0.1.0","node_id":ID,"members":3,"convergence":"converged"}"#,
+        r#"{"status":"ok","mode":"normal","version":"0.1.0","node_id":ID,"members":3,"convergence":"converged","filled":0.5}"#,
     );
 }
 

@@ -20,8 +20,6 @@ const MISSING: &[(&str, &str)] = &[
     ("rate_limit", RATE_LIMITS),
     ("rate_limit_window", RATE_LIMITS),
     ("trusted_proxies", RATE_LIMITS),
-    ("tls.cert_file", "TLS"),
-    ("tls.key_file", "TLS"),
 ];
 
 const AUTHENTICATION: &str = "authentication";

@@ -1,5 +1,7 @@
 //! Rules about text that a type cannot say, and about settings that must fit together.
 
+use std::path::PathBuf;
+
 use crate::{
     backup::{BackupTarget, check_endpoint},
     error::{Problem, Reason},
@@ -27,6 +29,7 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("backup_s3.endpoint", backup_endpoint(settings)),
         backup_key(settings),
         peer_tls(settings),
+        tls(settings),
     ];
     broken.into_iter().filter_map(|(path, reason)| Some(effective.problem(path, reason?)))
 }
@@ -113,19 +116,36 @@ fn queue_size(settings: &Settings) -> Option<Reason> {
 /// Some of the three would be taken to protect what they do not.
 fn peer_tls(settings: &Settings) -> (&'static str, Option<Reason>) {
     let tls = &settings.peer_tls;
-    let files = [
-        ("peer_tls.ca_file", &tls.ca_file),
-        ("peer_tls.cert_file", &tls.cert_file),
-        ("peer_tls.key_file", &tls.key_file),
-    ];
+    all_or_none(
+        &[
+            ("peer_tls.ca_file", &tls.ca_file),
+            ("peer_tls.cert_file", &tls.cert_file),
+            ("peer_tls.key_file", &tls.key_file),
+        ],
+        "peer_tls needs ca_file, cert_file and key_file, or none of them",
+    )
+}
+
+fn tls(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.tls;
+    all_or_none(
+        &[("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)],
+        "tls needs cert_file and key_file, or neither",
+    )
+}
+
+fn all_or_none(
+    files: &[(&'static str, &Option<PathBuf>)],
+    why: &str,
+) -> (&'static str, Option<Reason>) {
     let given = files.iter().filter_map(|(path, file)| Some((*path, file.as_ref()?)));
     let given: Vec<_> = given.collect();
     match given.first() {
         Some((path, file)) if given.len() < files.len() => {
-            let why = "peer_tls needs ca_file, cert_file and key_file, or none of them".to_owned();
-            (path, Some(Reason::AtOdds { value: file.display().to_string(), why }))
+            let value = file.display().to_string();
+            (path, Some(Reason::AtOdds { value, why: why.to_owned() }))
         }
-        _ => ("peer_tls.ca_file", None),
+        _ => (files[0].0, None),
     }
 }
 
@@ -154,5 +174,18 @@ mod tests {
             assert_eq!(said.is_empty(), given == 0 || given == 7, "{given}: {said:?}");
             assert!(said.iter().all(|said| said.contains("or none of them")), "{said:?}");
         }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let mut effective = Effective::default();
+        effective.settings.tls.cert_file = Some("a.pem".into());
+        let said: Vec<_> = refusals(&effective).map(|problem| problem.to_string()).collect();
+        assert!(
+            said[0].contains("tls.cert_file: a.pem") && said[0].contains("key_file"),
+            "{said:?}"
+        );
+        effective.settings.tls.key_file = Some("b.pem".into());
+        assert_eq!(refusals(&effective).count(), 0);
     }
 }

@@ -76,14 +76,15 @@ settings! {
         revision_max_age: Option<Duration> = None,
             between(Duration::minutes(1), Duration::MAX);
 
-        /// How long a node that stands alone remembers that a key was deleted or expired, for
-        /// 404 answers and `_changes`. In a cluster that is decided by what every member has
-        /// seen. Longer: more disk per deleted key.
+        /// How long it is remembered that a key was deleted or expired, for 404 answers and
+        /// `_changes`. In a cluster the time begins once every member knows of it, so that no
+        /// member can bring it back. Longer: more disk per deleted key.
         tombstone_retention: Duration = Duration::hours(24),
             between(Duration::seconds(1), Duration::MAX);
 
-        /// Furthest that a clock may be ahead before its writes are refused. Larger: tolerates
-        /// worse clocks; a wrong one then wins over right ones for as long.
+        /// Furthest that a clock may be ahead before other nodes refuse what it stamps; a node stops
+        /// its own writes at a quarter of it. Larger: tolerates worse clocks; a wrong one then wins
+        /// over right ones for as long.
         max_clock_drift: Duration = Duration::seconds(60),
             between(Duration::seconds(1), Duration::hours(1));
 
@@ -168,14 +169,22 @@ settings! {
         /// is 0.0.0.0 or ::, the address by which this machine reaches the first seed.
         advertise_address: Option<IpAddr> = None;
 
-        /// Client addresses of nodes to join, as host:port, or peer://host:port.
+        /// Other members of the cluster, as host:port of their port for clients, or as
+        /// peer://host:port of their peer port where that is not 1000 above. Any that answers is
+        /// enough; names are looked up again and again, and one with several addresses is several
+        /// seeds. An empty node waits for one that takes it in. Empty, the node needs nobody: it
+        /// is a cluster of its own, which others can join.
         seed_nodes: Vec<String> = Vec::new();
 
-        /// The secret file that the nodes of one cluster share; `kvs cluster new` makes one. Left
-        /// out, it is cluster.kvs in `data_dir`.
+        /// The secret file that the nodes of one cluster share; `kvs cluster new` makes one. Only
+        /// its owner may be able to read it. Left out, it is cluster.kvs in `data_dir`; if there is
+        /// none, a node on a loopback address makes one or is given that of a seed, and one on
+        /// another address does not join anybody. A relative path in a file is taken from the
+        /// folder of that file.
         cluster_file: Option<PathBuf> = None;
 
-        /// TCP and UDP port for other nodes. Left out, it is port + 1000.
+        /// Port for other nodes: TCP, and UDP of the same number. Left out, it is port + 1000. 0
+        /// lets the system choose a free one, which only nodes that this one joins will know.
         peer_port: Option<u16> = None, between(0, 65_535);
 
         /// Time between two comparisons of digests with a random peer. Longer: less idle
@@ -183,16 +192,17 @@ settings! {
         sync_interval: Duration = Duration::seconds(10),
             between(Duration::seconds(1), Duration::hours(1));
 
-        /// The same while the two differ.
+        /// The same for a while after a comparison found differences, or failed.
         catchup_interval: Duration = Duration::seconds(1),
             between(Duration::millis(100), Duration::minutes(1));
 
-        /// Time between two probes of a member. Longer: less traffic, and a dead member is
-        /// noticed later.
+        /// Time between two probes of a member. Longer: less traffic, and a dead member is noticed
+        /// later, some seconds for each second of this. Nothing is lost or forgotten by it.
         gossip_interval: Duration = Duration::seconds(1),
             between(Duration::millis(100), Duration::minutes(1));
 
-        /// Serves clients while the node still catches up; it may then answer with old values.
+        /// Serves clients while the node still catches up with the others after a start; it may then
+        /// answer with old values.
         serve_while_syncing: bool = false;
 
         /// Age of the oldest revisions that a new node fetches. Live keys always come, whatever
@@ -200,7 +210,8 @@ settings! {
         bootstrap_max_age: Duration = Duration::hours(720),
             between(Duration::hours(1), Duration::MAX);
 
-        /// Bytes a second that a new node is sent. Left out, as fast as the network allows.
+        /// Bytes a second that this node takes while it is new and fills itself. Left out, as fast
+        /// as the network allows.
         bootstrap_rate: Option<Size> = None, between(Size::kib(64), Size::gib(1024));
 
         /// When backups are made, as five cron fields in UTC: minute, hour, day of the month,

@@ -15,9 +15,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::NodeId;
-use crate::members::{ListId, Members};
+use crate::members::{Census, ListId, Members, Standing};
 use crate::stamp::{Stamp, UnixMillis};
 use crate::sync::IN_FLIGHT;
+use crate::wire::Admission;
 
 /// Up to where a comparison that began at clock `c` proves agreement.
 #[must_use]
@@ -74,6 +75,10 @@ pub struct Saved {
     pub published: Option<ListId>,
     /// Up to where everybody does.
     pub horizon: Stamp,
+    /// Up to where this node held everything when members were given up: what is stamped later, a
+    /// half of the cluster in which they live on may not have.
+    #[serde(default)]
+    pub parted: BTreeMap<NodeId, Stamp>,
 }
 
 /// The agreement of one node with the others.
@@ -133,11 +138,45 @@ impl Agreement {
 
     /// Starts counting anew if the list of members is another one than before.
     pub fn members_are(&mut self, members: &Members) {
+        self.note_parted(members);
         let list = members.list();
         if list != self.saved.list {
             self.saved.list = list;
             self.saved.agreed.clear();
             self.saved.published = None;
+        }
+    }
+
+    fn note_parted(&mut self, members: &Members) {
+        let Saved { parted, held, .. } = &mut self.saved;
+        for member in members.iter() {
+            match member.standing {
+                Standing::Joined => drop(parted.remove(&member.node)),
+                Standing::Forgotten => drop(*parted.entry(member.node).or_insert(*held)),
+                Standing::Left => {}
+            }
+        }
+    }
+
+    /// Up to where a node that knows `others` as members has what this one has: `held`, unless the
+    /// two are of halves that gave each other up, or were never of one cluster.
+    pub fn held_by(&self, mine: &Census, others: &Census) -> Stamp {
+        if mine.is_apart_from(others) && !others.counted.iter().any(|(node, _)| self.knew(*node)) {
+            return Stamp::MIN;
+        }
+        let parted = others.counted.iter().filter_map(|(node, _)| self.saved.parted.get(node));
+        parted.copied().chain([self.saved.held]).min().unwrap_or_default()
+    }
+
+    fn knew(&self, node: NodeId) -> bool {
+        self.saved.parted.contains_key(&node)
+    }
+
+    /// Holds no more than a peer does that this node took data from, while it has told nobody yet
+    /// what it holds.
+    pub fn lower_held(&mut self, held: Stamp) {
+        if self.saved.published.is_none() {
+            self.saved.held = self.saved.held.min(held);
         }
     }
 
@@ -208,9 +247,12 @@ impl Agreement {
     }
 
     /// Begins anew as an empty node that was taken in by a peer: it holds what that peer held.
-    pub fn admitted(&mut self, members: &Members, held: Stamp, horizon: Stamp) {
+    pub fn admitted(&mut self, members: &Members, admission: &Admission) {
         self.heard.clear();
-        self.saved = Saved { list: members.list(), held, horizon, ..Saved::default() };
+        let Pulse { held, horizon, .. } = admission.pulse;
+        let parted = admission.parted.clone();
+        self.saved = Saved { list: members.list(), held, horizon, parted, ..Saved::default() };
+        self.note_parted(members);
     }
 }
 

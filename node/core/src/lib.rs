@@ -14,7 +14,10 @@
 //! 9. [`engine`], [`wire`]: replication as one state machine, and what nodes say to each other.
 //! 10. [`membership`]: who can be reached; [`seal`]: how its datagrams travel.
 //! 11. [`meta`], [`mode`]: who may do what with a key.
-//! 12. [`json`]: what we ask of a JSON text.
+//! 12. [`scope`], [`account`], [`token`]: what callers hold, and how they prove it.
+//! 13. [`access`]: the decision, and why.
+//! 14. [`audit`]: the tamper-evident log.
+//! 15. [`json`]: what we ask of a JSON text.
 
 pub mod agreement;
 pub mod clock;
@@ -30,6 +33,7 @@ pub mod membership;
 pub mod merge;
 pub mod meta;
 pub mod mode;
+pub mod scope;
 pub mod seal;
 pub mod stamp;
 pub mod sync;

@@ -75,23 +75,65 @@ pub struct ListId(pub u64);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members(BTreeMap<NodeId, Member>);
 
-/// How two halves of a cluster that gave each other up are ranked: the greater one stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Weight {
-    /// How many members it counts.
-    pub members: u32,
-    /// When the oldest of them first started.
+/// What a node knows of who belongs to the cluster: what two that meet again are judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Who counts, and by which admission.
+    pub counted: Vec<(NodeId, u64)>,
+    /// Who left or was given up.
+    pub gone: Vec<NodeId>,
+    /// When the oldest of those that count first started.
     pub oldest: UnixMillis,
-    /// The list itself, so that no two weights are equal.
-    pub list: ListId,
 }
 
-impl Weight {
-    /// Whether a half of this weight stays when it meets one of `other`: more members, else the
-    /// oldest member, else the greater name.
-    pub fn outweighs(&self, other: &Self) -> bool {
-        let rank = |weight: &Self| (weight.members, u64::MAX - weight.oldest.0, weight.list);
-        rank(self) > rank(other)
+/// Whether two nodes that have data are of one cluster, and if not, which of them it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kinship {
+    /// Both are.
+    Same,
+    /// This node; the other one must go.
+    Stays,
+    /// The other one; this node must go.
+    Goes,
+}
+
+impl Kinship {
+    /// Judges two nodes by what each knows, so that both come to the same verdict. Who was given up
+    /// goes. Halves that gave each other up, and clusters that were born apart, have members that
+    /// know nothing of what the others deleted: only one of the two can stay, the weightier one.
+    pub fn between(me: (NodeId, &Census), other: (NodeId, &Census)) -> Self {
+        let ((my_id, mine), (their_id, theirs)) = (me, other);
+        let (given_up, gave_up) = (theirs.gave_up(my_id), mine.gave_up(their_id));
+        let apart = mine.is_apart_from(theirs);
+        let each_other = mine.gave_up_some_of(theirs) && theirs.gave_up_some_of(mine);
+        let go = match (given_up, gave_up) {
+            (false, false) if !apart => return Self::Same,
+            (true, false) if !apart && !each_other => true,
+            (false, true) if !apart && !each_other => false,
+            _ => (mine.rank(), my_id) < (theirs.rank(), their_id),
+        };
+        if go { Self::Goes } else { Self::Stays }
+    }
+}
+
+impl Census {
+    /// Whether no member, by the same admission, counts for both.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        !self.counted.iter().any(|member| other.counted.contains(member))
+    }
+
+    fn gave_up(&self, node: NodeId) -> bool {
+        self.gone.contains(&node)
+    }
+
+    fn gave_up_some_of(&self, other: &Self) -> bool {
+        other.counted.iter().any(|(node, _)| self.gave_up(*node))
+    }
+
+    /// More members weigh more, else the oldest member; else any order does, if it is one.
+    fn rank(&self) -> (usize, u64, &[(NodeId, u64)]) {
+        (self.counted.len(), u64::MAX - self.oldest.0, &self.counted)
     }
 }
 
@@ -135,11 +177,19 @@ impl Members {
         ListId(u64::from_le_bytes(first))
     }
 
-    /// How this list ranks against one that gave it up.
-    pub fn weight(&self) -> Weight {
-        let members = u32::try_from(self.joined().count()).unwrap_or(u32::MAX);
-        let oldest = self.joined().map(|member| member.joined).min().unwrap_or_default();
-        Weight { members, oldest, list: self.list() }
+    /// Whether a node was a member and is none any more.
+    pub fn is_gone(&self, node: NodeId) -> bool {
+        self.get(node).is_some_and(|member| member.standing != Standing::Joined)
+    }
+
+    /// What others judge this list by.
+    pub fn census(&self) -> Census {
+        let gone = self.iter().filter(|member| member.standing != Standing::Joined);
+        Census {
+            counted: self.joined().map(|member| (member.node, member.admission)).collect(),
+            gone: gone.map(|member| member.node).collect(),
+            oldest: self.joined().map(|member| member.joined).min().unwrap_or_default(),
+        }
     }
 }
 
@@ -188,17 +238,66 @@ mod tests {
         assert_ne!(with(|member| member.admission = 8), name);
     }
 
-    #[test]
-    fn of_two_halves_exactly_one_stays() {
-        let weight = |members: &[(u8, u64)]| {
-            members.iter().map(|(id, joined)| member(*id, *joined)).collect::<Members>().weight()
+    /// A census of members that count and joined at such times, and of nodes that are gone.
+    fn census(counted: &[(u8, u64)], gone: &[u8]) -> Census {
+        let standing = |standing| move |member| Member { standing, ..member };
+        let counted = counted.iter().map(|(id, joined)| member(*id, *joined));
+        let gone = gone.iter().map(|id| member(*id, 1)).map(standing(Standing::Forgotten));
+        counted.chain(gone).collect::<Members>().census()
+    }
+
+    /// What two nodes make of each other, which must be the same.
+    fn judged(first: (u8, &Census), second: (u8, &Census)) -> Kinship {
+        let id = |id| NodeId::from_bytes([id; 16]);
+        let (first, second) = ((id(first.0), first.1), (id(second.0), second.1));
+        let verdict = Kinship::between(first, second);
+        let opposite = match verdict {
+            Kinship::Same => Kinship::Same,
+            Kinship::Stays => Kinship::Goes,
+            Kinship::Goes => Kinship::Stays,
         };
-        let (pair, one) = (weight(&[(1, 9), (2, 8)]), weight(&[(3, 1)]));
-        assert!(pair.outweighs(&one) && !one.outweighs(&pair));
-        let (old, young) = (weight(&[(4, 1)]), weight(&[(5, 2)]));
-        assert!(old.outweighs(&young) && !young.outweighs(&old));
-        let (this, that) = (weight(&[(6, 2)]), weight(&[(7, 2)]));
-        assert!(this.outweighs(&that) != that.outweighs(&this));
-        assert!(!this.outweighs(&this));
+        assert_eq!(Kinship::between(second, first), opposite);
+        verdict
+    }
+
+    #[test]
+    fn who_was_given_up_goes_however_many_it_counts() {
+        let (many, few) = (census(&[(1, 1), (2, 2), (3, 3)], &[]), census(&[(3, 3)], &[1, 2]));
+        assert_eq!(judged((1, &many), (3, &few)), Kinship::Goes);
+        let rest = census(&[(2, 2), (3, 3)], &[1]);
+        assert_eq!(judged((2, &rest), (1, &many)), Kinship::Stays);
+        assert_eq!(judged((2, &rest), (3, &many)), Kinship::Same);
+    }
+
+    #[test]
+    fn of_two_halves_that_gave_each_other_up_the_weightier_stays() {
+        let pair = census(&[(1, 9), (2, 8)], &[3]);
+        let one = census(&[(3, 1)], &[1, 2]);
+        assert_eq!(judged((1, &pair), (3, &one)), Kinship::Stays);
+        let (old, young) = (census(&[(1, 1)], &[2]), census(&[(2, 2)], &[1]));
+        assert_eq!(judged((1, &old), (2, &young)), Kinship::Stays);
+        assert_ne!(
+            judged((1, &census(&[(1, 1)], &[2])), (2, &census(&[(2, 1)], &[1]))),
+            Kinship::Same
+        );
+    }
+
+    #[test]
+    fn who_joined_one_of_the_halves_later_is_judged_as_that_half() {
+        let (ours, theirs) = (census(&[(1, 1), (4, 4)], &[2, 3]), census(&[(2, 2), (3, 3)], &[1]));
+        assert_eq!(judged((4, &ours), (2, &theirs)), judged((1, &ours), (3, &theirs)));
+    }
+
+    #[test]
+    fn clusters_born_apart_never_mix() {
+        let (ours, theirs) = (census(&[(1, 1), (4, 4)], &[]), census(&[(2, 2)], &[]));
+        assert_eq!(judged((4, &ours), (2, &theirs)), Kinship::Stays);
+    }
+
+    #[test]
+    fn a_member_that_another_has_not_heard_of_is_one() {
+        let (ours, theirs) =
+            (census(&[(1, 1), (2, 2), (4, 4)], &[]), census(&[(1, 1), (2, 2)], &[]));
+        assert_eq!(judged((4, &ours), (2, &theirs)), Kinship::Same);
     }
 }

@@ -20,7 +20,7 @@ pub use parcel::{MAX_PARCEL, Parcel, Sent};
 
 use crate::agreement::Pulse;
 use crate::digest::Position;
-use crate::stamp::UnixMillis;
+use crate::stamp::{Stamp, UnixMillis};
 use crate::sync;
 
 /// The newest protocol that this build speaks.
@@ -62,11 +62,11 @@ pub enum Question {
     /// See [`Route::Begin`].
     Begin(Pulse),
     /// See [`Route::Compare`].
-    Compare(sync::Request),
+    Compare(Run, Era, sync::Request),
     /// See [`Route::Fetch`].
-    Fetch(Pulse, sync::Fetch),
-    /// See [`Route::Push`].
-    Push(Pulse, Parcel),
+    Fetch(Pulse, Run, sync::Fetch),
+    /// See [`Route::Push`]; outside of a comparison any run may take it.
+    Push(Pulse, Option<Run>, Parcel),
     /// See [`Route::Agree`]: the pulse's clock is the one that the comparison began with.
     Agree(Pulse, Run),
     /// See [`Route::Join`].
@@ -75,8 +75,8 @@ pub enum Question {
     Range(Pulse, RangeFrom),
 }
 
-/// Names one run of a node's process: what was sent to an earlier one may be lost, so no comparison
-/// outlasts a restart.
+/// Names one run of a node's process: what was sent to an earlier one may be lost, and a copy of its
+/// volume may run elsewhere, so every step of a comparison names the run that it began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Run([u8; 4]);
@@ -87,6 +87,20 @@ impl Run {
     pub const fn of(boot: u64) -> Self {
         let [first, second, third, fourth, ..] = boot.to_le_bytes();
         Self([first, second, third, fourth])
+    }
+}
+
+/// Names a horizon: only nodes that have forgotten the same can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Era([u8; 4]);
+
+impl Era {
+    /// The era of this horizon. Two that follow each other are less than 49 days apart, or differ.
+    #[must_use]
+    pub const fn of(horizon: Stamp) -> Self {
+        let [_, _, third, fourth, fifth, sixth, ..] = horizon.bits().to_le_bytes();
+        Self([third, fourth, fifth, sixth])
     }
 }
 
@@ -145,9 +159,12 @@ pub enum Refusal {
     /// It may itself have missed something.
     #[error("it has been away for too long itself")]
     Behind,
-    /// It was started again since the comparison began: what it was sent may be lost.
+    /// It is not the run that the comparison began with: what that was sent may be lost.
     #[error("it was started again meanwhile")]
     Restarted,
+    /// One of the two has meanwhile forgotten more of the dead.
+    #[error("its horizon is another one")]
+    Moved,
     /// It has no data yet.
     #[error("it is not ready itself")]
     NotServing,
@@ -167,6 +184,9 @@ pub enum Refusal {
     Failed,
 }
 
+/// Bytes of the versions of pieces that are joined.
+const MOST_JOINED: usize = 32 << 10;
+
 /// A piece of a stream of what a node accepted from its clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
@@ -182,6 +202,21 @@ pub struct Frame {
     pub head: u64,
     /// What was accepted, in commit order.
     pub versions: Parcel,
+}
+
+impl Frame {
+    /// Adds the piece that follows this one in the same log, so that both are taken in one write;
+    /// says whether it did. Only small pieces are joined: large ones gain nothing.
+    pub fn join(&mut self, next: &Self) -> bool {
+        let small = self.versions.len() + next.versions.len() <= MOST_JOINED;
+        let follows = self.incarnation == next.incarnation && self.position <= next.position;
+        if !small || !follows {
+            return false;
+        }
+        let Some(versions) = self.versions.with(&next.versions) else { return false };
+        *self = Self { versions, ..*next };
+        true
+    }
 }
 
 /// How far a node's log was followed.
@@ -227,7 +262,7 @@ impl Question {
         match self {
             Self::Hello(_) => Route::Hello,
             Self::Begin(_) => Route::Begin,
-            Self::Compare(_) => Route::Compare,
+            Self::Compare(..) => Route::Compare,
             Self::Fetch(..) => Route::Fetch,
             Self::Push(..) => Route::Push,
             Self::Agree(..) => Route::Agree,
@@ -241,9 +276,11 @@ impl Question {
         match self {
             Self::Hello(hello) | Self::Join(hello) => encode(hello),
             Self::Begin(pulse) => encode(pulse),
-            Self::Compare(request) => request.encode(),
-            Self::Fetch(pulse, fetch) => encode(&(pulse, fetch)),
-            Self::Push(pulse, parcel) => encode(&(pulse, parcel)),
+            Self::Compare(Run(run), Era(era), request) => {
+                [run.as_slice(), era, &request.encode()].concat()
+            }
+            Self::Fetch(pulse, run, fetch) => encode(&(pulse, run, fetch)),
+            Self::Push(pulse, run, parcel) => encode(&(pulse, run, parcel)),
             Self::Agree(pulse, run) => encode(&(pulse, run)),
             Self::Range(pulse, from) => encode(&(pulse, from)),
         }
@@ -261,16 +298,19 @@ impl Question {
             Route::Join => Self::Join(decode(name, bytes)?),
             Route::Begin => Self::Begin(decode(name, bytes)?),
             Route::Compare => {
-                Self::Compare(sync::Request::decode(bytes).map_err(|_why| WireError(name))?)
+                let (run, rest) = bytes.split_first_chunk().ok_or(WireError(name))?;
+                let (era, request) = rest.split_first_chunk().ok_or(WireError(name))?;
+                let request = sync::Request::decode(request).map_err(|_why| WireError(name))?;
+                Self::Compare(Run(*run), Era(*era), request)
             }
             Route::Fetch => {
-                let (pulse, fetch): (Pulse, sync::Fetch) = decode(name, bytes)?;
+                let (pulse, run, fetch): (Pulse, Run, sync::Fetch) = decode(name, bytes)?;
                 fetch.check().map_err(|_why| WireError(name))?;
-                Self::Fetch(pulse, fetch)
+                Self::Fetch(pulse, run, fetch)
             }
             Route::Push => {
-                let (pulse, parcel) = decode(name, bytes)?;
-                Self::Push(pulse, parcel)
+                let (pulse, run, parcel) = decode(name, bytes)?;
+                Self::Push(pulse, run, parcel)
             }
             Route::Agree => {
                 let (pulse, run) = decode(name, bytes)?;

@@ -164,6 +164,8 @@ pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, Resto
     check_empty(dir)?;
     let _lock = DataLock::take(dir)?;
     let cluster = order.cluster_file(&manifest)?;
+    // What one that was broken off left takes room.
+    remove(&dir.join(RESTORING)).map_err(failed(dir))?;
     check_room(dir, manifest.bytes())?;
     let site = Site::begin(dir)?;
     site.unpack(order, &manifest, progress)?;
@@ -221,7 +223,6 @@ struct Site<'a> {
 impl<'a> Site<'a> {
     fn begin(dir: &'a Path) -> Result<Self, RestoreError> {
         let site = Self { dir, path: dir.join(RESTORING) };
-        remove(&site.path).map_err(failed(&site.path))?;
         fs::create_dir(&site.path).map_err(failed(&site.path))?;
         sync(dir)?;
         let store = RocksStore::directory(&site.path);

@@ -19,9 +19,9 @@ const DEPTH: usize = 128;
 ///
 /// It writes one key to each directory with the same timestamp and different uuids, as nodes do
 /// that are written to in the same instant. Directories that are not there become those of new
-/// nodes, the first one being the oldest. No node may run on them meanwhile. Nodes of one cluster
-/// that run on them then come to the same value: the latest, of equals that of the node that
-/// joined first, of equals that of the greatest uuid.
+/// nodes, the first one being the oldest, and all are of one cluster then. No node may run on them
+/// meanwhile. Started with each other as `seed_nodes`, the nodes come to the same value: the latest,
+/// of equals that of the node that joined first, of equals that of the greatest uuid.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -1,5 +1,6 @@
 //! Which node a client command speaks with, and how it prints the answer.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,9 @@ use crate::config::Environment;
 
 /// Where a node answers if nothing else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+
+const CA_HELP: &str =
+    "Certificates in PEM to trust the node by, instead of the system's [env: KVS_CA]";
 
 const SERVER_HELP: &str = "Address of the node [env: KVS_SERVER] [default: http://127.0.0.1:8080]";
 
@@ -24,6 +28,9 @@ pub(super) struct Remote {
     #[arg(long, value_name = "URL", help = SERVER_HELP)]
     server: Option<String>,
 
+    #[arg(long, value_name = "FILE", help = CA_HELP)]
+    ca: Option<PathBuf>,
+
     #[arg(long, help = "Token that says who asks [env: KVS_TOKEN]")]
     token: Option<String>,
 
@@ -36,12 +43,22 @@ impl Remote {
     pub(super) fn client(&self, environment: &Environment) -> Result<Client, Failure> {
         let server = self.server.as_deref().or(environment.server.as_deref());
         let token = self.token.as_deref().or(environment.token.as_deref());
-        client(server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
+        let ca = self.ca.as_deref().or(environment.ca.as_deref());
+        trusting(ca, server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
     }
 }
 
 /// A client of a node; one on this machine is never reached through a proxy.
 pub(super) fn client(
+    server: &str,
+    token: Option<&str>,
+    timeout: Duration,
+) -> Result<Client, Failure> {
+    trusting(None, server, token, timeout)
+}
+
+fn trusting(
+    ca: Option<&Path>,
     server: &str,
     token: Option<&str>,
     timeout: Duration,
@@ -53,8 +70,18 @@ pub(super) fn client(
     if is_local(server) {
         http = http.no_proxy();
     }
+    if let Some(path) = ca {
+        http = http.tls_certs_only(certificates(path)?);
+    }
     let http = http.build().map_err(|error| Failure::of(&error))?;
     Ok(Client::with_http(server, token, http)?)
+}
+
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let refused = |why: String| Failure::new(format!("cannot trust by {}: {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| refused(e.to_string()))?;
+    if found.is_empty() { Err(refused("no certificate is in it".to_owned())) } else { Ok(found) }
 }
 
 fn is_local(server: &str) -> bool {

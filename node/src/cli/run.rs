@@ -23,17 +23,18 @@ use super::{Done, Failure};
 use crate::config::{self, Environment, Sources};
 use crate::logging::{self, Destination};
 use crate::node::{Node, Running};
-use crate::server::Server;
-use crate::time::SystemClock;
+use crate::server::{Server, Tls};
+use crate::time::{SystemClock, WallClock, WrongClock};
 
 /// How long a start waits for a node to catch up before it says so.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Run a node in the foreground, with its log on standard output.
 ///
-/// Once ready it prints where it answers and where its data lies. Ctrl-C or SIGTERM lets the
-/// requests in flight finish and ends it. On SIGHUP, and when the file changes, it takes over a new
-/// `log_level`; other settings need a restart.
+/// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
+/// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
+/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level` and
+/// `backup_schedule`, the cluster file and the certificates of `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -52,6 +53,10 @@ pub(super) struct Run {
     #[arg(long, hide = true)]
     instance: Option<PathBuf>,
 
+    /// Have a clock that is wrong by the milliseconds in this file
+    #[arg(long, hide = true)]
+    clock_offset: Option<PathBuf>,
+
     #[command(flatten)]
     settings: SettingFlags,
 }
@@ -65,23 +70,32 @@ impl Run {
         let instance = self.instance;
         let sources = Sources { file: Some(found.path), environment, flags: self.settings.0 };
         let effective = sources.load()?;
-        let Some(name) = instance else { return serve(sources, effective, None) };
+        let clock: Arc<dyn WallClock> = match self.clock_offset {
+            None => Arc::new(SystemClock),
+            Some(offset) => Arc::new(WrongClock(offset)),
+        };
+        let Some(name) = instance else { return serve(sources, effective, clock, None) };
         let mut background = Background::enter(&name, &sources)?;
-        let served = serve(sources, effective, Some(&mut background));
+        let served = serve(sources, effective, clock, Some(&mut background));
         background.leave()?;
         served
     }
 }
 
 /// Runs a node until it is told to stop, on threads of its own.
-fn serve(sources: Sources, effective: Effective, background: Option<&mut Background>) -> Done {
+fn serve(
+    sources: Sources,
+    effective: Effective,
+    clock: Arc<dyn WallClock>,
+    background: Option<&mut Background>,
+) -> Done {
     let settings = &effective.settings;
     let to = background.as_ref().map_or(Ok(Destination::Stdout), |background| background.log())?;
     let logging = logging::start(settings.log_level, settings.log_format, to);
     let in_background = background.is_some();
     let reload = Reload::new(sources, effective, logging);
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = threads.block_on(run_node(reload, background));
+    let served = threads.block_on(run_node(reload, clock, background));
     if let (Err(Failure::Because { reason, .. }), true) = (&served, in_background) {
         tracing::error!(reason, "the node ended");
     }
@@ -89,7 +103,11 @@ fn serve(sources: Sources, effective: Effective, background: Option<&mut Backgro
 }
 
 /// Runs the node, and once more from the beginning whenever it must start over.
-async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Done {
+async fn run_node(
+    mut reload: Reload,
+    clock: Arc<dyn WallClock>,
+    background: Option<&mut Background>,
+) -> Done {
     let mut signals = Signals::new()?;
     let mut background = background;
     let mut told = false;
@@ -97,42 +115,60 @@ async fn run_node(mut reload: Reload, background: Option<&mut Background>) -> Do
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-        let greeting = Greeting::new(&settings, server.local_addr());
-        let running = start(settings, &server)?;
-        reload.tell(&running.node);
+        let server =
+            server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
+        let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
+        let running = start(settings.clone(), clock.clone(), &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
-        if !told
-            && let Err(failure) =
-                greet(&running.node, &greeting, &reload, background.as_deref_mut()).await
-        {
-            shutdown.cancel();
-            stop(running).await?;
-            return Err(failure);
-        }
-        told = true;
-        let ended =
-            serve_until(&running.node, serving, &shutdown, signals.attend(&mut reload)).await;
+        let until = serve_until(
+            &running.node,
+            serving,
+            &shutdown,
+            signals.attend(&mut reload, &running.node),
+        );
+        let telling = greet(&running.node, &greeting, &settings, background.as_deref_mut());
+        let ended = greet_and_serve(&mut told, telling, until).await;
+        shutdown.cancel();
         stop(running).await?;
-        if ended == Ended::ForGood {
+        if ended? == Ended::ForGood {
             return Ok(());
         }
     }
+}
+
+/// Serves, and greets on the way if that was not done before: who waits for others must hear a
+/// signal, and may have to start over before it was ever ready.
+async fn greet_and_serve(
+    told: &mut bool,
+    telling: impl Future<Output = Done>,
+    until: impl Future<Output = Ended>,
+) -> Result<Ended, Failure> {
+    tokio::pin!(until);
+    if !*told {
+        tokio::select! {
+            ended = &mut until => return Ok(ended),
+            done = telling => done?,
+        }
+        *told = true;
+    }
+    Ok(until.await)
 }
 
 /// Says where the node answers, once it does or is known to wait for others.
 async fn greet(
     node: &Arc<Node>,
     greeting: &Greeting,
-    reload: &Reload,
+    settings: &Settings,
     background: Option<&mut Background>,
 ) -> Done {
     let ready = tokio::time::timeout(READY_WITHIN, node.catch_up()).await.is_ok();
+    let greeting = greeting.clone().of(node);
     let state = if ready { "ready" } else { "up, and waits for its cluster" };
     tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "{state}");
     tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
     match background {
-        Some(background) => background.ready(greeting, reload.settings(), node),
+        Some(background) => background.ready(&greeting, settings, node),
         None => tell(greeting.foreground()),
     }
 }
@@ -175,8 +211,12 @@ fn tell(text: impl Display) -> Done {
     })
 }
 
-fn start(settings: Settings, server: &Server) -> Result<Running, Failure> {
-    let running = Running::start_at(settings, Arc::new(SystemClock), server.local_addr());
+fn start(
+    settings: Settings,
+    clock: Arc<dyn WallClock>,
+    server: &Server,
+) -> Result<Running, Failure> {
+    let running = Running::start_at(settings, clock, server.local_addr());
     running.map_err(|error| Failure::of(&error))
 }
 

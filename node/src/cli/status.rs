@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use kvs_client::{ClusterStatus, PeerStatus};
 use serde::Serialize;
 
+use super::cluster::status::lag;
 use super::failure::NOT_RUNNING;
 use super::output::{self, Table};
 use super::start::registry;
@@ -52,6 +54,20 @@ struct Process {
     pid: i32,
     uptime_seconds: Option<u64>,
     mode: String,
+    #[serde(flatten)]
+    share: Share,
+}
+
+/// What the node says of its cluster.
+#[derive(Debug, Default, Serialize)]
+struct Share {
+    /// Members of its cluster, itself included.
+    members: Option<usize>,
+    /// Writes of other members that it does not have, as far as it knows.
+    versions_behind: Option<u64>,
+    /// What people read of that.
+    #[serde(skip)]
+    lag: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,6 +124,7 @@ impl Line {
                 pid,
                 uptime_seconds: record.as_ref().map(uptime),
                 mode: mode(record.as_ref().map(|record| record.url.as_str())).await?,
+                share: Share::of(record.as_ref().map(|record| record.url.as_str())).await?,
             }),
         };
         let (running, log) = (pid.is_some(), registry.log_file(name));
@@ -119,21 +136,58 @@ impl Line {
         Ok(Self { name: name.to_string(), running, process, place, log })
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 8] {
         let none = || "-".to_owned();
         let place = self.place.as_ref();
         let address = || place.map_or_else(none, |place| place.address.clone());
         let config = place.map_or_else(none, |place| place.config.display().to_string());
         match &self.process {
-            None => [self.name.clone(), none(), none(), none(), "not running".to_owned(), config],
+            None => [
+                self.name.clone(),
+                none(),
+                none(),
+                none(),
+                "not running".to_owned(),
+                none(),
+                none(),
+                config,
+            ],
             Some(process) => [
                 self.name.clone(),
                 process.pid.to_string(),
                 process.uptime_seconds.map_or_else(none, time::span),
                 address(),
                 process.mode.clone(),
+                process.share.members.map_or_else(none, |count| count.to_string()),
+                process.share.lag.clone().unwrap_or_else(none),
                 config,
             ],
+        }
+    }
+}
+
+impl Share {
+    /// Asks the node; one that stands alone, or does not answer, says nothing.
+    async fn of(url: Option<&str>) -> Result<Self, Failure> {
+        let Some(url) = url else { return Ok(Self::default()) };
+        let cluster = remote::client(url, None, PATIENCE)?.cluster().await;
+        Ok(cluster.map(|status| Self::from(&status)).unwrap_or_default())
+    }
+}
+
+impl From<&ClusterStatus> for Share {
+    fn from(status: &ClusterStatus) -> Self {
+        let joined: Vec<&PeerStatus> =
+            status.peers.iter().filter(|peer| peer.standing.as_deref() == Some("joined")).collect();
+        // Of the others the one that is furthest behind, and of those that are equal the one that
+        // was complete the longest ago.
+        let worst = joined
+            .iter()
+            .max_by_key(|peer| (peer.versions_behind, peer.stream != "open", peer.complete_age));
+        Self {
+            members: Some(joined.len() + 1),
+            versions_behind: Some(joined.iter().map(|peer| peer.versions_behind).sum()),
+            lag: Some(worst.map_or_else(|| "none".to_owned(), |peer| lag(peer))),
         }
     }
 }
@@ -146,7 +200,8 @@ async fn mode(url: Option<&str>) -> Result<String, Failure> {
 }
 
 fn print(lines: &[Line]) -> Done {
-    let mut table = Table::new(["NAME", "PID", "UPTIME", "ADDRESS", "MODE", "CONFIGURATION"]);
+    let heading = ["NAME", "PID", "UPTIME", "ADDRESS", "MODE", "MEMBERS", "LAG", "CONFIGURATION"];
+    let mut table = Table::new(heading);
     for line in lines {
         table.row(line.cells());
     }

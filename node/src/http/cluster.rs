@@ -1,5 +1,7 @@
 //! The cluster as this node sees it, and what can be asked of it.
 
+pub(super) mod admin;
+
 use std::sync::Arc;
 
 use http::Response;
@@ -27,8 +29,10 @@ pub(super) async fn status(call: Call) -> Answer {
 pub(super) async fn sync(call: Call) -> Answer {
     call.query.finish(&[])?;
     let cluster = found(&call.node)?;
+    // Before it is asked for: whoever waits for a comparison waits for one that begins later.
+    let now = call.node.now().0;
     cluster.engine.send(Job::Input(Input::CompareAll)).await;
-    Ok(json(&of(&call.node).await?))
+    Ok(json(&ClusterStatus { now, ..of(&call.node).await? }))
 }
 
 /// `GET /members/`: this node, and those that it knows.
@@ -52,17 +56,9 @@ pub(super) async fn members(call: Call) -> Answer {
 }
 
 /// How the cluster is.
-async fn of(node: &Arc<Node>) -> Result<ClusterStatus, Problem> {
-    let cluster = found(node)?;
-    let view = cluster.engine.view().await.ok_or(Problem::Stopping)?;
-    let status = cluster::describe(&view, &cluster.membership.view());
-    let root = node.digest().root();
-    Ok(ClusterStatus {
-        cluster: cluster.id,
-        root: root.map(|root| root.to_string()),
-        records: root.map(|root| root.count.into()),
-        ..status
-    })
+pub(super) async fn of(node: &Arc<Node>) -> Result<ClusterStatus, Problem> {
+    found(node)?;
+    cluster::status(node).await?.ok_or(Problem::Stopping)
 }
 
 fn found(node: &Arc<Node>) -> Result<&Cluster, Problem> {
@@ -128,5 +124,5 @@ pub(super) fn describe_status(operation: OperationBuilder) -> OperationBuilder {
 /// What the API description says of `/cluster/sync`.
 pub(super) fn describe_sync(operation: OperationBuilder) -> OperationBuilder {
     let said = "How the cluster is as the comparisons begin.";
-    operation.answers::<ClusterStatus>(200, said).refuses(&[404, 503])
+    operation.answers::<ClusterStatus>(200, said).refuses(&[403, 404, 503])
 }

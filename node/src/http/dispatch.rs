@@ -17,7 +17,7 @@ use kvs_core::{Key, KeyError, Prefix};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Access, Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, mode};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, here, mode};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -95,7 +95,7 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     let place = Place::of(uri.path())?;
     let route = *found.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    check_admin(&app, route, &headers)?;
+    here::check(route, app.peer, &headers)?;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
@@ -189,17 +189,6 @@ impl<'a> Place<'a> {
 fn name_below<'a>(path: &'a str, at: &str) -> Option<&'a str> {
     let name = path.strip_prefix(at)?.strip_prefix('/')?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
-}
-
-/// Admin routes answer on this machine only, and no page of another site in a browser there.
-fn check_admin(app: &App, route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
-    if !matches!(route.access, Access::Admin(_)) {
-        return Ok(());
-    }
-    // Browsers say where a request comes from; other programs do not.
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let own = matches!(site, None | Some(b"same-origin" | b"none"));
-    if app.peer.is_local() && own { Ok(()) } else { Err(Problem::NotFromHere) }
 }
 
 /// `HEAD` is allowed wherever `GET` is.

@@ -2,6 +2,8 @@
 
 pub(super) mod describe;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::Response;
 use kvs_client::{Health, JSON_CONTENT_TYPE};
@@ -9,7 +11,12 @@ use serde::Serialize;
 
 use super::page::answer;
 use super::{Answer, Call, Problem};
+use crate::cluster;
+use crate::duty::Departure;
 use crate::node::Node;
+
+/// How long replication may take to say how it is: who asks for health is not to wait.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// `GET /livez`: this process answers. Says nothing of anything else, so that nobody restarts a
 /// node for what a restart does not mend.
@@ -27,6 +34,12 @@ pub(super) fn ready(call: &Call) -> Answer {
     if call.node.writer().has_ended() {
         return Err(Problem::NotReady("its writer has ended"));
     }
+    if let Some(departure) = call.node.duty().departure() {
+        return Err(Problem::Departing(departure));
+    }
+    if call.node.duty().is_draining() {
+        return Err(Problem::NotReady("it is draining"));
+    }
     if !call.node.has_caught_up() {
         return Err(Problem::Syncing);
     }
@@ -34,11 +47,31 @@ pub(super) fn ready(call: &Call) -> Answer {
 }
 
 /// `GET /health`: what the node is and does. Without accounts everybody may know its identity.
-pub(super) fn state(call: &Call) -> Answer {
+pub(super) async fn state(call: Call) -> Answer {
     call.query.finish(&[])?;
-    let status = if call.node.stopping().is_cancelled() { "stopping" } else { "ok" };
-    let node_id = Some(call.node.identity().node.uuid());
-    Ok(json(&Health { status: status.to_owned(), node_id, ..health(&call.node) }))
+    let node = &call.node;
+    let node_id = Some(node.identity().node.uuid());
+    let view = match node.cluster() {
+        Some(cluster) => tokio::time::timeout(PATIENCE, cluster.engine.view()).await.ok().flatten(),
+        None => None,
+    };
+    let view = view.as_ref();
+    Ok(json(&Health {
+        status: status(node).to_owned(),
+        node_id,
+        members: view.map(|view| view.members.joined().count() as u64),
+        convergence: view.map(|view| cluster::convergence(node, view)),
+        filled: view.and_then(|view| view.filled),
+        ..health(node)
+    }))
+}
+
+fn status(node: &Node) -> &'static str {
+    if node.stopping().is_cancelled() {
+        return "stopping";
+    }
+    let draining = node.duty().is_draining().then_some("draining");
+    node.duty().departure().map(Departure::name).or(draining).unwrap_or("ok")
 }
 
 fn health(node: &Node) -> Health {
@@ -49,6 +82,7 @@ fn health(node: &Node) -> Health {
         node_id: None,
         members: None,
         convergence: None,
+        filled: None,
     }
 }
 

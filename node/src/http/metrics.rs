@@ -1,6 +1,8 @@
 //! `GET /metrics`: figures in the OpenMetrics text format. No keys, no values: labels come from the
 //! route table and other closed sets.
 
+mod cluster;
+mod figures;
 mod operation;
 mod process;
 mod scrape;
@@ -59,7 +61,8 @@ pub(super) async fn serve(call: Call) -> Answer {
     if !call.node.settings().metrics_public {
         return Err(Problem::SwitchedOff { switch: "metrics_public" });
     }
-    let scrape = Scrape { node: call.node, shared: call.shared };
+    let cluster = super::cluster::of(&call.node).await.ok();
+    let scrape = Scrape { node: call.node, shared: call.shared, cluster };
     // The store takes locks of its own to tell its sizes.
     let text = tokio::task::spawn_blocking(move || write(scrape)).await.map_err(ReadError::from)?;
     Ok(answer(CONTENT_TYPE, text.map_err(|error| Problem::Internal(error.to_string()))?))

@@ -27,7 +27,10 @@ pub(super) fn check(node: &Node, route: &Route) -> Result<(), Problem> {
 ///
 /// Why not.
 pub(super) fn check_write(node: &Node) -> Result<(), Problem> {
-    if node.settings().read_only {
+    if let Some(departure) = node.duty().departure() {
+        return Err(Problem::Departing(departure));
+    }
+    if node.is_read_only() {
         return Err(Problem::ReadOnly);
     }
     // What is written before all data came could win against what it does not know of.

@@ -109,7 +109,7 @@ fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
         Access::Public => &[400, 431, 500],
         Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
-        Access::Scopes(_) | Access::Admin(_) => &[400, 403, 431, 500],
+        Access::Here | Access::Scopes(_) => &[400, 403, 431, 500],
         Access::EachItem => &[400, 431, 500, 503, 507],
     }
 }
@@ -177,6 +177,9 @@ fn components() -> Components {
     schema::<api::Backups>(&mut schemas);
     schema::<api::BackupStarted>(&mut schemas);
     schema::<api::BackupStatus>(&mut schemas);
+    schema::<api::ModeRequest>(&mut schemas);
+    schema::<api::ForgetRequest>(&mut schemas);
+    schema::<api::Drained>(&mut schemas);
     schema::<api::Problem>(&mut schemas);
     ComponentsBuilder::new().schemas_from_iter(schemas).build()
 }

@@ -5,6 +5,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
 use kvs_core::decide::Rejection;
+use kvs_core::engine::ForgetError;
 use kvs_core::json::{JsonError, PatchError};
 use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
@@ -12,7 +13,9 @@ use thiserror::Error;
 
 use crate::backup::BeginError;
 use crate::backup::shelf::ShelfError;
-use crate::node::{ReadError, Unwritable};
+use crate::cluster::ForgetFailed;
+use crate::duty::{Departure, ReadOnlyByConfiguration};
+use crate::node::{ReadError, SetModeError, Unwritable};
 use crate::records::BadCursor;
 use crate::store::StoreError;
 use crate::writer::{Refused, SubmitError};
@@ -99,9 +102,6 @@ pub enum Problem {
     /// The place for backups fails.
     #[error("the place for backups does not do what is asked of it: {0}")]
     BackupPlace(String),
-    /// An admin route, called from elsewhere.
-    #[error("without accounts, this route answers only to programs on the node's own machine")]
-    NotFromHere,
     /// Nothing is at this path.
     #[error("there is no such route; see /openapi.json or /docs")]
     NoRoute,
@@ -125,6 +125,33 @@ pub enum Problem {
     /// The node takes no writes from clients.
     #[error("this node is in read-only mode: it takes no writes from clients")]
     ReadOnly,
+    /// The node leaves its cluster, or has left it.
+    #[error("this node takes no writes from clients: {}; another one may", departing(*.0))]
+    Departing(Departure),
+    /// What changes the cluster is taken from this machine alone.
+    #[error(
+        "this is taken only from the machine that the node runs on, as long as there are no \
+         accounts; ask there"
+    )]
+    NotHere,
+    /// A page of another origin has a browser ask for it.
+    #[error("this is not taken from web pages of another origin")]
+    ForeignPage,
+    /// The node is read-only by its configuration.
+    #[error(transparent)]
+    ReadOnlyByConfiguration(#[from] ReadOnlyByConfiguration),
+    /// A node that is alone would take its data with it.
+    #[error(
+        "this node is the only member of its cluster: nobody would have its data; let another node \
+         join first, or just stop this one"
+    )]
+    OnlyMember,
+    /// A node is not a member yet.
+    #[error("this node is not a member of its cluster yet")]
+    NotMember,
+    /// A member is not given up.
+    #[error(transparent)]
+    NotForgotten(#[from] NotForgotten),
     /// The node does not know yet what its cluster knows.
     #[error("this node has not caught up with its cluster yet; another one may answer")]
     Syncing,
@@ -157,6 +184,41 @@ pub enum Problem {
     /// Something failed that is not the client's doing.
     #[error("the node failed to answer; its log says why under this request id")]
     Internal(String),
+}
+
+/// Why a member is not given up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotForgotten {
+    /// There is none.
+    #[error("no member has the id or name {0}; GET /cluster lists them")]
+    Unknown(String),
+    /// There are several.
+    #[error("several members are named {name}; give the id: {ids}")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// Their ids.
+        ids: String,
+    },
+    /// It is this node.
+    #[error("a node cannot give itself up: ask another member, or let this one leave")]
+    Itself,
+    /// It lives.
+    #[error(
+        "{0} runs and can be reached, and would be emptied: let it leave (`kvs cluster leave` on \
+         it), or stop it first"
+    )]
+    Reachable(String),
+    /// This node is none itself.
+    #[error("this node is not a member of the cluster itself; ask another one")]
+    NotMember,
+}
+
+fn departing(departure: Departure) -> &'static str {
+    match departure {
+        Departure::Leaving => "it leaves its cluster",
+        Departure::Left => "it has left its cluster",
+    }
 }
 
 fn precondition(current: Option<VersionId>) -> String {
@@ -233,7 +295,6 @@ impl Problem {
                 look(S::NOT_FOUND, "switched-off", "Switched off")
             }
             Self::BackupPlace(_) => look(S::BAD_GATEWAY, "backup-place", "Place for backups fails"),
-            Self::NotFromHere => look(S::FORBIDDEN, "not-from-here", "Not from this machine"),
             Self::NoRoute => look(S::NOT_FOUND, "no-route", "No such route"),
             Self::SwitchedOff { .. } => look(S::NOT_FOUND, "switched-off", "Switched off"),
             Self::Method(_) => {
@@ -244,6 +305,18 @@ impl Problem {
             }
             Self::Contended => look(S::CONFLICT, "contended", "Contended key"),
             Self::ReadOnly => look(S::FORBIDDEN, "read-only", "Read-only mode"),
+            Self::Departing(_) => look(S::SERVICE_UNAVAILABLE, "departing", "Leaving the cluster"),
+            Self::NotHere => look(S::FORBIDDEN, "not-here", "Only from its machine"),
+            Self::ForeignPage => look(S::FORBIDDEN, "foreign-page", "Not from that page"),
+            Self::ReadOnlyByConfiguration(_) => {
+                look(S::CONFLICT, "read-only-configured", "Read-only by configuration")
+            }
+            Self::OnlyMember => look(S::CONFLICT, "only-member", "Only member"),
+            Self::NotMember => look(S::CONFLICT, "not-a-member", "Not a member"),
+            Self::NotForgotten(NotForgotten::Unknown(_)) => {
+                look(S::NOT_FOUND, "member-unknown", "No such member")
+            }
+            Self::NotForgotten(_) => look(S::CONFLICT, "member-kept", "Not forgotten"),
             Self::Syncing => look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up"),
             Self::Unwritable(Unwritable::Clock(_)) => {
                 look(S::SERVICE_UNAVAILABLE, "clock-ahead", "Clock ahead")
@@ -354,7 +427,31 @@ impl From<SubmitError> for Problem {
         match error {
             SubmitError::QueueFull => Self::QueueFull,
             SubmitError::Stopping => Self::Stopping,
+            SubmitError::Leaving => Self::Departing(Departure::Leaving),
             SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SetModeError> for Problem {
+    fn from(error: SetModeError) -> Self {
+        match error {
+            SetModeError::Configured(error) => error.into(),
+            SetModeError::Writer(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForgetFailed> for Problem {
+    fn from(error: ForgetFailed) -> Self {
+        match error {
+            ForgetFailed::Refused(ForgetError::Itself) => NotForgotten::Itself.into(),
+            ForgetFailed::Refused(ForgetError::Clock(ahead)) => Unwritable::Clock(ahead).into(),
+            ForgetFailed::Refused(ForgetError::NoMember) => NotForgotten::NotMember.into(),
+            // It was found among the members a moment before.
+            ForgetFailed::Refused(ForgetError::Unknown) | ForgetFailed::NoAnswer => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

@@ -51,8 +51,8 @@ pub enum Access {
     Scopes(&'static [Scope]),
     /// Checked by the handler for each item on its own.
     EachItem,
-    /// Callers with this scope. Until there are accounts, callers on this machine.
-    Admin(Scope),
+    /// Callers on this machine, until there are accounts.
+    Here,
 }
 
 /// What a caller may be given the right to do.
@@ -64,12 +64,6 @@ pub enum Scope {
     Write,
     /// Delete keys.
     Delete,
-    /// Have backups made.
-    CreateBackups,
-    /// See which backups there are.
-    ReadBackups,
-    /// Delete backups.
-    DeleteBackups,
 }
 
 impl Scope {
@@ -79,9 +73,6 @@ impl Scope {
             Self::Read => "read",
             Self::Write => "write",
             Self::Delete => "delete",
-            Self::CreateBackups => "admin:backups:create",
-            Self::ReadBackups => "admin:backups:read",
-            Self::DeleteBackups => "admin:backups:delete",
         }
     }
 
@@ -116,14 +107,14 @@ impl Route {
 
     /// Whether it is about keys, and not about the node.
     pub const fn is_of_keys(&self) -> bool {
-        !matches!(self.access, Access::Public | Access::Admin(_))
+        matches!(self.access, Access::Scopes(_) | Access::EachItem)
     }
 
     /// Whether calling it may change what is stored.
     pub fn changes(&self) -> bool {
         match self.access {
             Access::Scopes(scopes) => scopes.iter().any(|scope| scope.changes()),
-            Access::Public | Access::EachItem | Access::Admin(_) => false,
+            Access::Public | Access::EachItem | Access::Here => false,
         }
     }
 }

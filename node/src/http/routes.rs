@@ -161,7 +161,7 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
-        endpoint: Endpoint::Fixed("/health", |call| Box::pin(async move { health::state(&call) })),
+        endpoint: Endpoint::Fixed("/health", |call| Box::pin(health::state(call))),
         access: Access::Public,
         body: BodyRule::Ignored,
         operation: "health",
@@ -189,16 +189,52 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/sync", |call| Box::pin(cluster::sync(call))),
-        access: Access::Public,
+        access: Access::Here,
         body: BodyRule::Ignored,
         operation: "cluster_sync",
         summary: "Compares with all peers at once, and repairs what differs",
         describe: cluster::describe_sync,
     },
     Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/mode", |call| Box::pin(cluster::admin::mode(call))),
+        access: Access::Here,
+        body: BodyRule::Value,
+        operation: "cluster_mode",
+        summary: "Has the node take clients' writes or refuse them",
+        describe: cluster::admin::describe_mode,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/drain", |call| Box::pin(cluster::admin::drain(call))),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "cluster_drain",
+        summary: "Has the node ask for no more requests and send on what it accepted",
+        describe: cluster::admin::describe_drain,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/leave", |call| Box::pin(cluster::admin::leave(call))),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "cluster_leave",
+        summary: "Has the node leave its cluster for good",
+        describe: cluster::admin::describe_leave,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/forget", |call| Box::pin(cluster::admin::forget(call))),
+        access: Access::Here,
+        body: BodyRule::Value,
+        operation: "cluster_forget",
+        summary: "Gives up a member that will not come back",
+        describe: cluster::admin::describe_forget,
+    },
+    Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::list(call))),
-        access: Access::Admin(Scope::ReadBackups),
+        access: Access::Here,
         body: BodyRule::Ignored,
         operation: "list_backups",
         summary: "Lists the backups that are where this node keeps its own",
@@ -209,7 +245,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Fixed("/api/backups", |call| {
             Box::pin(async move { backups::create(&call) })
         }),
-        access: Access::Admin(Scope::CreateBackups),
+        access: Access::Here,
         body: BodyRule::Ignored,
         operation: "create_backup",
         summary: "Begins a backup of this node",
@@ -220,7 +256,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Named("/api/backups", |call, name| {
             Box::pin(backups::delete(call, name))
         }),
-        access: Access::Admin(Scope::DeleteBackups),
+        access: Access::Here,
         body: BodyRule::Ignored,
         operation: "delete_backup",
         summary: "Deletes a backup",
@@ -231,7 +267,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Fixed("/api/backup/status", |call| {
             Box::pin(async move { backups::status(&call) })
         }),
-        access: Access::Admin(Scope::ReadBackups),
+        access: Access::Here,
         body: BodyRule::Ignored,
         operation: "backup_status",
         summary: "Tells whether a backup is being made, and what became of the last ones",

@@ -28,32 +28,28 @@ impl Shared {
 }
 
 /// By what callers without a name are told apart: their address, of an IPv6 address the first half,
-/// since whoever has one address of a network has all of them. Nothing where no network is involved.
+/// since whoever has one address of a network has all of them; this machine's own stays whole.
+/// Nothing where no network is involved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Peer {
-    network: Option<IpAddr>,
-    /// Whether it is another machine.
-    remote: bool,
-}
-
-impl Peer {
-    /// Whether it is this machine.
-    pub const fn is_local(&self) -> bool {
-        !self.remote
-    }
-}
+pub struct Peer(Option<IpAddr>);
 
 impl From<IpAddr> for Peer {
     fn from(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        let network = match address {
-            IpAddr::V6(address) => {
+        let network = match address.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
                 let [a, b, c, d, ..] = address.segments();
                 Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
             }
-            v4 @ IpAddr::V4(_) => v4,
+            whole => whole,
         };
-        Self { network: Some(network), remote: !address.is_loopback() }
+        Self(Some(network))
+    }
+}
+
+impl Peer {
+    /// Whether it is on this machine.
+    pub fn is_here(self) -> bool {
+        self.0.is_none_or(|address| address.is_loopback())
     }
 }
 
@@ -62,19 +58,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_this_machine_is_here() {
+        let peer = |text: &str| Peer::from(text.parse::<IpAddr>().unwrap());
+        assert!(Peer::default().is_here());
+        for here in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
+            assert!(peer(here).is_here(), "{here}");
+        }
+        for elsewhere in ["10.0.0.1", "::2", "::", "fe80::1", "0.0.0.0"] {
+            assert!(!peer(elsewhere).is_here(), "{elsewhere}");
+        }
+    }
+
+    #[test]
     fn addresses_of_one_ipv6_network_are_one_peer_and_ipv4_addresses_are_not() {
         let peer = |text: &str| Peer::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:2"));
         assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
         assert_ne!(peer("10.0.0.1"), peer("10.0.0.2"));
         assert_eq!(peer("::ffff:10.0.0.1"), peer("10.0.0.1"));
-    }
-
-    #[test]
-    fn this_machine_is_told_from_others() {
-        let local = |text: &str| Peer::from(text.parse::<IpAddr>().unwrap()).is_local();
-        assert!(local("127.0.0.1") && local("127.9.9.9") && local("::1"));
-        assert!(local("::ffff:127.0.0.1") && Peer::default().is_local());
-        assert!(!local("10.0.0.1") && !local("::") && !local("::2") && !local("0.0.0.0"));
     }
 }

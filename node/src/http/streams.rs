@@ -59,6 +59,13 @@ impl Streams {
     }
 }
 
+impl Place {
+    /// How many are taken, this one among them.
+    pub fn open(&self) -> usize {
+        lock(&self.open).total
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = lock(&self.open);

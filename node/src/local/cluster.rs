@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kvs_core::NodeId;
 use kvs_core::agreement::Saved;
 use kvs_core::engine::{Bootstrap, Cursor};
+use kvs_core::members::Member;
+use kvs_core::{NodeId, UnixMillis, codec};
 use uuid::Uuid;
 
 use super::{Identity, IdentityRow, json_row, number, read_json};
-use crate::store::rows::local;
+use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError};
 
 /// What the last run left.
@@ -67,6 +68,28 @@ pub fn note_made_file(store: &dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     batch.put(Column::Local, local::MADE_FILE, &[1]);
     store.write(&batch, Flush::Synced)
+}
+
+/// Whether nothing lives in the store but the node's own record as a member: it is the only one, and
+/// nobody has written anything.
+///
+/// # Errors
+///
+/// A row cannot be read.
+pub fn is_alone(store: &dyn Read, now: UnixMillis) -> Result<bool, StoreError> {
+    let Some(IdentityRow { node, .. }) = read_json(store, local::IDENTITY)? else {
+        return Ok(true);
+    };
+    let own = Member::record(NodeId::new(node)).map(|record| record.encode()).unwrap_or_default();
+    let mut data = store.cursor(Column::Data, &[], &[0xff]);
+    while let Some((row, value)) = data.next()? {
+        let named = |error| rows::damaged(Column::Data, row, error);
+        let (_, head) = codec::decode_row_head(value).map_err(named)?;
+        if row != own && head.absence(now).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The row that says who the node is.

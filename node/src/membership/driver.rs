@@ -1,5 +1,6 @@
 //! The thread's loop: one step for whatever happens next.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvs_core::NodeId;
 use kvs_core::membership::{DATAGRAM, Effect, Event, Incarnation, Input, Membership};
 use kvs_core::seal::{KeyRing, Sealer};
 use tokio::net::UdpSocket;
@@ -25,6 +27,10 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// Pause after the socket failed, so that a lasting failure does not take a core.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long it is not said again of a node that it restarted: two processes of one node restart it
+/// in turn, many times a second.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What the thread is to do.
 #[derive(Debug)]
@@ -48,6 +54,8 @@ pub(super) struct Driver {
     published: Incarnation,
     figures: Arc<Figures>,
     refusals: RefusalLog,
+    /// When it was last logged of each node that it restarted.
+    restarts: HashMap<NodeId, Instant>,
     events: broadcast::Sender<Event>,
     view: watch::Sender<Arc<View>>,
 }
@@ -75,6 +83,7 @@ impl Driver {
             refresh: now + REFRESH,
             figures,
             refusals: RefusalLog::new(),
+            restarts: HashMap::new(),
             events,
             view,
         })
@@ -155,7 +164,7 @@ impl Driver {
         }
         self.publish(!told.is_empty());
         for event in told {
-            log(&event);
+            self.log(&event);
             // Nobody need listen.
             let _ = self.events.send(event);
         }
@@ -178,6 +187,17 @@ impl Driver {
             SocketAddr::V4(to) if self.is_v6 => (to.ip().to_ipv6_mapped(), to.port()).into(),
             to => to,
         }
+    }
+
+    fn log(&mut self, event: &Event) {
+        if let Event::Changed(member) = event {
+            let now = Instant::now();
+            if self.restarts.get(&member.node).is_some_and(|last| now < *last + QUIET) {
+                return;
+            }
+            self.restarts.insert(member.node, now);
+        }
+        log(event);
     }
 
     /// Publishes the view where something happened that others wait for, and now and then.

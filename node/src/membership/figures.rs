@@ -55,9 +55,9 @@ impl Refusal {
     /// The reason as metrics spell it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::TooShort => "too_short",
-            Self::UnknownVersion => "unknown_version",
-            Self::UnknownKey => "unknown_key",
+            Self::TooShort => "too-short",
+            Self::UnknownVersion => "unknown-version",
+            Self::UnknownKey => "unknown-key",
             Self::Forged => "forged",
             Self::Replayed => "replayed",
             Self::Malformed => "malformed",

@@ -24,8 +24,10 @@ const fn counters<const N: usize>() -> Counters<N> {
 /// Figures of the peer port, both of what others ask here and of what this node asks elsewhere.
 #[derive(Debug)]
 pub struct PeerFigures {
-    bytes_in: AtomicU64,
-    bytes_out: AtomicU64,
+    bytes_in: Counters<{ PeerRoute::COUNT }>,
+    bytes_out: Counters<{ PeerRoute::COUNT }>,
+    /// What was said to those whose route is not known.
+    bytes_astray: AtomicU64,
     answered: Counters<{ PeerRoute::COUNT }>,
     asked: Counters<{ PeerRoute::COUNT }>,
     refusals: Counters<{ RefusalReason::ALL.len() }>,
@@ -37,8 +39,9 @@ pub struct PeerFigures {
 impl Default for PeerFigures {
     fn default() -> Self {
         Self {
-            bytes_in: AtomicU64::new(0),
-            bytes_out: AtomicU64::new(0),
+            bytes_in: counters(),
+            bytes_out: counters(),
+            bytes_astray: AtomicU64::new(0),
             answered: counters(),
             asked: counters(),
             refusals: counters(),
@@ -53,12 +56,23 @@ impl PeerFigures {
     /// Bytes of bodies that came in: requests from peers and their answers. Framing and TLS are not
     /// counted.
     pub fn bytes_in(&self) -> u64 {
-        self.bytes_in.load(Ordering::Relaxed)
+        PeerRoute::all().map(|route| self.route_bytes_in(route)).sum()
     }
 
     /// Bytes of bodies that went out.
     pub fn bytes_out(&self) -> u64 {
-        self.bytes_out.load(Ordering::Relaxed)
+        let astray = self.bytes_astray.load(Ordering::Relaxed);
+        PeerRoute::all().map(|route| self.route_bytes_out(route)).sum::<u64>() + astray
+    }
+
+    /// Those of [`Self::bytes_in`] on one route.
+    pub fn route_bytes_in(&self, route: PeerRoute) -> u64 {
+        read(&self.bytes_in, route.place())
+    }
+
+    /// Those of [`Self::bytes_out`] on one route.
+    pub fn route_bytes_out(&self, route: PeerRoute) -> u64 {
+        read(&self.bytes_out, route.place())
     }
 
     /// Requests of others that reached the handler.
@@ -86,20 +100,23 @@ impl PeerFigures {
         self.links.load(Ordering::Relaxed)
     }
 
-    pub(super) fn came_in(&self, bytes: usize) {
-        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn came_in(&self, route: PeerRoute, bytes: usize) {
+        add(&self.bytes_in, route.place(), bytes as u64);
     }
 
-    pub(super) fn went_out(&self, bytes: usize) {
-        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn went_out(&self, route: Option<PeerRoute>, bytes: usize) {
+        match route {
+            Some(route) => add(&self.bytes_out, route.place(), bytes as u64),
+            None => drop(self.bytes_astray.fetch_add(bytes as u64, Ordering::Relaxed)),
+        }
     }
 
     pub(super) fn answers(&self, route: PeerRoute) {
-        add(&self.answered, route.place());
+        add(&self.answered, route.place(), 1);
     }
 
     pub(super) fn asks(&self, route: PeerRoute) {
-        add(&self.asked, route.place());
+        add(&self.asked, route.place(), 1);
     }
 
     pub(super) fn connection(self: &Arc<Self>) -> Open {
@@ -117,7 +134,7 @@ impl PeerFigures {
         address: SocketAddr,
         detail: impl fmt::Display,
     ) {
-        add(&self.refusals, reason as usize);
+        add(&self.refusals, reason as usize, 1);
         let admitted =
             self.log.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
         if let Some(left_out) = admitted {
@@ -127,9 +144,9 @@ impl PeerFigures {
     }
 }
 
-fn add<const N: usize>(counters: &Counters<N>, at: usize) {
+fn add<const N: usize>(counters: &Counters<N>, at: usize, count: u64) {
     if let Some(counter) = counters.get(at) {
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.fetch_add(count, Ordering::Relaxed);
     }
 }
 

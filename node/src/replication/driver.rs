@@ -7,15 +7,16 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use kvs_core::engine::{AskId, Effect, Engine, Input, Now, View};
-use kvs_core::wire::{Answer, Question};
+use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
+use kvs_core::members;
+use kvs_core::wire::{Answer, Frame, Question};
 use kvs_core::{NodeId, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Commit, Links, NodeHost, Standing, follow, report, rescue};
+use super::{Commit, Links, NodeHost, Observed, Standing, follow, report, rescue};
 use crate::local::{self, Birth};
 use crate::node::Node;
 use crate::store::{Flush, OwnedRow};
@@ -39,6 +40,13 @@ pub enum Job {
         question: Question,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
+    },
+    /// Give a member up.
+    Forget {
+        /// Which.
+        node: NodeId,
+        /// Whether it is.
+        reply: oneshot::Sender<Result<(), ForgetError>>,
     },
     /// Show what there is to see.
     View(oneshot::Sender<View>),
@@ -71,7 +79,13 @@ pub struct Driver {
     pub node: Arc<Node>,
     /// The ways to peers.
     pub links: Arc<Links>,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
     followed: HashMap<NodeId, CancellationToken>,
+    /// How much of the data had come when that was last logged, in tenths.
+    told: u32,
+    /// Who waits to hear whether a member is given up.
+    forgetting: Option<oneshot::Sender<Result<(), ForgetError>>>,
     runtime: Handle,
 }
 
@@ -147,8 +161,10 @@ impl Driver {
         host: NodeHost<Committer>,
         node: Arc<Node>,
         links: Arc<Links>,
+        observed: Arc<Observed>,
     ) -> Self {
-        Self { engine, host, node, links, followed: HashMap::new(), runtime: Handle::current() }
+        let (followed, runtime) = (HashMap::new(), Handle::current());
+        Self { engine, host, node, links, observed, followed, told: 0, forgetting: None, runtime }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -169,13 +185,27 @@ impl Driver {
     }
 
     fn run(mut self, mut channels: Channels) {
-        while let Some(job) = channels.waiting.blocking_recv() {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| channels.waiting.blocking_recv()) {
             match job {
+                Job::Input(Input::Frame { peer, frame }) => {
+                    let (frames, other) = waiting_frames(&mut channels.waiting, peer, frame);
+                    for (peer, frame) in frames {
+                        self.step(Input::Frame { peer, frame }, &channels);
+                    }
+                    next = other;
+                }
                 Job::Input(input) => drop(self.step(input, &channels)),
                 Job::Asked { peer, question, reply } => {
                     let answer = self.step(Input::Asked { peer, question }, &channels);
                     // The peer may have gone; what it asked for is done all the same.
                     let _ = answer.map(|answer| reply.send(answer));
+                }
+                Job::Forget { node, reply } => {
+                    self.forgetting = Some(reply);
+                    let _no_question = self.step(Input::Forget(node), &channels);
+                    // Where the store failed there was no answer: whoever waits hears of the end.
+                    self.forgetting = None;
                 }
                 Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
                 Job::Stop => return,
@@ -185,6 +215,10 @@ impl Driver {
 
     fn step(&mut self, input: Input, channels: &Channels) -> Option<Answer> {
         let now = self.now();
+        if let Input::Frame { peer, frame } = &input {
+            self.observed.frame(*peer, frame, now);
+        }
+        let answered = answered(&input);
         let effects = self.engine.step(input, now, rand::random(), &mut self.host);
         let mut reply = None;
         for effect in effects {
@@ -193,14 +227,30 @@ impl Driver {
                 effect => self.carry_out(effect, channels),
             }
         }
+        self.tell_progress();
+        // Last: whoever sees that a comparison has ended sees what it found.
+        if let Some(ask) = answered {
+            self.observed.answered(ask);
+        }
         channels.standing.send_replace(self.standing());
         channels.wake.send_replace(self.engine.wake_at().max(now.running + LEAST_NAP));
         reply
     }
 
+    /// Logs every tenth of the data that an empty node is given.
+    fn tell_progress(&mut self) {
+        let tenths = self.engine.progress().map_or(0, |(tenths, _)| tenths);
+        if tenths > self.told {
+            let versions = self.engine.progress().map_or(0, |(_, versions)| versions);
+            tracing::info!(percent = 10 * tenths, versions, "the data is coming");
+        }
+        self.told = tenths;
+    }
+
     fn carry_out(&mut self, effect: Effect, channels: &Channels) {
         match effect {
             Effect::Ask { ask, peer, question } => {
+                self.observed.asks(ask, peer, &question, self.now());
                 let asking =
                     ask_peer(self.links.clone(), ask, peer, question, channels.jobs.clone());
                 self.spawn(asking);
@@ -221,19 +271,43 @@ impl Driver {
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
-            Effect::Report(report) => report::log(&report),
+            Effect::Forgot(result) => {
+                let waiting = self.forgetting.take();
+                // Who asked may have gone; it is done all the same.
+                let _ = waiting.map(|waiting| waiting.send(result));
+            }
+            Effect::Gone { node, standing } => self.lose(node, standing),
+            Effect::Left => {
+                tracing::warn!("this node has left its cluster; the others have all that it had");
+                self.node.has_left();
+            }
+            Effect::Report(report) => {
+                self.links.figures().note(&report);
+                report::log(&report);
+                self.observed.report(&report, self.now());
+            }
             // Taken where it is asked for.
             Effect::Reply(_) => {}
         }
     }
 
+    /// Looks no more for a node that left or was given up.
+    fn lose(&self, node: NodeId, standing: members::Standing) {
+        tracing::warn!(%node, ?standing, "no member any more");
+        let links = self.links.clone();
+        self.spawn(async move { links.forget(node).await });
+    }
+
     /// Puts aside what may be this node's alone and has the node start anew, with an empty store.
     fn start_over(&self, held: Stamp, given_up: bool) {
-        tracing::error!(
-            given_up,
-            "this node was away for too long: deletes that it missed are forgotten, so it starts \
-             over as an empty node"
-        );
+        if given_up {
+            tracing::error!("this node is no member any more: it starts over as a new, empty one");
+        } else {
+            tracing::error!(
+                "this node was away for too long: deletes that it missed are forgotten, so it \
+                 starts over as an empty node"
+            );
+        }
         let store = self.node.store();
         match rescue::write(store, &self.node.settings().data_dir, held, self.node.now()) {
             Ok(None) => tracing::info!("nothing was written here that others cannot have"),
@@ -271,6 +345,39 @@ impl Driver {
             digest_key: self.host.identity.digest_key.clone(),
         }
     }
+}
+
+/// The question that was answered, if this is its answer and no refusal.
+fn answered(input: &Input) -> Option<AskId> {
+    match input {
+        Input::Answered { answer: Ok(Answer::Refused(_)) | Err(_), .. } => None,
+        Input::Answered { ask, answer: Ok(_) } => Some(*ask),
+        _ => None,
+    }
+}
+
+/// This piece of a log and all that wait behind it, those of one log joined where they are small,
+/// and the first job that is none: each piece is a write of its own, which may wait for a flush that
+/// others need, and many small ones would soon be late.
+fn waiting_frames(
+    waiting: &mut mpsc::Receiver<Job>,
+    peer: NodeId,
+    frame: Box<Frame>,
+) -> (Vec<(NodeId, Box<Frame>)>, Option<Job>) {
+    let mut frames = vec![(peer, frame)];
+    for _ in 0..JOBS {
+        match waiting.try_recv() {
+            Ok(Job::Input(Input::Frame { peer, frame })) => {
+                let last = frames.iter_mut().rfind(|(node, _)| *node == peer);
+                if last.is_none_or(|(_, last)| !last.join(&frame)) {
+                    frames.push((peer, frame));
+                }
+            }
+            Ok(other) => return (frames, Some(other)),
+            Err(_none) => break,
+        }
+    }
+    (frames, None)
 }
 
 async fn ask_peer(

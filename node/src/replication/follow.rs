@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::driver::Job;
+use super::observed::Follower;
 use super::{Links, outgoing};
 use crate::node::Node;
 use crate::peer::{self, PeerError, PeerRoute};
@@ -91,6 +92,7 @@ fn read_request(bytes: &[u8]) -> Option<(Pulse, Cursor)> {
 pub fn followed(
     node: Arc<Node>,
     standing: watch::Receiver<Standing>,
+    follower: Follower,
     request: &[u8],
 ) -> Result<BoxStream<'static, Result<Bytes, peer::Refusal>>, peer::Refusal> {
     let malformed = || peer::Refusal::new(400, "malformed", "that is no pulse and cursor");
@@ -104,7 +106,7 @@ pub fn followed(
     let position = node.log_position(cursor);
     let committed = node.writer().committed();
     // The first beat comes at once: it says that the stream stands.
-    let outgoing = Outgoing { node, standing, committed, position, beat: Instant::now() };
+    let outgoing = Outgoing { node, standing, follower, committed, position, beat: Instant::now() };
     Ok(stream::try_unfold(outgoing, Outgoing::next).boxed())
 }
 
@@ -112,6 +114,7 @@ pub fn followed(
 struct Outgoing {
     node: Arc<Node>,
     standing: watch::Receiver<Standing>,
+    follower: Follower,
     committed: watch::Receiver<u64>,
     position: u64,
     /// When the next frame is due although nothing happened.
@@ -121,6 +124,8 @@ struct Outgoing {
 impl Outgoing {
     /// The next frame: at once if there is something new, else when there is, or at the next beat.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, peer::Refusal> {
+        // The message before was taken, or this one would not be asked for.
+        self.follower.sent(self.position);
         loop {
             self.committed.mark_unchanged();
             let (sent, reached) = self.read().await?;
@@ -135,6 +140,7 @@ impl Outgoing {
                 return Ok(Some((message, self)));
             }
             self.position = reached;
+            self.follower.sent(reached);
             tokio::select! {
                 () = self.node.stopping().cancelled() => return Ok(None),
                 () = tokio::time::sleep_until(self.beat) => {}

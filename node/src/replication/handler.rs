@@ -9,10 +9,11 @@ use kvs_core::NodeId;
 use kvs_core::engine::{Input, serve as serve_from_store};
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Refusal, Route};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::driver::Job;
-use super::{EngineHandle, NodeHost, follow};
+use super::{EngineHandle, NodeHost, Observed, follow};
+use crate::cluster;
 use crate::membership::Membership;
 use crate::node::Node;
 use crate::peer::{self, PeerAnswer, PeerCaller, PeerHandler, PeerRole, PeerRoute};
@@ -26,8 +27,10 @@ pub struct Handler {
     pub engine: EngineHandle,
     /// Who can be reached.
     pub membership: Membership,
+    /// What is seen of replication.
+    pub observed: Arc<Observed>,
     /// The cluster file, if this node may hand it to others on this machine.
-    pub birth: Option<ClusterFile>,
+    pub birth: Option<watch::Receiver<ClusterFile>>,
 }
 
 impl PeerHandler for Handler {
@@ -42,10 +45,7 @@ impl PeerHandler for Handler {
                 (PeerRoute::Birth, _) => self.birth(),
                 (PeerRoute::Members, PeerRole::Node(node)) => self.members(node, &body).await,
                 (PeerRoute::Status, _) => self.status().await,
-                (PeerRoute::Stream, PeerRole::Node(_)) => {
-                    let standing = self.engine.standing();
-                    follow::followed(self.node.clone(), standing, &body).map(PeerAnswer::Stream)
-                }
+                (PeerRoute::Stream, PeerRole::Node(node)) => self.followed(node, &body),
                 (route, PeerRole::Node(node)) => self.question(node, route, &body).await,
                 _ => Err(peer::Refusal::new(403, "not-a-node", "this is for nodes")),
             };
@@ -57,6 +57,11 @@ impl PeerHandler for Handler {
 type Answered = Result<PeerAnswer, peer::Refusal>;
 
 impl Handler {
+    fn followed(&self, by: NodeId, body: &[u8]) -> Answered {
+        let (standing, follower) = (self.engine.standing(), self.observed.follower(by));
+        follow::followed(self.node.clone(), standing, follower, body).map(PeerAnswer::Stream)
+    }
+
     /// Gives the cluster file to a node on this machine that has none.
     fn birth(&self) -> Answered {
         let file = self.birth.as_ref().ok_or_else(|| {
@@ -64,7 +69,7 @@ impl Handler {
             peer::Refusal::new(403, "no-birth", why)
         })?;
         tracing::info!("the cluster file was handed to a new node on this machine");
-        Ok(PeerAnswer::Bytes(file.to_text().into()))
+        Ok(PeerAnswer::Bytes(file.borrow().to_text().into()))
     }
 
     async fn members(&self, node: NodeId, body: &[u8]) -> Answered {
@@ -78,8 +83,11 @@ impl Handler {
     }
 
     async fn status(&self) -> Answered {
-        let view = self.engine.view().await.ok_or_else(stopping)?;
-        Ok(json(&crate::cluster::describe(&view, &self.membership.view())))
+        let status = cluster::status(&self.node).await.map_err(|error| {
+            tracing::error!(%error, "the cluster's state cannot be read");
+            peer::Refusal::new(500, "failed", "its store cannot be read")
+        })?;
+        Ok(json(&status.ok_or_else(stopping)?))
     }
 
     async fn question(&self, from: NodeId, route: PeerRoute, body: &[u8]) -> Answered {
@@ -88,9 +96,11 @@ impl Handler {
         let question = Question::decode(route, body)
             .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
         let answer = match question {
-            Question::Hello(_) | Question::Begin(_) | Question::Agree(..) | Question::Join(_) => {
-                self.ask_engine(from, question).await?
-            }
+            Question::Hello(_)
+            | Question::Begin(_)
+            | Question::Agree(..)
+            | Question::Join(_)
+            | Question::Push(..) => self.ask_engine(from, question).await?,
             question => self.serve(from, question).await?,
         };
         Ok(PeerAnswer::Bytes(answer.encode().into()))

@@ -1,6 +1,6 @@
 //! Connections to peers, made when they are needed and kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,6 +10,7 @@ use kvs_core::NodeId;
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Route};
 
+use super::Figures;
 use crate::membership::{Membership, Pull, PullError};
 use crate::peer::{PeerClient, PeerError, PeerLink, PeerRoute};
 
@@ -19,6 +20,9 @@ pub struct Links {
     client: PeerClient,
     membership: OnceLock<Membership>,
     open: Mutex<HashMap<NodeId, Arc<Slot>>>,
+    figures: Arc<Figures>,
+    /// Where somebody was found who is no peer, and that was said.
+    strangers: Mutex<HashSet<SocketAddr>>,
 }
 
 /// Locked while a connection is made, so that two questions do not make two.
@@ -27,12 +31,30 @@ type Slot = tokio::sync::Mutex<Option<PeerLink>>;
 impl Links {
     /// Connections that `client` makes.
     pub fn new(client: PeerClient) -> Self {
-        Self { client, membership: OnceLock::new(), open: Mutex::default() }
+        Self {
+            client,
+            membership: OnceLock::new(),
+            open: Mutex::default(),
+            figures: Arc::default(),
+            strangers: Mutex::default(),
+        }
     }
 
     /// Says where nodes are.
     pub fn find_by(&self, membership: Membership) {
         self.membership.get_or_init(|| membership);
+    }
+
+    /// What is counted of what goes over them.
+    pub const fn figures(&self) -> &Arc<Figures> {
+        &self.figures
+    }
+
+    /// Looks no more for a node: it left for good or was given up.
+    pub async fn forget(&self, node: NodeId) {
+        if let Some(membership) = self.membership.get() {
+            membership.forget(node).await;
+        }
     }
 
     /// Asks a peer.
@@ -43,7 +65,11 @@ impl Links {
     pub async fn ask(&self, peer: NodeId, question: &Question) -> Result<Answer, PeerError> {
         let link = self.to(peer).await?;
         let answer = link.ask(route(question.route()), question.encode().into()).await?;
-        Answer::decode(&answer).map_err(|error| PeerError::Malformed(error.to_string()))
+        let answer = Answer::decode(&answer);
+        if let Ok(Answer::Agreed(_)) = answer {
+            self.figures.agreed();
+        }
+        answer.map_err(|error| PeerError::Malformed(error.to_string()))
     }
 
     /// A connection of its own to a peer, for what is long.
@@ -82,10 +108,33 @@ impl Links {
     }
 }
 
+impl Links {
+    /// Says once of each address that it is not a peer's: nobody there yet is normal, somebody else is
+    /// not.
+    fn note_stranger(&self, address: SocketAddr, error: Option<&PeerError>) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => drop(strangers.remove(&address)),
+            Some(error @ (PeerError::Outsider { .. } | PeerError::NotANode { .. })) => {
+                if strangers.insert(address) {
+                    tracing::warn!(
+                        %error,
+                        "no peer: have both nodes the same cluster file, and is the port the one \
+                         for peers?"
+                    );
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
 impl Pull for Links {
     fn pull(&self, from: SocketAddr, me: Member) -> BoxFuture<'_, Result<Vec<Member>, PullError>> {
         Box::pin(async move {
-            let link = self.client.connect(from, None).await?;
+            let connected = self.client.connect(from, None).await;
+            self.note_stranger(from, connected.as_ref().err());
+            let link = connected?;
             let me = Bytes::from(serde_json::to_vec(&me)?);
             let members = link.ask(PeerRoute::Members, me).await?;
             Ok(serde_json::from_slice(&members)?)

@@ -19,11 +19,13 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use kvs_config::Limits;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use super::Tls;
 use super::cors;
 use super::lasting::Lasting;
 use crate::http::{self, App};
@@ -38,6 +40,7 @@ const PING: Duration = Duration::from_secs(20);
 /// All connections of a server.
 pub(super) struct Connections {
     app: App,
+    tls: Option<Tls>,
     builder: Arc<Builder<Tracked>>,
     tasks: TaskTracker,
     /// Once it is cancelled, connections take no further requests.
@@ -48,14 +51,14 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(app: App, leaving: &CancellationToken) -> Self {
+    pub(super) fn new(app: App, tls: Option<Tls>, leaving: &CancellationToken) -> Self {
         let tasks = TaskTracker::new();
         let abandoned = CancellationToken::new();
         let limits = &app.settings().limits;
         let executor = Tracked::new(tasks.clone(), abandoned.clone());
         let builder = Arc::new(builder(executor, limits));
         let patience = limits.request_timeout.into();
-        Self { app, builder, tasks, leaving: leaving.clone(), abandoned, patience }
+        Self { app, tls, builder, tasks, leaving: leaving.clone(), abandoned, patience }
     }
 
     /// The tasks of all connections.
@@ -82,8 +85,23 @@ impl Connections {
         let requests = Requests { node, app, layered };
         // Tokens of its own: each turn of a connection locks them.
         let (leaving, abandoned) = (self.leaving.child_token(), self.abandoned.child_token());
-        let serving = serve(self.builder.clone(), stream, requests, leaving, self.patience);
-        self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
+        let (builder, patience) = (self.builder.clone(), self.patience);
+        match self.tls.as_ref().map(Tls::acceptor) {
+            None => {
+                let serving = serve(builder, stream, requests, leaving, patience);
+                self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
+            }
+            Some(acceptor) => {
+                let serving = async move {
+                    // Whoever does not finish in time, or speaks no TLS, is not answered.
+                    let accepted = tokio::time::timeout(patience, acceptor.accept(stream)).await;
+                    if let Ok(Ok(stream)) = accepted {
+                        serve(builder, stream, requests, leaving, patience).await;
+                    }
+                };
+                self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
+            }
+        }
     }
 }
 
@@ -109,7 +127,7 @@ fn builder(executor: Tracked, limits: &Limits) -> Builder<Tracked> {
 
 async fn serve(
     builder: Arc<Builder<Tracked>>,
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     requests: Requests,
     leaving: CancellationToken,
     patience: Duration,

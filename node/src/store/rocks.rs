@@ -81,6 +81,11 @@ impl RocksStore {
         Ok(Self { db, path, cache, hot, disk_reserve: options.disk_reserve })
     }
 
+    /// Whether there is a store in a data directory.
+    pub fn is_in(data_dir: &Path) -> bool {
+        Self::directory(data_dir).is_dir()
+    }
+
     /// Where the store's files lie in a data directory.
     pub fn directory(data_dir: &Path) -> PathBuf {
         data_dir.join(DIRECTORY)

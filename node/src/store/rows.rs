@@ -123,6 +123,8 @@ pub mod local {
     pub const EMPTYING: &[u8] = b"emptying";
     /// There if this node made its cluster's file itself.
     pub const MADE_FILE: &[u8] = b"made_file";
+    /// What people told the node to do with clients' writes.
+    pub const MODE: &[u8] = b"mode";
     /// Before a node's id: how far its log was followed.
     pub const CURSOR: &[u8] = b"cursor/";
 }

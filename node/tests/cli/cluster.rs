@@ -75,11 +75,14 @@ fn a_node_that_ran_and_has_no_data_joins() {
 fn a_node_with_data_does_not_join_and_is_told_how() {
     let machine = Machine::new();
     new(&machine, "cluster.kvs");
-    machine.kvs(["conflict", "data-node1", "data-node2"]).assert().success();
-    machine.config("node1");
+    let url = machine.start("node1");
+    machine.put(&url, "a", "1");
+    machine.kvs(["stop", "node1"]).assert().success();
+    let own = std::fs::read_to_string(machine.path("data-node1/cluster.kvs")).unwrap();
     let refused = machine.kvs(["cluster", "join", "cluster.kvs", "node1"]).assert().code(1);
     one_line(&refused, ["data-node1 has data", "kvs export", "kvs import"]);
-    assert!(!machine.path("data-node1/cluster.kvs").exists());
+    let still = std::fs::read_to_string(machine.path("data-node1/cluster.kvs")).unwrap();
+    assert_eq!(still, own, "left alone");
 }
 
 #[test]

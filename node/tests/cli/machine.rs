@@ -1,5 +1,6 @@
 //! A machine to run the program on: a home in a folder that goes with the test.
 
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -41,6 +42,70 @@ impl Machine {
     pub(crate) fn config(&self, name: &str) -> PathBuf {
         let text = format!("port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\n");
         self.file(&format!("{name}.yaml"), &text)
+    }
+
+    /// A configuration of this name on ports of its own, with these seeds; answers where it will be.
+    pub(crate) fn config_with_seeds(&self, name: &str, seeds: &[&str]) -> String {
+        let port = free_port();
+        let seeds = serde_json::to_string(seeds).unwrap();
+        let text = format!(
+            "node_id: {name}\nport: {port}\ndigest_leaves: 65536\ndata_dir: data-{name}\n\
+             seed_nodes: {seeds}\nsync_interval: 1s\n"
+        );
+        self.file(&format!("{name}.yaml"), &text);
+        format!("127.0.0.1:{port}")
+    }
+
+    /// Starts the node of a configuration that is there, and answers where it is.
+    pub(crate) fn start_configured(&self, name: &str) -> String {
+        self.kvs(["start", name]).assert().success();
+        self.status(name)["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Nodes of these names as one cluster, each with the ones before it as seeds.
+    pub(crate) fn cluster<const N: usize>(&self, names: [&str; N]) -> [String; N] {
+        let mut addresses = Vec::new();
+        for name in names {
+            let seeds: Vec<&str> = addresses.iter().map(String::as_str).collect();
+            addresses.push(self.config_with_seeds(name, &seeds));
+        }
+        let urls = names.map(|name| self.start_configured(name));
+        for url in &urls {
+            self.wait_for_members(url, N);
+        }
+        urls
+    }
+
+    /// Waits until a node serves in a cluster of so many, all of whom it can reach.
+    pub(crate) fn wait_for_members(&self, url: &str, count: usize) {
+        wait_until(&format!("{url} is one of {count}"), || {
+            let status = self.cluster_status(url);
+            let open = |peer: &&Value| peer["standing"] == "joined" && peer["stream"] == "open";
+            let peers = status["peers"].as_array();
+            let met = peers.map_or(0, |peers| peers.iter().filter(open).count());
+            status["life"] == "serving" && met + 1 == count
+        });
+    }
+
+    /// The cluster as a node sees it; nothing if it does not answer.
+    pub(crate) fn cluster_status(&self, url: &str) -> Value {
+        let output = self.kvs(["cluster", "status", "--json", "--server", url]).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    pub(crate) fn put(&self, url: &str, key: &str, json: &str) {
+        self.kvs(["put", key, json, "--server", url]).assert().success();
+    }
+
+    /// What a node has at a key; empty while it has nothing.
+    pub(crate) fn get(&self, url: &str, key: &str) -> String {
+        let output = self.kvs(["get", key, "--server", url]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Waits until a node has this at a key.
+    pub(crate) fn wait_for(&self, url: &str, key: &str, json: &str) {
+        wait_until(&format!("{url} has {json} at {key}"), || self.get(url, key) == json);
     }
 
     /// The program, in the test's own folder.
@@ -103,6 +168,18 @@ impl Drop for Machine {
         for name in self.names() {
             // What is not running any more need not be stopped.
             let _ = self.kvs(["stop", &name]).output();
+        }
+    }
+}
+
+/// A port that is free, as is the one for peers that belongs to it.
+fn free_port() -> u16 {
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let Some(peers) = port.checked_add(1_000) else { continue };
+        let tcp = TcpListener::bind(("127.0.0.1", peers));
+        if tcp.is_ok() && UdpSocket::bind(("127.0.0.1", peers)).is_ok() {
+            return port;
         }
     }
 }

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod daemon;
 mod machine;
+mod members;
 mod offline;
 mod refusals;
 mod run;

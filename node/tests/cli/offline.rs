@@ -90,22 +90,48 @@ fn a_conflict_is_not_made_under_a_running_node() {
 }
 
 #[test]
-fn a_node_serves_what_a_conflict_left_in_its_directory() {
+fn nodes_come_to_the_value_of_the_oldest_of_them() {
+    for names in [&["node1", "node2"][..], &["node1", "node2", "node3"]] {
+        let machine = Machine::new();
+        let dirs: Vec<String> = names.iter().map(|name| format!("data-{name}")).collect();
+        let made = machine.kvs(["conflict"]).args(&dirs).args(["--key", "a"]).assert().success();
+        let said = stdout(&made);
+        assert!(said.contains("All nodes will hold what data-node1 has"), "{said}");
+        let mut seeds: Vec<String> = Vec::new();
+        for name in names {
+            let known: Vec<&str> = seeds.iter().map(String::as_str).collect();
+            let address = machine.config_with_seeds(name, &known);
+            seeds.push(address);
+        }
+        let urls: Vec<String> = names.iter().map(|name| machine.start_configured(name)).collect();
+        for url in &urls {
+            machine.wait_for_members(url, names.len());
+            machine.wait_for(url, "a", r#"{"directory":1}"#);
+        }
+        let sync = ["cluster", "sync", "--wait", "--server", &urls[0]];
+        let equal = stdout(&machine.kvs(sync).assert().success());
+        assert_eq!(equal.matches(": equal").count(), names.len() - 1, "{equal}");
+    }
+}
+
+#[test]
+fn directories_of_several_clusters_are_not_made_to_disagree() {
     let machine = Machine::new();
-    let made = ["conflict", "data-node1", "data-node2", "--value", "\"mine\"", "--value", "2"];
-    let said = stdout(&machine.kvs(made).assert().success());
-    assert!(said.contains("All nodes will hold what data-node1 has"), "{said}");
-    let (first, second) = (machine.start("node1"), machine.start("node2"));
-    let read = |url: &str| {
-        stdout(&machine.kvs(["get", "conflict/key", "--server", url]).assert().success())
-    };
-    assert_eq!((read(&first), read(&second)), ("\"mine\"\n".to_owned(), "2\n".to_owned()));
+    machine.kvs(["conflict", "a", "b"]).assert().success();
+    machine.kvs(["conflict", "c", "d"]).assert().success();
+    let refused = machine.kvs(["conflict", "a", "c"]).assert().code(1);
+    one_line(&refused, ["a is of cluster", "c of cluster"]);
+    machine.kvs(["conflict", "a", "b", "new"]).assert().success();
 }
 
 #[test]
 fn a_conflict_adds_to_the_history_of_a_key_and_takes_nothing_from_it() {
     let machine = Machine::new();
-    machine.file("node1.yaml", "port: 0\ndigest_leaves: 65536\ndata_dir: one\nrevisions: 6\n");
+    machine.file(
+        "node1.yaml",
+        "port: 0\ndigest_leaves: 65536\ndata_dir: one\nrevisions: 6\n\
+                 serve_while_syncing: true\n",
+    );
     let start = || {
         machine.kvs(["start", "node1"]).assert().success();
         machine.status("node1")["address"].as_str().unwrap().to_owned()

@@ -51,6 +51,8 @@ fn a_ready_node_names_its_real_port_and_both_signals_end_it_well() {
         let mut node = Foreground::new(machine.spawn(["node1.yaml"]));
         let url = url(&node.line_with("is ready at"));
         assert!(!url.ends_with(":0"), "{url}");
+        let peers = node.line_with("Other nodes reach it at 127.0.0.1:");
+        assert!(!peers.contains(":0;") && peers.contains("cluster "), "{peers}");
         machine.kvs(["put", "a/b", "1", "--server", &url]).assert().success();
         assert_eq!(node.stop(by), 0);
     }

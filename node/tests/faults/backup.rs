@@ -1,12 +1,15 @@
 //! Backups in the middle of which the process is killed or the disk fills up.
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
 use kvs_client::{BackupStatus, Client, Value};
 use kvs_node::backup::shelf::Folder;
 use kvs_node::backup::{self, Progress};
 use rand::RngExt as _;
 use serde_json::value::RawValue;
 
-use crate::process::{Home, SMALL_FILES};
+use crate::process::{Home, Process, SMALL_FILES};
 use crate::seed::Seed;
 use crate::small_disk::{self, Ballast};
 use crate::wait::DEADLINE;
@@ -90,8 +93,7 @@ async fn a_kill_in_the_middle_of_a_backup_leaves_none_or_a_whole_one() {
 fn a_disk_that_is_full_fails_the_backup_and_not_the_node() {
     let test = "backup::a_disk_that_is_full_fails_the_backup_and_not_the_node";
     small_disk::with(test, DISK_MIB, |folder| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        block_on(async {
             let home = Home::at(folder, SMALL_FILES);
             let process = home.start();
             let client = process.client();
@@ -109,6 +111,86 @@ fn a_disk_that_is_full_fails_the_backup_and_not_the_node() {
             client.create_backup().await.unwrap();
             let status = idle(&client).await;
             assert_eq!((status.made, status.failed), (1, 1), "{status:?}");
+            process.stop();
+        });
+    });
+}
+
+/// Runs something on a runtime of its own: what mounts a disk runs before any.
+fn block_on(what: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(what);
+}
+
+/// A backup of what is in a home; its file.
+async fn backed_up(process: &Process, folder: &Path) -> PathBuf {
+    process.client().create_backup().await.unwrap();
+    let status = idle(&process.client()).await;
+    let name = status.last_success.expect("it succeeded").name;
+    folder.join(format!("{name}.tar.zst"))
+}
+
+#[test]
+fn a_full_target_disk_fails_the_backup_and_leaves_nothing_there() {
+    let test = "backup::a_full_target_disk_fails_the_backup_and_leaves_nothing_there";
+    small_disk::with(test, 64, |folder| {
+        block_on(async {
+            let target = folder.join("backups");
+            let settings = format!("{SMALL_FILES}backup_target: {}\n", target.display());
+            let home = Home::new(&settings);
+            let process = home.start();
+            let client = process.client();
+            fill(&client, 400, Seed::choose()).await;
+            let mut ballast = Ballast::new(folder);
+            ballast.fill(RESERVE + RESERVE / 4 + (4 << 20));
+            client.create_backup().await.unwrap();
+            let status = idle(&client).await;
+            assert!(status.last_failure.is_some(), "{status:?}");
+            assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
+            drop(ballast);
+            let file = backed_up(&process, &target).await;
+            assert!(file.exists());
+            process.stop();
+        });
+    });
+}
+
+fn restore(file: &Path, data_dir: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvs"));
+    command.args(["backup", "restore"]).arg(file).arg("--data-dir").arg(data_dir);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_disk_without_room_takes_no_restore_and_no_node_starts_on_what_is_left() {
+    let test =
+        "backup::a_disk_without_room_takes_no_restore_and_no_node_starts_on_what_is_left";
+    small_disk::with(test, DISK_MIB, |folder| {
+        block_on(async {
+            let home = Home::new(SMALL_FILES);
+            let process = home.start();
+            fill(&process.client(), 400, Seed::choose()).await;
+            let file = backed_up(&process, &home.data().join("backups")).await;
+            process.stop();
+            let takes = std::fs::metadata(&file).unwrap().len();
+            let target = Home::at(folder, "");
+            // From far too little to what the files take but not what opening them does.
+            for room in [takes / 2, takes, takes + takes / 16] {
+                let mut ballast = Ballast::new(folder);
+                ballast.fill(room);
+                let output = restore(&file, &target.data());
+                if output.status.success() {
+                    break;
+                }
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(said.starts_with("kvs: ") && said.lines().count() == 1, "{said}");
+                assert!(!target.data().join("store").exists(), "{room}: {said}");
+            }
+            if !target.data().join("store").exists() {
+                assert!(restore(&file, &target.data()).status.success());
+            }
+            let process = target.start();
+            process.client().get("big/399").await.unwrap();
             process.stop();
         });
     });

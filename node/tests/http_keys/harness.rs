@@ -23,7 +23,7 @@ pub(crate) const START: u64 = 1_700_000_000_000;
 pub(crate) struct TestNode {
     router: Router,
     clock: Arc<ManualClock>,
-    _running: Running,
+    running: Running,
     _dir: TempDir,
 }
 
@@ -55,18 +55,21 @@ impl TestNode {
         let clock = Arc::new(ManualClock::at(START));
         let running = Running::start(settings, clock.clone()).unwrap();
         let router = router(App::new(running.node.clone()));
-        Self { router, clock, _running: running, _dir: dir }
+        Self { router, clock, running, _dir: dir }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
 
+    /// The node as somebody at this address reaches it.
+    pub(crate) fn seen_from(&self, address: &str) -> SeenFrom {
+        let app = App::new(self.running.node.clone()).from_peer(address.parse().unwrap());
+        SeenFrom { router: router(app) }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answered { status: parts.status, headers: parts.headers, body }
+        send(&self.router, request).await
     }
 
     /// Sends `"METHOD /path"` with these headers and this body.
@@ -76,11 +79,7 @@ impl TestNode {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Answered {
-        let (method, path) = line.split_once(' ').unwrap();
-        let request = Request::builder().method(method).uri(path);
-        let request =
-            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        self.send(request.body(body.into()).unwrap()).await
+        self.send(request(line, headers, body)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answered {
@@ -94,6 +93,41 @@ impl TestNode {
     pub(crate) async fn delete(&self, path: &str) -> Answered {
         self.call(&format!("DELETE {path}"), &[], "").await
     }
+}
+
+/// A node as it is reached from an address.
+pub(crate) struct SeenFrom {
+    router: Router,
+}
+
+impl SeenFrom {
+    pub(crate) async fn call(
+        &self,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answered {
+        send(&self.router, request(line, headers, body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answered {
+        self.call(&format!("GET {path}"), &[], "").await
+    }
+}
+
+fn request(line: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {
+    let (method, path) = line.split_once(' ').unwrap();
+    let request = Request::builder().method(method).uri(path);
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(body.into()).unwrap()
+}
+
+async fn send(router: &Router, request: Request<Body>) -> Answered {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answered { status: parts.status, headers: parts.headers, body }
 }
 
 impl Answered {

@@ -1,4 +1,4 @@
-use crate::served::{serve, serve_with};
+use crate::served::{NOW, serve, serve_with};
 
 #[tokio::test]
 async fn the_routes_about_the_node_tell_what_it_is() {
@@ -17,7 +17,10 @@ async fn the_routes_about_the_node_tell_what_it_is() {
     let members = served.get("/members/").await.json();
     let address = served.address.to_string();
     let expected = serde_json::json!({"members": [
-        {"id": id, "name": "attic", "state": "alive", "address": address},
+        {
+            "id": id, "name": "attic", "state": "alive", "address": address,
+            "joined": NOW, "last_seen": NOW, "version": env!("CARGO_PKG_VERSION"),
+        },
     ]});
     assert_eq!(members, expected);
     served.stop().await;

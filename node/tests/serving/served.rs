@@ -29,7 +29,7 @@ pub(crate) struct Served {
     pub(crate) shutdown: CancellationToken,
     running: Running,
     serving: JoinHandle<()>,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 /// An answer whose body was read.
@@ -61,14 +61,20 @@ pub(crate) async fn serve_with(adjust: impl FnOnce(&mut Settings)) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(dir.path());
     adjust(&mut settings);
-    let clock = Arc::new(ManualClock::at(NOW));
     let server = Server::bind(&settings).unwrap();
-    let running = Running::start(settings, clock.clone()).unwrap();
-    let (node, address) = (running.node.clone(), server.local_addr());
+    Served { _dir: Some(dir), ..serve_on(server, settings).await }
+}
+
+/// Serves on a server of the test's own, in a folder of its own.
+pub(crate) async fn serve_on(server: Server, settings: Settings) -> Served {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let (scheme, address) = (server.scheme(), server.local_addr());
+    let running = Running::start_at(settings, clock.clone(), address).unwrap();
+    let node = running.node.clone();
     let shutdown = CancellationToken::new();
     let serving = TaskTracker::new().spawn(server.serve(node.clone(), shutdown.clone()));
-    let client = Client::new(&format!("http://{address}"), None).unwrap();
-    Served { node, client, address, clock, shutdown, running, serving, _dir: dir }
+    let client = Client::new(&format!("{scheme}://{address}"), None).unwrap();
+    Served { node, client, address, clock, shutdown, running, serving, _dir: None }
 }
 
 pub(crate) fn settings(dir: &Path) -> Settings {

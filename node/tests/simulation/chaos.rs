@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use kvs_core::engine::Life;
-use kvs_core::{Body, Command, Condition, ContentType, Expiry, Key, RecordId, Value, VersionId};
+use kvs_core::{
+    Body, Command, Condition, ContentType, Expiry, Key, RecordId, Value, Version, VersionId,
+};
 use kvs_node::writer::{Applied, Write};
 use rand::RngExt as _;
 use uuid::Uuid;
@@ -54,7 +56,9 @@ impl World {
     /// What a node does whose clock is ahead of its peers'.
     fn refuses_writes(&self, at: usize) -> bool {
         let node = self.places[at].running.as_ref();
-        node.is_none_or(|node| node.engine.watch().check(self.clock(at)).is_err())
+        let place = &self.places[at];
+        let barred = place.twin || place.leaving;
+        barred || node.is_none_or(|node| node.engine.watch().check(self.clock(at)).is_err())
     }
 
     /// Lets `span` pass while clients write and, with `trouble`, things break.
@@ -75,7 +79,7 @@ impl World {
         match self.rng.random_range(0..6) {
             0 | 1 => {
                 self.crash(at);
-                self.places[at].skew %= HOUR;
+                self.set_clock(at, self.places[at].skew % HOUR);
                 self.start_within(at, Duration::from_secs(8));
             }
             2 => {
@@ -87,14 +91,16 @@ impl World {
             3 => self.weather.island.clear(),
             4 => {
                 // A majority of wrong clocks is right; one that starts wrong and alone is not found out.
-                let right = self.places.iter().all(|place| place.skew < HOUR);
+                // What a node was last told of another's clock is believed a little longer.
+                let right = self.now > self.wrong_until
+                    && self.places.iter().all(|place| place.skew < HOUR);
                 let alone = !self.is_up(at) || self.places.len() < 3;
                 let skew: i64 = if right && !alone && self.rng.random_bool(0.3) {
                     HOUR
                 } else {
                     self.rng.random_range(-10_000..10_000)
                 };
-                self.places[at].skew = skew;
+                self.set_clock(at, skew);
                 self.say(at, format_args!("clock {skew} ms ahead"));
             }
             _ => {
@@ -106,11 +112,35 @@ impl World {
         }
     }
 
+    /// Has a node accept a version that a client could have made it accept.
+    pub(crate) fn put(&mut self, at: usize, record: &RecordId, version: Version) {
+        let wall = self.wall(at);
+        let Some(node) = &mut self.places[at].running else { return };
+        let write = Write { record: record.clone(), command: Command::Merge(version) };
+        node.write(write, wall).unwrap();
+        self.pump_all(at);
+    }
+
+    /// Has clients write on one node, all at once, without anybody taking note.
+    pub(crate) fn write_all(&mut self, at: usize, writes: Vec<Write>) {
+        let wall = self.wall(at);
+        let Some(node) = &mut self.places[at].running else { return };
+        node.write_all(writes, wall);
+        self.pump_all(at);
+    }
+
+    fn set_clock(&mut self, at: usize, skew: i64) {
+        if self.places[at].skew >= HOUR {
+            self.wrong_until = self.now + Duration::from_secs(5);
+        }
+        self.places[at].skew = skew;
+    }
+
     /// Ends all trouble and waits until the nodes agree.
     pub(crate) fn calm(&mut self, within: Duration) -> Result<(), String> {
         self.weather = Weather { slowest: Duration::from_millis(5), ..Weather::default() };
         for at in 0..self.places.len() {
-            self.places[at].skew = 0;
+            self.set_clock(at, 0);
             self.start_within(at, Duration::from_millis(100));
         }
         let end = self.now + within;

@@ -35,6 +35,11 @@ impl Disk {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner).pending.len()
     }
 
+    /// What is on it whatever happens.
+    pub(crate) fn synced(&self, column: Column, key: &[u8]) -> Option<Vec<u8>> {
+        self.synced.lock().unwrap().rows.get(column, key).unwrap()
+    }
+
     /// Everything as it is now, on a disk of its own.
     pub(crate) fn image(&self) -> Self {
         let live = self.live.read().unwrap();
@@ -94,13 +99,8 @@ impl Read for Disk {
     }
 
     fn cursor<'a>(&'a self, column: Column, start: &[u8], end: &[u8]) -> Box<dyn Cursor + 'a> {
-        let live = self.live.read().unwrap();
-        let mut rows = live.cursor(column, start, end);
-        let mut found = Vec::new();
-        while let Some((key, value)) = rows.next().unwrap() {
-            found.push((key.to_vec(), value.to_vec()));
-        }
-        Box::new(Rows { rows: found, at: 0 })
+        let (next, end) = (start.to_vec(), end.to_vec());
+        Box::new(Rows { disk: self, column, next, end, read: Vec::new(), at: 0 })
     }
 
     fn last(&self, column: Column) -> Result<Option<OwnedRow>, StoreError> {
@@ -108,20 +108,48 @@ impl Read for Disk {
     }
 }
 
-/// The rows of a range, read at once: nothing else runs meanwhile.
-struct Rows {
-    rows: Vec<OwnedRow>,
+/// The rows of a range, read some at a time: nothing else writes meanwhile.
+struct Rows<'a> {
+    disk: &'a Disk,
+    column: Column,
+    /// Where the next rows are read from.
+    next: Vec<u8>,
+    end: Vec<u8>,
+    read: Vec<OwnedRow>,
     at: usize,
 }
 
-impl Cursor for Rows {
+impl Rows<'_> {
+    fn read_on(&mut self) {
+        let live = self.disk.live.read().unwrap();
+        let mut rows = live.cursor(self.column, &self.next, &self.end);
+        self.read.clear();
+        self.at = 0;
+        while self.read.len() < 64
+            && let Some((key, value)) = rows.next().unwrap()
+        {
+            self.read.push((key.to_vec(), value.to_vec()));
+        }
+        if let Some((key, _)) = self.read.last() {
+            self.next = [key.as_slice(), &[0]].concat();
+        }
+    }
+}
+
+impl Cursor for Rows<'_> {
     fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
-        let row = self.rows.get(self.at);
+        if self.at == self.read.len() {
+            self.read_on();
+        }
+        let row = self.read.get(self.at);
         self.at += 1;
+        self.at = self.at.min(self.read.len());
         Ok(row.map(|(key, value)| (key.as_slice(), value.as_slice())))
     }
 
     fn seek(&mut self, key: &[u8]) {
-        self.at = self.rows.partition_point(|(row, _)| row.as_slice() < key);
+        self.next = key.to_vec();
+        self.read.clear();
+        self.at = 0;
     }
 }

@@ -1,10 +1,13 @@
 //! What was acknowledged, and whether it is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kvs_core::codec;
 use kvs_core::{Head, Rank, RecordId, Stamp, VersionId};
 use kvs_node::store::{Column, Read};
+
+use crate::disk::Disk;
 
 /// Every version that a client was told of.
 #[derive(Default)]
@@ -22,8 +25,9 @@ impl Ledger {
         self.acknowledged.entry(row).or_default().push(head);
     }
 
-    /// Notes what a node puts aside.
-    pub(crate) fn rescue(&mut self, store: &dyn Read, held: Stamp) {
+    /// Notes what a node puts aside: what is stamped after `held`. A half that had given the others up
+    /// may have deleted and forgotten since then: its deletes go with it.
+    pub(crate) fn rescue(&mut self, store: &dyn Read, held: Stamp, horizon: Stamp) {
         let mut data = store.cursor(Column::Data, &[], &[0xff]);
         while let Some((_, value)) = data.next().unwrap() {
             let (_, head) = codec::decode_row_head(value).unwrap();
@@ -31,11 +35,33 @@ impl Ledger {
                 self.rescued.insert(head.uuid);
             }
         }
+        for (row, heads) in &self.acknowledged {
+            let forgotten = |one: &&Head| one.dies().is_some_and(|death| death < horizon);
+            let gone = heads.iter().filter(|one| one.stamp > held).filter(forgotten);
+            if head(store, row).is_none() {
+                self.rescued.extend(gone.map(|one| one.uuid));
+            }
+        }
     }
 
-    /// What was written on a disk that is gone is nobody's fault.
-    pub(crate) fn write_off(&mut self, store: &dyn Read) {
-        self.rescue(store, Stamp::MIN);
+    /// What was only on a disk that is gone is nobody's fault.
+    pub(crate) fn write_off(&mut self, lost: &Disk, others: &[Arc<Disk>]) {
+        let mut data = lost.cursor(Column::Data, &[], &[0xff]);
+        while let Some((row, value)) = data.next().unwrap() {
+            let (_, head) = codec::decode_row_head(value).unwrap();
+            let has = |disk: &Arc<Disk>| {
+                let value = disk.synced(Column::Data, row)?;
+                Some(codec::decode_row_head(&value).unwrap().1.stamp >= head.stamp)
+            };
+            if !others.iter().any(|disk| has(disk) == Some(true)) {
+                self.rescued.insert(head.uuid);
+            }
+        }
+    }
+
+    /// Every record that was ever written.
+    pub(crate) fn records(&self) -> Vec<Vec<u8>> {
+        self.acknowledged.keys().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -45,19 +71,20 @@ impl Ledger {
     /// Says what is wrong with a store once all nodes agree.
     pub(crate) fn faults(&self, store: &dyn Read, horizon: Stamp) -> Vec<String> {
         let rows = self.acknowledged.iter();
-        rows.filter_map(|(row, heads)| self.fault(row, heads, head(store, row), horizon)).collect()
+        rows.filter_map(|(row, heads)| self.fault(row, heads, head(store, row).as_ref(), horizon))
+            .collect()
     }
 
     fn fault(
         &self,
         row: &[u8],
         heads: &[Head],
-        found: Option<Head>,
+        found: Option<&Head>,
         horizon: Stamp,
     ) -> Option<String> {
         let winner = heads.iter().max_by(|left, right| order(&left.rank(), &right.rank()))?;
         let row = row.escape_ascii();
-        match &found {
+        match found {
             Some(found) if found == winner => None,
             // A version that was put aside may have been the winner; then any other may show.
             _ if self.rescued.contains(&winner.uuid) => None,
@@ -68,7 +95,7 @@ impl Ledger {
     }
 }
 
-fn head(store: &dyn Read, row: &[u8]) -> Option<Head> {
+pub(crate) fn head(store: &dyn Read, row: &[u8]) -> Option<Head> {
     let value = store.get(Column::Data, row).unwrap()?;
     Some(codec::decode_row_head(&value).unwrap().1)
 }

@@ -5,9 +5,15 @@
 
 #![expect(clippy::print_stdout, reason = "a test says its seed and what it found")]
 
+mod births;
 mod chaos;
+mod conflicts;
+mod deaths;
+mod disasters;
 mod disk;
+mod fences;
 mod ledger;
 mod node;
+mod seeds;
 mod trials;
 mod world;

@@ -13,7 +13,7 @@ use kvs_core::{NodeId, Origin, Stamp, UnixMillis};
 use kvs_node::digest::{self, Digest};
 use kvs_node::local::{self, Birth, Identity, Incarnations, cluster};
 use kvs_node::replication::{Commit, NodeHost, outgoing};
-use kvs_node::store::{Batch, Column, Flush, OwnedRow, Store};
+use kvs_node::store::{Batch, Column, Flush, OwnedRow, Read as _, Store, rows};
 use kvs_node::writer::{Applier, Outcome, Retention, SubmitError, Tail, Write, WriteResult};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use crate::disk::Disk;
 
 pub(crate) const CLUSTER: Uuid = Uuid::from_u128(0xc1);
 const DEPTH: u32 = 2;
-pub(crate) const DRIFT: Duration = Duration::from_secs(60);
+pub(crate) const DRIFT: Duration = Duration::from_mins(1);
 
 /// The writer of a node, without its thread.
 #[derive(Clone, Debug)]
@@ -112,6 +112,13 @@ pub(crate) fn format(disk: &Disk, id: NodeId, joined: UnixMillis) {
     let mut batch = Batch::default();
     batch.put(Column::Local, &name, &value);
     disk.write(&batch, Flush::Synced).unwrap();
+}
+
+/// Who lives on a disk.
+pub(crate) fn identity(disk: &Disk) -> NodeId {
+    let row = disk.get(Column::Local, rows::local::IDENTITY).unwrap().unwrap();
+    let row: serde_json::Value = serde_json::from_slice(&row).unwrap();
+    NodeId::new(row["node"].as_str().unwrap().parse().unwrap())
 }
 
 impl Running {
@@ -209,6 +216,11 @@ impl Running {
     pub(crate) fn write(&mut self, write: Write, wall: UnixMillis) -> WriteResult {
         self.wall.set(wall);
         self.host.commit.write(vec![write]).remove(0)
+    }
+
+    pub(crate) fn write_all(&mut self, writes: Vec<Write>, wall: UnixMillis) {
+        self.wall.set(wall);
+        drop(self.host.commit.write(writes));
     }
 
     pub(crate) fn head(&self) -> u64 {

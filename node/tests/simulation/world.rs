@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use kvs_core::engine::{AskId, Effect, Input, Life, Now, Report};
 use kvs_core::wire::{Answer, Cursor, Frame, Parcel, Question, Refusal, Route};
-use kvs_core::{NodeId, UnixMillis};
-use kvs_node::replication::Commit as _;
+use kvs_core::{Key, NodeId, RecordId, UnixMillis};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use crate::disk::Disk;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::node::{self, Running};
 
 /// When the simulation begins, in Unix milliseconds.
@@ -36,6 +35,17 @@ pub(crate) struct World {
     pub(crate) bytes: BTreeMap<&'static str, usize>,
     pub(crate) log: Vec<String>,
     pub(crate) retention: Duration,
+    /// Until when somebody may believe a clock that was wrong.
+    pub(crate) wrong_until: Duration,
+    /// Whether nobody reaches anybody but within the island.
+    pub(crate) apart: bool,
+    trace: Option<Trace>,
+}
+
+/// A record that is watched: `KVS_TRACE` names its key.
+struct Trace {
+    row: Vec<u8>,
+    seen: BTreeMap<usize, String>,
 }
 
 /// Where a node may run: a disk and a clock.
@@ -44,6 +54,12 @@ pub(crate) struct Place {
     pub(crate) running: Option<Running>,
     /// How far the wall clock is ahead, in milliseconds.
     pub(crate) skew: i64,
+    /// Whether membership says that its node lives elsewhere too.
+    pub(crate) twin: bool,
+    /// Whether clients' writes are refused because it is to leave.
+    pub(crate) leaving: bool,
+    /// Whether nothing runs there any more.
+    pub(crate) closed: bool,
     /// Whom membership says it can reach.
     told: BTreeSet<NodeId>,
     unreachable_since: BTreeMap<NodeId, Duration>,
@@ -66,16 +82,41 @@ struct Following {
     /// When the last frame arrives: frames keep their order.
     arrives: Duration,
     heartbeat: Duration,
-    told_head: u64,
 }
 
 enum Event {
     Input { place: usize, boot: u64, input: Input },
-    Question { from: usize, to: usize, boot: u64, ask: AskId, route: Route, bytes: Vec<u8> },
+    Question { from: usize, to: NodeId, boot: u64, ask: AskId, route: Route, bytes: Vec<u8> },
     Wake { place: usize, boot: u64 },
     Pump { client: usize, server: usize, epoch: u64 },
     Probe,
     Start { place: usize },
+}
+
+impl Place {
+    pub(crate) fn new(disk: Disk) -> Self {
+        Self {
+            disk: Arc::new(disk),
+            running: None,
+            skew: 0,
+            twin: false,
+            leaving: false,
+            closed: false,
+            told: BTreeSet::new(),
+            unreachable_since: BTreeMap::new(),
+        }
+    }
+
+    /// Who lives on the disk.
+    pub(crate) fn disk_id(&self) -> NodeId {
+        node::identity(&self.disk)
+    }
+
+    pub(crate) fn forget_whom_it_reaches(&mut self) {
+        self.told.clear();
+        self.unreachable_since.clear();
+        self.twin = false;
+    }
 }
 
 impl World {
@@ -92,15 +133,15 @@ impl World {
             bytes: BTreeMap::new(),
             log: Vec::new(),
             retention,
+            wrong_until: Duration::ZERO,
+            apart: false,
+            trace: std::env::var("KVS_TRACE").ok().map(|key| Trace {
+                row: RecordId::value(Key::client(&key).unwrap()).encode(),
+                seen: BTreeMap::new(),
+            }),
         };
         for at in 0..count {
-            world.places.push(Place {
-                disk: Arc::new(Disk::default()),
-                running: None,
-                skew: 0,
-                told: BTreeSet::new(),
-                unreachable_since: BTreeMap::new(),
-            });
+            world.places.push(Place::new(Disk::default()));
             world.format(at);
         }
         world.schedule(Duration::ZERO, Event::Probe);
@@ -122,7 +163,7 @@ impl World {
 
     pub(crate) fn clock(&self, at: usize) -> Now {
         let started = self.places[at].running.as_ref().map_or(self.now, |node| node.started);
-        Now { wall: self.wall(at), running: self.now - started }
+        Now { wall: self.wall(at), running: self.now.saturating_sub(started) }
     }
 
     pub(crate) fn start_within(&mut self, at: usize, within: Duration) {
@@ -131,7 +172,7 @@ impl World {
     }
 
     fn start(&mut self, at: usize) {
-        if self.places[at].running.is_some() {
+        if self.places[at].running.is_some() || self.places[at].closed {
             return;
         }
         let boot = self.rng.next_u64();
@@ -151,8 +192,7 @@ impl World {
         }
         let kept = self.rng.random_range(0..=place.disk.pending());
         place.disk.crash(kept);
-        place.told.clear();
-        place.unreachable_since.clear();
+        place.forget_whom_it_reaches();
         self.say(at, "crashed");
     }
 
@@ -178,8 +218,24 @@ impl World {
             let ((at, _), event) = entry.remove_entry();
             self.now = at;
             self.happen(event);
+            self.look_at_trace();
         }
         self.now = end;
+    }
+
+    /// Says what became of the watched record.
+    fn look_at_trace(&mut self) {
+        let Some(mut trace) = self.trace.take() else { return };
+        for at in 0..self.places.len() {
+            let head = ledger::head(&*self.places[at].disk, &trace.row);
+            let shown =
+                head.map_or("nothing".into(), |head| format!("{:?} {:?}", head.stamp, head.body));
+            if trace.seen.insert(at, shown.clone()).as_ref() != Some(&shown) {
+                let gate = self.places[at].running.as_ref().map(|node| node.gate().pulse);
+                self.say(at, format_args!("has {shown}, {gate:?}"));
+            }
+        }
+        self.trace = Some(trace);
     }
 
     fn schedule(&mut self, after: Duration, event: Event) {
@@ -247,7 +303,7 @@ impl World {
         if due < node.wakes && due < Duration::from_hours(100) {
             node.wakes = due;
             let boot = node.boot;
-            self.schedule(due - self.now, Event::Wake { place: at, boot });
+            self.schedule(due.saturating_sub(self.now), Event::Wake { place: at, boot });
         }
     }
 
@@ -256,14 +312,19 @@ impl World {
             Effect::Ask { ask, peer, question } => self.ask(at, ask, peer, &question),
             Effect::Follow { peer, cursor } => self.follow(at, peer, cursor),
             Effect::Unfollow { peer } => {
-                if let Some(server) = self.find(peer) {
-                    self.streams.remove(&(at, server));
+                for server in 0..self.places.len() {
+                    if self.id(server) == Some(peer) {
+                        self.streams.remove(&(at, server));
+                    }
                 }
             }
             Effect::Fenced { held, given_up } => self.fenced(at, held, given_up),
             Effect::Report(Report::Failed(error)) => panic!("{at}: the store failed: {error}"),
             Effect::Report(Report::Broken { how, .. }) => panic!("{at}: {how}"),
             Effect::Report(report) => self.say(at, format_args!("{report:?}")),
+            Effect::Gone { node, standing } => self.say(at, format_args!("{node} {standing:?}")),
+            Effect::Forgot(done) => self.say(at, format_args!("forgot: {done:?}")),
+            Effect::Left => self.left(at),
             Effect::Reply(_) => unreachable!("replies are taken where they are asked for"),
         }
     }
@@ -271,10 +332,11 @@ impl World {
     fn fenced(&mut self, at: usize, held: kvs_core::Stamp, given_up: bool) {
         self.say(at, format_args!("fenced, given up: {given_up}"));
         let disk = self.places[at].disk.clone();
-        self.ledger.rescue(&*disk, held);
-        let origin = self.places[at].running.as_ref().map(Running::origin);
-        self.places[at].running = None;
-        self.places[at].told.clear();
+        let node = self.places[at].running.take();
+        let horizon = node.as_ref().map_or(held, |node| node.gate().pulse.horizon);
+        self.ledger.rescue(&*disk, held, horizon);
+        let origin = node.as_ref().map(Running::origin);
+        self.places[at].forget_whom_it_reaches();
         self.format(at);
         if let Some(origin) = origin.filter(|_| !given_up) {
             let disk = Arc::new(Disk::default());
@@ -284,14 +346,35 @@ impl World {
         self.schedule(Duration::from_millis(100), Event::Start { place: at });
     }
 
-    pub(crate) fn find(&self, id: NodeId) -> Option<usize> {
-        let is = |place: &Place| place.running.as_ref().is_some_and(|node| node.id == id);
-        self.places.iter().position(is)
+    /// A node that left stops; its disk is still there.
+    fn left(&mut self, at: usize) {
+        self.say(at, "left");
+        self.places[at].running = None;
+        self.places[at].forget_whom_it_reaches();
+        self.places[at].closed = true;
+    }
+
+    /// Where a place finds a node: of two that live under one id, either.
+    fn find(&mut self, from: usize, id: NodeId) -> Option<usize> {
+        let places = 0..self.places.len();
+        let found: Vec<usize> = places
+            .filter(|at| *at != from && self.id(*at) == Some(id) && self.connected(from, *at))
+            .collect();
+        match found.len() {
+            0 | 1 => found.first().copied(),
+            several => found.get(self.rng.random_range(0..several)).copied(),
+        }
+    }
+
+    pub(crate) fn id(&self, at: usize) -> Option<NodeId> {
+        self.places[at].running.as_ref().map(|node| node.id)
     }
 
     pub(crate) fn connected(&self, one: usize, other: usize) -> bool {
         let island = &self.weather.island;
-        self.is_up(one) && self.is_up(other) && island.contains(&one) == island.contains(&other)
+        let (one_is_in, other_is_in) = (island.contains(&one), island.contains(&other));
+        let together = one_is_in == other_is_in && (one_is_in || !self.apart);
+        self.is_up(one) && self.is_up(other) && together
     }
 
     fn delay(&mut self) -> Duration {
@@ -307,10 +390,8 @@ impl World {
 
     fn ask(&mut self, from: usize, ask: AskId, peer: NodeId, question: &Question) {
         let boot = self.places[from].running.as_ref().map_or(0, |node| node.boot);
-        let to = self.find(peer);
-        if let Some(to) = to.filter(|to| self.connected(from, *to))
-            && !self.is_lost()
-        {
+        if self.find(from, peer).is_some() && !self.is_lost() {
+            let to = peer;
             let route = question.route();
             let bytes = question.encode();
             *self.bytes.entry(route.name()).or_default() += bytes.len();
@@ -335,12 +416,14 @@ impl World {
     fn question(
         &mut self,
         from: usize,
-        to: usize,
+        to: NodeId,
         boot: u64,
         ask: AskId,
         route: Route,
         bytes: &[u8],
     ) {
+        // A connection ends with the node at its other end, whatever lives there next.
+        let Some(to) = self.find(from, to) else { return self.unanswered(from, boot, ask) };
         let question = Question::decode(route, bytes).unwrap();
         let answer = self.boots(from, boot).then(|| self.answer(from, to, question)).flatten();
         let lost = self.is_lost() || !self.connected(from, to);
@@ -361,9 +444,11 @@ impl World {
         let peer = self.places[from].running.as_ref()?.id;
         let wall = self.wall(to);
         match question {
-            Question::Hello(_) | Question::Begin(_) | Question::Agree(..) | Question::Join(_) => {
-                self.step_for_reply(to, Input::Asked { peer, question })
-            }
+            Question::Hello(_)
+            | Question::Begin(_)
+            | Question::Agree(..)
+            | Question::Join(_)
+            | Question::Push(..) => self.step_for_reply(to, Input::Asked { peer, question }),
             question => {
                 let served = self.places[to].running.as_mut()?.serve(question, wall);
                 if let Some(pulse) = served.pulse {
@@ -379,8 +464,9 @@ impl World {
     }
 
     fn follow(&mut self, client: usize, peer: NodeId, cursor: Cursor) {
-        let server = self.find(peer).filter(|server| self.connected(client, *server));
-        let Some(server) = server else { return self.end(client, peer, Err("unreachable".into())) };
+        let Some(server) = self.find(client, peer) else {
+            return self.end(client, peer, Err("unreachable".into()));
+        };
         let pulse = self.places[client].running.as_ref().map(|node| node.gate().pulse);
         let node = self.places[server].running.as_ref().unwrap();
         if let Err(refusal) = pulse.map_or(Ok(()), |pulse| node.gate().pass(&pulse)) {
@@ -389,7 +475,7 @@ impl World {
         let position = node.resume(cursor);
         let epoch = self.next_event;
         let (arrives, heartbeat) = (self.now, self.now);
-        let following = Following { epoch, position, arrives, heartbeat, told_head: 0 };
+        let following = Following { epoch, position, arrives, heartbeat };
         self.streams.insert((client, server), following);
         let delay = self.delay();
         self.schedule(delay, Event::Pump { client, server, epoch });
@@ -459,7 +545,7 @@ impl World {
         let arrives = following.arrives;
         if let Some(boot) = self.places[client].running.as_ref().map(|node| node.boot) {
             let input = Input::Frame { peer, frame };
-            self.schedule(arrives - now, Event::Input { place: client, boot, input });
+            self.schedule(arrives.saturating_sub(now), Event::Input { place: client, boot, input });
         }
         true
     }
@@ -473,6 +559,7 @@ impl World {
                 }
             }
             self.probe_gone(at);
+            self.probe_twin(at);
         }
         self.schedule(PROBE, Event::Probe);
     }
@@ -480,6 +567,9 @@ impl World {
     fn probe_pair(&mut self, at: usize, other: usize) {
         let connected = self.connected(at, other);
         let Some(id) = self.places[other].running.as_ref().map(|node| node.id) else { return };
+        if self.id(at) == Some(id) {
+            return;
+        }
         let place = &mut self.places[at];
         if connected {
             place.unreachable_since.remove(&id);
@@ -492,8 +582,7 @@ impl World {
     fn probe_gone(&mut self, at: usize) {
         let told: Vec<NodeId> = self.places[at].told.iter().copied().collect();
         for id in told {
-            let reached = self.find(id).is_some_and(|other| self.connected(at, other));
-            if reached || !self.is_up(at) {
+            if self.find(at, id).is_some() || !self.is_up(at) {
                 continue;
             }
             let now = self.now;
@@ -506,6 +595,21 @@ impl World {
         }
     }
 
+    /// Who lives twice hears of it from whoever can reach both.
+    fn probe_twin(&mut self, at: usize) {
+        let mut others = 0..self.places.len();
+        let twin = others.any(|other| {
+            other != at
+                && self.is_up(at)
+                && self.id(other) == self.id(at)
+                && self.connected(at, other)
+        });
+        if twin && !self.places[at].twin {
+            self.say(at, "is told that it lives twice");
+        }
+        self.places[at].twin = twin;
+    }
+
     /// What all serving nodes must agree in.
     pub(crate) fn roots(&self) -> Vec<kvs_core::digest::Summary> {
         let nodes = self.places.iter().filter_map(|place| place.running.as_ref());
@@ -514,11 +618,8 @@ impl World {
 
     /// Whether all nodes run, serve and are equal.
     pub(crate) fn is_settled(&self) -> bool {
-        let serving = (0..self.places.len()).all(|at| self.life(at) == Some(Life::Serving));
+        let mut open = (0..self.places.len()).filter(|at| !self.places[*at].closed);
+        let serving = open.all(|at| self.life(at) == Some(Life::Serving));
         serving && self.roots().windows(2).all(|pair| pair[0] == pair[1])
-    }
-
-    pub(crate) fn last_stamp(&self, at: usize) -> kvs_core::Stamp {
-        self.places[at].running.as_ref().unwrap().host.commit.last_stamp()
     }
 }

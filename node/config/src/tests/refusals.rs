@@ -169,9 +169,9 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
         let why = format!("this build does not have {feature} yet; {remedy}");
         check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
     }
-    let env = [("KVS__TLS__CERT_FILE", "/a.pem")];
-    let message =
-        "KVS__TLS__CERT_FILE: /a.pem is refused: this build does not have TLS yet; leave it out";
+    let env = [("KVS__AUTH_ENABLED", "true")];
+    let message = "KVS__AUTH_ENABLED: true is refused: this build does not have authentication \
+                   yet; leave it out or set it to false";
     assert_eq!(refused("", &env, &[]), message);
 }
 

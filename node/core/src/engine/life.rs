@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now};
+use super::meeting::has_data;
+use super::peer::Accord;
+use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
 use super::{RETRY, Report};
 use crate::digest::Position;
 use crate::id::NodeId;
 use crate::members::{Member, Standing};
+use crate::stamp::Stamp;
 use crate::wire::{Admission, Answer, Hello, Parcel, Question, RangeFrom, Refusal};
 
 impl Engine {
@@ -19,10 +22,7 @@ impl Engine {
     ) -> Result<(), H::Error> {
         match self.life {
             Life::Unborn => self.be_born(now, random, host),
-            Life::Filling => {
-                self.fill(now, random, host);
-                Ok(())
-            }
+            Life::Filling => self.fill(now, random, host),
             Life::CatchingUp if self.has_caught_up(now) => {
                 self.turn(Life::Serving, now);
                 Ok(())
@@ -45,23 +45,35 @@ impl Engine {
         if self.filler.is_some() || self.page_at > now.running {
             return Ok(());
         }
+        self.page_at = now.running + RETRY;
         let serving = self.met(|hello| hello.life == Life::Serving);
         if let Some(peer) = pick(&serving, random) {
-            let hello = self.hello(peer, now, host);
+            let hello = self.hello(now, host);
             let ask = self.ask(peer, Question::Join(Box::new(hello)));
             self.filler = Some((peer, ask));
             return Ok(());
         }
-        let all = self.met(|_| true);
-        let empty = self.met(|hello| hello.life == Life::Unborn);
-        let first = empty.iter().all(|other| self.config.node < *other);
-        let waited = now.running >= self.life_since + FOUND_AFTER;
-        if !empty.is_empty() && empty.len() == all.len() && first && waited {
+        if self.is_to_found(now) && self.watch.check(now).is_ok() {
             return self.found(now, host);
         }
         // Who was empty may have been taken in by now.
         self.greet_again_all(now);
         Ok(())
+    }
+
+    /// Whether all that can be reached are empty too, and wait for this one. Who has not answered yet
+    /// may have founded it meanwhile.
+    fn is_to_found(&self, now: Now) -> bool {
+        let said = |peer: &Peer| peer.hello.is_some() || peer.refusal.is_some();
+        let answered = |peer: &Peer| !peer.reachable || said(peer);
+        if !self.peers.values().all(answered) {
+            return false;
+        }
+        let all = self.met(|_| true);
+        let empty = self.met(|hello| hello.life == Life::Unborn);
+        let first = empty.iter().all(|other| self.config.node < *other);
+        let waited = now.running >= self.life_since + FOUND_AFTER;
+        !empty.is_empty() && empty.len() == all.len() && first && waited
     }
 
     /// Those met whose greeting is such.
@@ -86,8 +98,9 @@ impl Engine {
         let (node, name, joined) = (config.node, config.name.clone(), config.joined);
         let standing = Standing::Joined;
         host.enroll(&Member { node, name, joined, admission: config.boot, standing })?;
-        self.read_members(host)?;
+        self.read_members(now, host)?;
         self.turn(Life::CatchingUp, now);
+        self.greet_all_anew(now);
         if self.has_caught_up(now) {
             self.turn(Life::Serving, now);
         }
@@ -119,7 +132,7 @@ impl Engine {
             standing: Standing::Joined,
         };
         host.enroll(&member)?;
-        self.read_members(host)?;
+        self.read_members(now, host)?;
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         self.reachable(hello.node, now);
         let mut cursors = self.cursors.clone();
@@ -131,19 +144,22 @@ impl Engine {
             cursors,
             members: self.members.iter().cloned().collect(),
             pulse: self.agreement.pulse(host.clock()),
+            parted: self.agreement.saved().parted.clone(),
         })))
     }
 
     /// Asks for the next page of what there is.
-    fn fill<H: Host>(&mut self, now: Now, random: u64, host: &H) {
+    fn fill<H: Host>(&mut self, now: Now, random: u64, host: &mut H) -> Result<(), H::Error> {
         if self.filler.is_some() || self.page_at > now.running {
-            return;
+            return Ok(());
         }
-        let serving = self.met(|hello| hello.life == Life::Serving);
-        let Some(peer) = pick(&serving, random) else {
+        let Some(peer) = self.source(random) else {
+            if self.is_nobody_else_filled() {
+                return self.be_filled(now, host);
+            }
             self.greet_again_all(now);
             self.page_at = now.running + RETRY;
-            return;
+            return Ok(());
         };
         let from = RangeFrom {
             position: Position(self.bootstrap.position),
@@ -152,6 +168,24 @@ impl Engine {
         let pulse = self.agreement.pulse(host.clock());
         let ask = self.ask(peer, Question::Range(pulse, from));
         self.filler = Some((peer, ask));
+        Ok(())
+    }
+
+    /// Who is to send what there is: somebody who serves, else somebody who has data.
+    fn source(&self, random: u64) -> Option<NodeId> {
+        let serving = self.met(|hello| hello.life == Life::Serving);
+        pick(&serving, random).or_else(|| pick(&self.met(|hello| has_data(hello.life)), random))
+    }
+
+    /// Whether every other member was met and is as empty: what was to come is gone, or is what they
+    /// have together.
+    fn is_nobody_else_filled(&self) -> bool {
+        let empty = self.met(|hello| !has_data(hello.life));
+        let gone = |node: &NodeId| self.members.get(*node).is_some() && !self.members.counts(*node);
+        let told = self.bootstrap.members.iter().copied().filter(|node| !gone(node));
+        let known = self.members.joined().map(|member| member.node);
+        let mut others = told.chain(known).filter(|node| *node != self.config.node);
+        others.all(|node| empty.contains(&node))
     }
 
     /// Takes the answer to a request to be taken in, or to be sent a page.
@@ -174,11 +208,13 @@ impl Engine {
                     self.note_refused(peer, Refusal::Fenced, true);
                     return Ok(());
                 }
+                // What it has not got yet does not come with its page.
+                self.agreement.lower_held(pulse.held);
                 self.take_page(peer, &parcel, next, now, host)
             }
             // What was to come may have been forgotten meanwhile: the filling begins anew.
             Ok(Answer::Refused(refusal @ (Refusal::GivenUp | Refusal::Fenced))) => {
-                self.fence(refusal == Refusal::GivenUp);
+                self.fence(Stamp::MAX, refusal == Refusal::GivenUp);
                 Ok(())
             }
             Ok(Answer::Refused(refusal)) => {
@@ -205,11 +241,18 @@ impl Engine {
         now: Now,
         host: &mut H,
     ) -> Result<(), H::Error> {
+        let limit = self.config.max_clock_drift;
+        if let Err(refusal) = super::serve::check_stamp(admission.pulse.clock, now.wall, limit) {
+            self.page_at = now.running + self.config.catchup_interval;
+            self.note_refused(admission.member.node, refusal, true);
+            return Ok(());
+        }
         let members = admission.members.iter().cloned().collect();
-        self.agreement.admitted(&members, admission.pulse.held, admission.pulse.horizon);
+        self.agreement.admitted(&members, admission);
         self.members = members;
         self.cursors.clone_from(&admission.cursors);
-        self.bootstrap = Bootstrap { position: 0, versions: 0 };
+        let counted = self.members.joined().map(|member| member.node).collect();
+        self.bootstrap = Bootstrap { members: counted, ..Bootstrap::default() };
         let mut notes: Vec<Note<'_>> =
             self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
         notes.push(Note::Agreement(self.agreement.saved()));
@@ -238,15 +281,22 @@ impl Engine {
         self.bootstrap.versions += versions.len() as u64;
         let Some(next) = next else {
             host.apply(versions, &[])?;
-            host.save(&[Note::Bootstrap(None)])?;
-            self.read_members(host)?;
-            self.turn(Life::CatchingUp, now);
-            self.greet_all_anew(now);
-            return Ok(());
+            return self.be_filled(now, host);
         };
         self.bootstrap.position = next.0;
         self.page_at = now.running + self.pause(parcel.len());
-        host.apply(versions, &[Note::Bootstrap(Some(&self.bootstrap))])
+        let notes =
+            [Note::Bootstrap(Some(&self.bootstrap)), Note::Agreement(self.agreement.saved())];
+        host.apply(versions, &notes)
+    }
+
+    /// Has what there is to have, and compares it with the others from now on.
+    fn be_filled<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
+        host.save(&[Note::Bootstrap(None), Note::Agreement(self.agreement.saved())])?;
+        self.read_members(now, host)?;
+        self.turn(Life::CatchingUp, now);
+        self.greet_all_anew(now);
+        Ok(())
     }
 
     /// How long `bytes` take at the rate that is allowed.
@@ -260,7 +310,9 @@ impl Engine {
     /// Tells everybody, by greeting them, that this node now has data.
     fn greet_all_anew(&mut self, now: Now) {
         let all: Vec<NodeId> = self.peers.keys().copied().collect();
-        all.into_iter().for_each(|id| self.greet_anew(id, now));
+        for id in all {
+            self.greet_anew(id, now);
+        }
     }
 
     /// Whether this node knows what everybody knew who can be reached: it has compared with them
@@ -272,12 +324,21 @@ impl Engine {
         }
         let patience = now.running >= self.life_since + ALONE_AFTER;
         let counted = |id: &NodeId| self.members.counts(*id);
-        let mut reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
-        // Who can be reached but does not answer is not waited for without end.
-        let mut all = reachable.clone();
-        let answered = all.all(|(_, peer)| peer.agreed || patience && peer.hello.is_none());
-        let anybody = reachable.any(|(_, peer)| peer.agreed);
+        let reachable = self.peers.iter().filter(|(id, peer)| peer.reachable && counted(id));
+        let mut others = reachable.map(|(_, peer)| peer).filter(|peer| !peer.has_nothing());
+        // Who does not answer, or cannot be agreed with, is not waited for without end.
+        let agreed = |peer: &Peer| peer.accord == Accord::Reached;
+        let answered = others.clone().all(|peer| agreed(peer) || patience && peer.is_in_the_way());
+        let anybody = others.any(agreed);
         answered && (anybody || patience)
+    }
+
+    /// While the node is being filled: how many tenths of what there is have come, and how many
+    /// versions that was.
+    pub fn progress(&self) -> Option<(u32, u64)> {
+        let tenths = u64::MAX / 10;
+        let come = u32::try_from(self.bootstrap.position / tenths).unwrap_or(10);
+        (self.life == Life::Filling).then_some((come, self.bootstrap.versions))
     }
 
     /// The share of what there is that has come, while the node is being filled.

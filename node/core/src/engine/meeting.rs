@@ -1,9 +1,15 @@
 //! Greetings: who may talk to whom, and which of two has been away for too long.
 
+use std::mem;
+use std::time::Duration;
+
+use super::peer::Reported;
+use super::serve::check_stamp;
 use super::{AskId, Effect, Engine, Host, Life, Now, Peer, RETRY, Report};
 use crate::agreement::{Fence, Pulse};
 use crate::id::NodeId;
-use crate::members::Standing;
+use crate::members::Kinship;
+use crate::stamp::Stamp;
 use crate::wire::{Answer, Hello, OLDEST_PROTOCOL, PROTOCOL, Question, Refusal};
 
 impl Engine {
@@ -11,7 +17,6 @@ impl Engine {
         let peer = self.peers.entry(id).or_default();
         if !peer.reachable {
             peer.reachable = true;
-            peer.reachable_since = now.running;
             peer.greet_at = now.running;
         }
     }
@@ -37,7 +42,7 @@ impl Engine {
         let due: Vec<NodeId> =
             self.peers.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect();
         for id in due {
-            let hello = self.hello(id, now, host);
+            let hello = self.hello(now, host);
             let ask = self.ask(id, Question::Hello(Box::new(hello)));
             if let Some(peer) = self.peers.get_mut(&id) {
                 peer.greeting = Some(ask);
@@ -46,7 +51,7 @@ impl Engine {
     }
 
     /// How this node introduces itself.
-    pub(super) fn hello<H: Host>(&self, to: NodeId, now: Now, host: &H) -> Hello {
+    pub(super) fn hello<H: Host>(&self, now: Now, host: &H) -> Hello {
         Hello {
             oldest: OLDEST_PROTOCOL,
             newest: PROTOCOL,
@@ -58,8 +63,7 @@ impl Engine {
             life: self.life,
             wall: now.wall,
             pulse: self.agreement.pulse(host.clock()),
-            weight: self.members.weight(),
-            you: self.members.get(to).map(|member| member.standing),
+            census: self.members.census(),
         }
     }
 
@@ -86,9 +90,6 @@ impl Engine {
                 self.note_refusal(id, refusal, true);
             }
             Ok(Answer::Refused(refusal)) => {
-                if refusal == Refusal::GivenUp || refusal == Refusal::Fenced {
-                    self.fence(refusal == Refusal::GivenUp);
-                }
                 self.note_refusal(id, Some(refusal), false);
             }
             Ok(_) => self.broken(id, "its answer is none to a greeting"),
@@ -107,7 +108,7 @@ impl Engine {
     ) -> Result<Option<Refusal>, H::Error> {
         let id = hello.node;
         let refusal = match hello.refusal(self.config.cluster) {
-            None if self.has_data() && has_data(hello.life) => self.weigh(&hello, host),
+            None if self.has_data() && has_data(hello.life) => self.judge(&hello, now, host),
             refusal => refusal,
         };
         let peer = self.peers.entry(id).or_default();
@@ -116,7 +117,9 @@ impl Engine {
             peer.part();
             peer.compare = true;
             peer.follow_at = now.running;
-            peer.compare_at = now.running;
+            // The other compares as well: one of the two goes first, and that is mostly enough.
+            let first = self.config.node < id;
+            peer.compare_at = now.running + if first { Duration::ZERO } else { RETRY };
         }
         peer.shows(hello.wall, now);
         peer.refusal.clone_from(&refusal);
@@ -132,31 +135,37 @@ impl Engine {
         Ok(refusal)
     }
 
-    /// Whether one of two that have data was away for too long, or was given up.
-    fn weigh<H: Host>(&mut self, hello: &Hello, host: &H) -> Option<Refusal> {
-        let gone = |standing| matches!(standing, Some(Standing::Left | Standing::Forgotten));
-        let they_gave_up = gone(hello.you);
-        let we_gave_up = gone(self.members.get(hello.node).map(|member| member.standing));
+    /// Whether one of two that have data was away for too long, or was given up. Both judge by the
+    /// same, so each finds out for itself.
+    fn judge<H: Host>(&mut self, hello: &Hello, now: Now, host: &H) -> Option<Refusal> {
+        let (mine, theirs) = (self.members.census(), &hello.census);
+        let kinship = Kinship::between((self.config.node, &mine), (hello.node, theirs));
         let fence = Fence::between(&self.agreement.pulse(host.clock()), &hello.pulse);
-        let behind = they_gave_up || matches!(fence, Fence::Behind | Fence::Both);
-        let ahead = we_gave_up || matches!(fence, Fence::Ahead | Fence::Both);
-        let stay = self.members.weight().outweighs(&hello.weight);
-        match (behind, ahead) {
-            (false, false) => None,
-            (true, true) if stay => Some(refusal_of(we_gave_up)),
-            (false, true) => Some(refusal_of(we_gave_up)),
-            (true, _) => {
-                self.fence(they_gave_up);
+        match (kinship, fence) {
+            (Kinship::Same, Fence::Open) => None,
+            (Kinship::Same, Fence::Ahead) => Some(Refusal::Fenced),
+            (Kinship::Stays, _) => Some(Refusal::GivenUp),
+            (Kinship::Goes, _) => {
+                self.fence(self.agreement.held_by(&mine, theirs), true);
+                Some(Refusal::Behind)
+            }
+            (Kinship::Same, Fence::Behind | Fence::Both) => {
+                let limit = self.config.max_clock_drift;
+                if let Err(ahead) = check_stamp(hello.pulse.horizon, now.wall, limit) {
+                    return Some(ahead);
+                }
+                self.fence(self.agreement.held(), false);
                 Some(Refusal::Behind)
             }
         }
     }
 
-    /// Ends this node's present life: it starts over as an empty one.
-    pub(super) fn fence(&mut self, given_up: bool) {
-        if !self.fenced {
+    /// Ends this node's present life: it starts over as an empty one. What is stamped after `held`
+    /// may be its alone.
+    pub(super) fn fence(&mut self, held: Stamp, given_up: bool) {
+        if !self.fenced && self.leaving.is_none() {
             self.fenced = true;
-            self.effects.push(Effect::Fenced { held: self.agreement.held(), given_up });
+            self.effects.push(Effect::Fenced { held, given_up });
         }
     }
 
@@ -173,7 +182,7 @@ impl Engine {
             Fence::Open => {
                 self.agreement.hear(id, pulse);
                 if self.agreement.adopt_horizon(pulse.horizon) {
-                    host.collect(self.agreement.horizon())?;
+                    self.collect(host)?;
                 }
                 Ok(None)
             }
@@ -195,13 +204,35 @@ impl Engine {
         }
     }
 
-    /// Reports a refusal, unless it was the last thing reported of that peer.
+    /// Reports a refusal, unless it was reported since the two last agreed.
     pub(super) fn note_refused(&mut self, id: NodeId, refusal: Refusal, ours: bool) {
-        let kind = std::mem::discriminant(&refusal);
-        let peer = self.peers.entry(id).or_default();
-        if peer.reported.replace((kind, ours)) != Some((kind, ours)) {
+        let reported = Reported::Refusal(mem::discriminant(&refusal), ours);
+        if self.peers.entry(id).or_default().reported.insert(reported) {
             self.report(Report::Refused { peer: id, refusal, ours });
         }
+    }
+
+    /// Answers a greeting.
+    fn welcome<H: Host>(
+        &mut self,
+        hello: Hello,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        let id = hello.node;
+        if self.life == Life::Unborn {
+            // Who is to found the cluster must know of all that could.
+            self.reachable(id, now);
+        }
+        let refusal = self.meet(hello, now, host)?;
+        self.note_refusal(id, refusal.clone(), true);
+        Ok(match refusal {
+            Some(refusal @ (Refusal::OtherCluster(_) | Refusal::Protocol { .. })) => {
+                Answer::Refused(refusal)
+            }
+            // Which of two has to start over, it finds out by itself.
+            _ => Answer::Hello(Box::new(self.hello(now, host))),
+        })
     }
 
     fn note_refusal(&mut self, id: NodeId, refusal: Option<Refusal>, ours: bool) {
@@ -222,13 +253,15 @@ impl Engine {
         host: &mut H,
     ) -> Result<(), H::Error> {
         let answer = match question {
-            Question::Hello(hello) if hello.node == id => match self.meet(*hello, now, host)? {
-                None => Answer::Hello(Box::new(self.hello(id, now, host))),
-                Some(refusal) => Answer::Refused(refusal),
-            },
-            Question::Join(hello) if hello.node == id => self.admit(&hello, now, host)?,
+            Question::Hello(hello) if hello.node == id => self.welcome(*hello, now, host)?,
+            Question::Join(hello) if hello.node == id => {
+                self.meet((*hello).clone(), now, host)?;
+                self.watch_clock(now);
+                self.admit(&hello, now, host)?
+            }
             Question::Begin(pulse) => self.begin(id, pulse, now, host)?,
             Question::Agree(pulse, run) => self.agree(id, pulse, run, now, host)?,
+            push @ Question::Push(..) => self.take_push(id, push, now, host)?,
             _ => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
         };
         self.reply(answer);
@@ -239,8 +272,4 @@ impl Engine {
 /// Whether a node in this part of its life has anything to share.
 pub(super) const fn has_data(life: Life) -> bool {
     matches!(life, Life::CatchingUp | Life::Serving)
-}
-
-const fn refusal_of(given_up: bool) -> Refusal {
-    if given_up { Refusal::GivenUp } else { Refusal::Fenced }
 }

@@ -1,5 +1,6 @@
 //! What the engine knows of another node.
 
+use std::collections::HashSet;
 use std::mem::Discriminant;
 use std::time::Duration;
 
@@ -13,8 +14,6 @@ use crate::wire::{Hello, Refusal};
 pub(super) struct Peer {
     /// Whether it can be reached.
     pub(super) reachable: bool,
-    /// Since when, in running time.
-    pub(super) reachable_since: Duration,
     /// What it said of itself when it was last greeted, or greeted this node.
     pub(super) hello: Option<Hello>,
     /// A greeting that is on its way.
@@ -23,15 +22,16 @@ pub(super) struct Peer {
     pub(super) greet_at: Duration,
     /// Why the two do not talk.
     pub(super) refusal: Option<Refusal>,
-    /// The last refusal that was reported, by kind, and whether it was this node's.
-    pub(super) reported: Option<(Discriminant<Refusal>, bool)>,
+    /// What was reported of it since the two last agreed.
+    pub(super) reported: HashSet<Reported>,
     pub(super) stream: Stream,
     /// Not before this is its log followed again.
     pub(super) follow_at: Duration,
-    /// Whether the two have agreed since this node started.
-    pub(super) agreed: bool,
+    pub(super) accord: Accord,
     /// To be compared with as soon as possible.
     pub(super) compare: bool,
+    /// The same, by this node, even if the two agree: somebody asked for it.
+    pub(super) asked_for: bool,
     /// Not before this are the two compared again, after a failure.
     pub(super) compare_at: Duration,
     /// The last position of its log.
@@ -40,18 +40,32 @@ pub(super) struct Peer {
     pub(super) epoch: Option<UnixMillis>,
 }
 
+/// Whether comparing with a node has led to anything since the two met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Accord {
+    /// Not yet.
+    #[default]
+    Open,
+    /// The two have agreed.
+    Reached,
+    /// It failed for a reason that does not go away by itself.
+    Unfit,
+}
+
+/// Something of a node that was reported, and is not again until the two agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Reported {
+    /// A refusal of this kind, and whether it was this node's.
+    Refusal(Discriminant<Refusal>, bool),
+    /// It broke the protocol.
+    Broken,
+}
+
 impl Peer {
-    /// When something is to be done about it.
-    pub(super) fn wake_at(&self) -> Option<Duration> {
-        if !self.reachable {
-            return None;
-        }
-        if self.hello.is_none() {
-            return self.greeting.is_none().then_some(self.greet_at);
-        }
-        let follow = matches!(self.stream, Stream::Off | Stream::Held(_)).then_some(self.follow_at);
-        let compare = self.compare.then_some(self.compare_at);
-        follow.into_iter().chain(compare).min()
+    /// When something may be to be done about it.
+    pub(super) fn plans(&self) -> impl Iterator<Item = Duration> {
+        let times = [self.greet_at, self.follow_at, self.compare_at];
+        times.into_iter().filter(|_| self.reachable)
     }
 
     /// Whether the two have met and may talk.
@@ -75,11 +89,34 @@ impl Peer {
         self.hello.as_ref().is_some_and(|hello| super::meeting::has_data(hello.life))
     }
 
+    /// Whether it said that it has nothing to share yet.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.hello.is_some() && !self.has_data()
+    }
+
+    /// Whether it can be reached, but nothing can be agreed with it.
+    pub(super) const fn is_in_the_way(&self) -> bool {
+        self.hello.is_none() || matches!(self.accord, Accord::Unfit)
+    }
+
+    /// Notes that it is busy comparing itself with this node: doing the same the other way round
+    /// would find, and send, every difference twice.
+    pub(super) fn compares(&mut self, until: Duration) {
+        self.compare_at = self.compare_at.max(until);
+    }
+
+    /// Notes that the two hold the same.
+    pub(super) fn has_agreed(&mut self) {
+        self.accord = Accord::Reached;
+        self.compare = self.asked_for;
+        self.reported.clear();
+    }
+
     /// Forgets what holds for one meeting.
     pub(super) fn part(&mut self) {
         self.hello = None;
         self.greeting = None;
         self.stream = Stream::Off;
-        self.agreed = false;
+        self.accord = Accord::Open;
     }
 }

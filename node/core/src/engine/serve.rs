@@ -10,13 +10,15 @@ use crate::members;
 use crate::stamp::{Stamp, UnixMillis};
 use crate::sync;
 use crate::version::Version;
-use crate::wire::{Answer, Parcel, Question, Refusal, Run, Sent};
+use crate::wire::{Answer, Era, Parcel, Question, Refusal, Run, Sent};
 
 /// What others must pass before they are answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     /// This node's state.
     pub pulse: Pulse,
+    /// This run of the node: no comparison that began with another one goes on.
+    pub run: Run,
     /// Whether there is anything to share.
     pub open: bool,
     /// How far ahead of the wall clock a stamp may be.
@@ -52,6 +54,18 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Whether a step of a comparison is one of a comparison with this run.
+    fn check_run(&self, question: &Question) -> Result<(), Refusal> {
+        let run = match question {
+            Question::Compare(run, ..) | Question::Fetch(_, run, _) => Some(*run),
+            Question::Push(_, run, _) => *run,
+            _ => None,
+        };
+        run.is_none_or(|run| run == self.run).then_some(()).ok_or(Refusal::Restarted)
+    }
+}
+
 /// Answers what needs only the store: compare, fetch, push and range.
 ///
 /// # Errors
@@ -63,22 +77,18 @@ pub fn serve<H: Host>(
     wall: UnixMillis,
     host: &mut H,
 ) -> Result<Served, H::Error> {
-    let said = match &question {
-        Question::Fetch(pulse, _) | Question::Push(pulse, _) | Question::Range(pulse, _) => {
-            Some(*pulse)
-        }
-        _ => None,
-    };
+    let said = pulse(&question);
     let mut members = false;
     let passed = said.map_or(Ok(()), |pulse| gate.pass(&pulse));
+    let passed = passed.and_then(|()| gate.check_run(&question));
     let answer = match (passed, question) {
         (Err(refusal), _) => Answer::Refused(refusal),
-        (Ok(()), Question::Compare(request)) => compare(&request, gate, host)?,
-        (Ok(()), Question::Fetch(_, fetch)) => {
+        (Ok(()), Question::Compare(_, era, request)) => compare(era, &request, gate, host)?,
+        (Ok(()), Question::Fetch(_, _, fetch)) => {
             let (sent, served) = wanted(&fetch, host)?;
             Answer::Fetched(gate.pulse, Parcel::pack(&sent), served)
         }
-        (Ok(()), Question::Push(_, parcel)) => match open(&parcel, wall, gate.max_clock_drift) {
+        (Ok(()), Question::Push(_, _, parcel)) => match open(&parcel, wall, gate.max_clock_drift) {
             Err(refusal) => Answer::Refused(refusal),
             Ok(versions) => {
                 members = concern_members(&versions);
@@ -95,9 +105,27 @@ pub fn serve<H: Host>(
     Ok(Served { answer, pulse: said, members })
 }
 
-fn compare<H: Host>(request: &sync::Request, gate: &Gate, host: &H) -> Result<Answer, H::Error> {
+/// What the asker says of itself.
+fn pulse(question: &Question) -> Option<Pulse> {
+    match question {
+        Question::Fetch(pulse, ..) | Question::Push(pulse, ..) | Question::Range(pulse, _) => {
+            Some(*pulse)
+        }
+        _ => None,
+    }
+}
+
+fn compare<H: Host>(
+    era: Era,
+    request: &sync::Request,
+    gate: &Gate,
+    host: &H,
+) -> Result<Answer, H::Error> {
     if !gate.open {
         return Ok(Answer::Refused(Refusal::NotServing));
+    }
+    if era != Era::of(gate.pulse.horizon) {
+        return Ok(Answer::Refused(Refusal::Moved));
     }
     if !host.comparable() {
         return Ok(Answer::Compared(sync::Response::Rebuilding));
@@ -175,6 +203,25 @@ pub(super) fn concern_members(versions: &[(RecordId, Version)]) -> bool {
 }
 
 impl Engine {
+    /// Takes what a peer pushes, between two steps: were the horizon to rise after the gate was
+    /// passed and before the versions are merged, one could come back that is forgotten.
+    pub(super) fn take_push<H: Host>(
+        &mut self,
+        id: NodeId,
+        push: Question,
+        now: Now,
+        host: &mut H,
+    ) -> Result<Answer, H::Error> {
+        let served = serve(push, &self.gate(host), now.wall, host)?;
+        if let Some(pulse) = served.pulse {
+            self.hear(id, pulse, now, host)?;
+        }
+        if served.members {
+            self.read_members(now, host)?;
+        }
+        Ok(served.answer)
+    }
+
     /// Answers a peer that wants to compare: both clocks move to the greater one.
     pub(super) fn begin<H: Host>(
         &mut self,
@@ -190,7 +237,16 @@ impl Engine {
             return Ok(Answer::Refused(refusal));
         }
         let clock = host.raise_clock(pulse.clock.max(self.trusted(now).unwrap_or_default()))?;
+        self.leave_to(id, now);
         Ok(Answer::Begun(self.agreement.pulse(clock), Run::of(self.config.boot)))
+    }
+
+    /// Leaves comparing to a peer for as long as it goes on with it.
+    pub(super) fn leave_to(&mut self, id: NodeId, now: Now) {
+        let until = now.running + 2 * self.config.catchup_interval;
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.compares(until);
+        }
     }
 
     /// Takes a peer's word that a comparison is complete and on its disk, and brings it to the own.
@@ -213,8 +269,7 @@ impl Engine {
         self.agreement.agree(&self.members, id, proven(clock));
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.agreed = true;
-            peer.compare = false;
+            peer.has_agreed();
         }
         Ok(Answer::Agreed(self.agreement.pulse(host.clock())))
     }

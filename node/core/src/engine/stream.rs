@@ -27,7 +27,7 @@ impl Engine {
     pub(super) fn frame<H: Host>(
         &mut self,
         id: NodeId,
-        frame: Frame,
+        frame: &Frame,
         now: Now,
         host: &mut H,
     ) -> Result<(), H::Error> {
@@ -39,8 +39,14 @@ impl Engine {
             self.hold(id, refusal, now);
             return Ok(());
         }
+        let horizon = self.agreement.horizon();
         let versions = match serve::open(&frame.versions, now.wall, self.config.max_clock_drift) {
-            Ok(versions) => versions,
+            // A log tells of what was overwritten since, too. Up to the horizon this node has
+            // everything, or has forgotten with all others what became of it.
+            Ok(mut versions) => {
+                versions.retain(|(_, version)| version.stamp > horizon);
+                versions
+            }
             Err(refusal) => {
                 self.hold(id, refusal, now);
                 return Ok(());
@@ -59,7 +65,7 @@ impl Engine {
             peer.head = frame.head;
             peer.shows(frame.wall, now);
         }
-        if concerns_members { self.read_members(host) } else { Ok(()) }
+        if concerns_members { self.read_members(now, host) } else { Ok(()) }
     }
 
     /// Stops following a log that cannot be taken: its cursor stays, and it is asked for again.

@@ -1,15 +1,17 @@
-//! Comparing with a peer, as the one who asks.
+//! Comparing with a peer, as the one who asks: with whom, when, and how it ends.
+
+mod exchange;
 
 use std::collections::VecDeque;
-use std::mem;
 
-use super::{AskId, Engine, Host, MESSAGE_BYTES, Note, Now, Peer, RETRY, Report, serve};
-use crate::agreement::{Pulse, proven};
+use super::peer::Accord;
+use super::{AskId, Engine, Host, Note, Now, Peer, RETRY, Report};
+use crate::agreement::proven;
 use crate::digest::Position;
 use crate::id::NodeId;
-use crate::stamp::{Stamp, UnixMillis};
-use crate::sync::{Conversation, Fetch, Next, TurnError};
-use crate::wire::{Answer, Parcel, Question, RangeFrom, Refusal, Run, Sent};
+use crate::stamp::Stamp;
+use crate::sync::{Conversation, Fetch, Next, Request};
+use crate::wire::{Answer, Question, Refusal, Run};
 
 /// A comparison that is under way.
 #[derive(Debug)]
@@ -31,13 +33,27 @@ pub(super) struct Talk {
 
 #[derive(Debug)]
 enum Step {
+    /// Exchange clocks and horizons, and compare from the root.
+    Begin,
+    Compare(Request),
     Push(Vec<Vec<u8>>),
     Fetch(Fetch),
     /// Take all that the peer has, from here on.
     Take(Position),
     /// Give the peer all that there is, from here on.
     Give(Position),
-    Next(Next),
+    Agree,
+}
+
+impl From<Next> for Step {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Ask(request) => Self::Compare(request),
+            Next::Agreed(_) => Self::Agree,
+            Next::Lopsided { mine, theirs } if mine < theirs => Self::Take(Position(0)),
+            Next::Lopsided { .. } => Self::Give(Position(0)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,10 +89,18 @@ impl<E> From<Refusal> for Abandon<E> {
 impl Engine {
     /// Begins a comparison if one is due.
     pub(super) fn compare<H: Host>(&mut self, now: Now, random: u64, host: &mut H) {
-        if self.talk.is_some() || !host.comparable() {
+        if self.talk.is_some() {
+            return;
+        }
+        if !host.comparable() {
+            self.compare_at = self.compare_at.max(now.running + RETRY);
             return;
         }
         let Some(peer) = self.whom_to_compare(now, random) else { return };
+        if let Some(chosen) = self.peers.get_mut(&peer) {
+            // What is asked for from here on is another comparison.
+            chosen.asked_for = false;
+        }
         let pulse = self.agreement.pulse(host.clock());
         let ask = self.ask(peer, Question::Begin(pulse));
         let (steps, asked) = (VecDeque::new(), Asked::Begin);
@@ -94,7 +118,7 @@ impl Engine {
             .peers
             .iter()
             .filter(|(_, peer)| ready(peer))
-            .map(|(id, peer)| (*id, peer.compare))
+            .map(|(id, peer)| (*id, peer.compare || self.owes(*id)))
             .collect();
         let wanted: Vec<NodeId> =
             ready.iter().filter(|(_, wanted)| *wanted).map(|(id, _)| *id).collect();
@@ -136,9 +160,7 @@ impl Engine {
             Ok(answer) => self.take_answer(&mut talk, answer, now, host),
             Err(_) => Err(Abandon::Lost),
         };
-        match stepped
-            .and_then(|done| if done { Ok(true) } else { self.advance(&mut talk, now, host) })
-        {
+        match stepped.and_then(|done| if done { Ok(true) } else { self.advance(&mut talk, host) }) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.talk = Some(talk);
@@ -153,9 +175,10 @@ impl Engine {
     }
 
     fn abandon<E>(&mut self, id: NodeId, abandon: Abandon<E>, now: Now) -> Result<(), E> {
+        self.note_unfit(id, &abandon);
         match abandon {
             Abandon::Store(error) => return Err(error),
-            Abandon::Broken(how) => self.broken(id, how),
+            Abandon::Broken(how) => self.broken(id, &how),
             Abandon::Refused(refusal, ours) => {
                 let meets = matches!(
                     refusal,
@@ -174,149 +197,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes an answer; says whether the comparison is over.
-    fn take_answer<H: Host>(
-        &mut self,
-        talk: &mut Talk,
-        answer: Answer,
-        now: Now,
-        host: &mut H,
-    ) -> Result<bool, Abandon<H::Error>> {
-        if let Answer::Refused(refusal) = answer {
-            return Err(Abandon::Refused(refusal, false));
-        }
-        let unfit = || Abandon::Broken("its answer is none to what it was asked".into());
-        match (mem::replace(&mut talk.asked, Asked::Begin), answer) {
-            (Asked::Begin, Answer::Begun(pulse, run)) => {
-                talk.run = run;
-                self.check_clock(pulse.clock, now)?;
-                self.take_pulse(talk.peer, pulse, now, host)?;
-                talk.clock = host.raise_clock(pulse.clock).map_err(Abandon::Store)?;
-                self.begin_conversation(talk, pulse.clock, host);
-            }
-            (Asked::Compare, Answer::Compared(response)) => {
-                let conversation = talk.conversation.as_mut().ok_or_else(unfit)?;
-                let turn = conversation.turn(response, host).map_err(turn_error)?;
-                if !turn.push.is_empty() {
-                    talk.steps.push_back(Step::Push(turn.push));
-                }
-                if !turn.fetch.is_empty() {
-                    talk.steps.push_back(Step::Fetch(turn.fetch));
-                }
-                talk.steps.push_back(Step::Next(turn.next));
-            }
-            (Asked::Push, Answer::Pushed(pulse)) => self.take_pulse(talk.peer, pulse, now, host)?,
-            (Asked::Fetch(fetch), Answer::Fetched(pulse, parcel, served)) => {
-                self.take_pulse(talk.peer, pulse, now, host)?;
-                self.take_parcel(&parcel, now, host)?;
-                let rest = fetch.without_first(served.max(1) as usize);
-                if !rest.is_empty() {
-                    talk.steps.push_front(Step::Fetch(rest));
-                }
-            }
-            (Asked::Take, Answer::Range(pulse, parcel, next)) => {
-                self.take_pulse(talk.peer, pulse, now, host)?;
-                self.take_parcel(&parcel, now, host)?;
-                talk.steps.extend(next.map(Step::Take));
-            }
-            (Asked::Agree, Answer::Agreed(pulse)) => {
-                self.take_pulse(talk.peer, pulse, now, host)?;
-                self.agreed(talk, now, host).map_err(Abandon::Store)?;
-                return Ok(true);
-            }
-            _ => return Err(unfit()),
-        }
-        Ok(false)
-    }
-
-    fn begin_conversation<H: Host>(&mut self, talk: &mut Talk, clock: Stamp, host: &H) {
-        talk.clock = clock;
-        let (conversation, request) = Conversation::start(clock, host);
-        talk.conversation = Some(conversation);
-        talk.steps.push_back(Step::Next(Next::Ask(request)));
-    }
-
-    /// Asks what the next step needs; says whether the comparison is over.
-    fn advance<H: Host>(
-        &mut self,
-        talk: &mut Talk,
-        now: Now,
-        host: &mut H,
-    ) -> Result<bool, Abandon<H::Error>> {
-        let pulse = self.agreement.pulse(host.clock());
-        let (question, asked) = match talk.steps.pop_front() {
-            Some(Step::Push(records)) => {
-                let (parcel, rest) = pack(records, host).map_err(Abandon::Store)?;
-                if !rest.is_empty() {
-                    talk.steps.push_front(Step::Push(rest));
-                }
-                (Question::Push(pulse, parcel), Asked::Push)
-            }
-            Some(Step::Fetch(fetch)) => {
-                (Question::Fetch(pulse, fetch.clone()), Asked::Fetch(fetch))
-            }
-            Some(Step::Take(position)) => {
-                let from = RangeFrom { position, revisions_since: UnixMillis(u64::MAX) };
-                (Question::Range(pulse, from), Asked::Take)
-            }
-            Some(Step::Give(position)) => {
-                let none = UnixMillis(u64::MAX);
-                let page = host.page(position, none, MESSAGE_BYTES).map_err(Abandon::Store)?;
-                talk.steps.extend(page.1.map(Step::Give));
-                (Question::Push(pulse, Parcel::pack(&page.0)), Asked::Push)
-            }
-            Some(Step::Next(Next::Ask(request))) => (Question::Compare(request), Asked::Compare),
-            Some(Step::Next(Next::Lopsided { mine, theirs })) => {
-                let all = Position(0);
-                talk.steps.push_back(if mine < theirs { Step::Take(all) } else { Step::Give(all) });
-                return self.advance(talk, now, host);
-            }
-            Some(Step::Next(Next::Agreed(_))) => {
-                host.save(&[]).map_err(Abandon::Store)?;
-                let pulse = Pulse { clock: talk.clock, ..pulse };
-                (Question::Agree(pulse, talk.run), Asked::Agree)
-            }
-            None => {
-                // All that one side had was streamed: what is left to find is found by comparing.
-                self.begin_conversation(talk, talk.clock, host);
-                return self.advance(talk, now, host);
-            }
+    /// Whether what ended a comparison will end the next one too.
+    fn note_unfit<E>(&mut self, id: NodeId, abandon: &Abandon<E>) {
+        let passes = match abandon {
+            Abandon::Refused(refusal, _) => *refusal == Refusal::Restarted,
+            Abandon::Broken(_) => false,
+            Abandon::Lost | Abandon::Later | Abandon::Store(_) => true,
         };
-        talk.ask = self.ask(talk.peer, question);
-        talk.asked = asked;
-        Ok(false)
-    }
-
-    fn take_pulse<H: Host>(
-        &mut self,
-        peer: NodeId,
-        pulse: Pulse,
-        now: Now,
-        host: &mut H,
-    ) -> Result<(), Abandon<H::Error>> {
-        match self.hear(peer, pulse, now, host).map_err(Abandon::Store)? {
-            None => Ok(()),
-            Some(refusal) => Err(refusal.into()),
+        if let Some(peer) = self.peers.get_mut(&id).filter(|_| !passes) {
+            peer.accord = Accord::Unfit;
         }
-    }
-
-    fn take_parcel<H: Host>(
-        &mut self,
-        parcel: &Parcel,
-        now: Now,
-        host: &mut H,
-    ) -> Result<(), Abandon<H::Error>> {
-        let versions = serve::open(parcel, now.wall, self.config.max_clock_drift)?;
-        let members = serve::concern_members(&versions);
-        host.apply(versions, &[]).map_err(Abandon::Store)?;
-        if members {
-            self.read_members(host).map_err(Abandon::Store)?;
-        }
-        Ok(())
-    }
-
-    fn check_clock(&self, clock: Stamp, now: Now) -> Result<(), Refusal> {
-        serve::check_stamp(clock, now.wall, self.config.max_clock_drift)
     }
 
     /// Both hold what either had.
@@ -324,8 +214,7 @@ impl Engine {
         self.agreement.agree(&self.members, talk.peer, proven(talk.clock));
         host.save(&[Note::Agreement(self.agreement.saved())])?;
         if let Some(peer) = self.peers.get_mut(&talk.peer) {
-            peer.compare = false;
-            peer.agreed = true;
+            peer.has_agreed();
         }
         let counts = talk.conversation.as_ref().map(Conversation::counts).unwrap_or_default();
         if counts.differing > 0 {
@@ -333,32 +222,6 @@ impl Engine {
             self.report(Report::Repaired { peer: talk.peer, counts });
         }
         Ok(())
-    }
-}
-
-/// The current versions of the first of these records, as many as one message takes, and the rest.
-fn pack<H: Host>(mut records: Vec<Vec<u8>>, host: &H) -> Result<(Parcel, Vec<Vec<u8>>), H::Error> {
-    let (mut sent, mut size, mut taken) = (Vec::new(), 0, 0);
-    for record in &records {
-        if size >= MESSAGE_BYTES {
-            break;
-        }
-        taken += 1;
-        if let Some(version) = host.version(record)? {
-            let one = Sent { record: record.clone().into(), version };
-            size += one.size();
-            sent.push(one);
-        }
-    }
-    let rest = records.split_off(taken);
-    Ok((Parcel::pack(&sent), rest))
-}
-
-fn turn_error<E: std::fmt::Display + 'static>(error: TurnError<E>) -> Abandon<E> {
-    match error {
-        TurnError::Read(error) => Abandon::Store(error),
-        TurnError::Rebuilding => Abandon::Later,
-        unfit => Abandon::Broken(unfit.to_string()),
     }
 }
 

@@ -1,1 +1,292 @@
+use std::convert::Infallible;
 
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::*;
+use crate::digest::{Position, Summary};
+use crate::key::RecordId;
+use crate::members::Member;
+use crate::stamp::{Stamp, UnixMillis};
+use crate::sync::{Conversation, Listed, Replica};
+use crate::version::Version;
+use crate::wire::{Admission, Era, Hello, Refusal, Sent};
+
+const NOON: u64 = 1_700_000_000_000;
+
+/// A store that holds nothing but members and a clock.
+#[derive(Debug, Default)]
+struct Empty {
+    members: Members,
+    clock: Stamp,
+}
+
+impl Replica for Empty {
+    type Error = Infallible;
+
+    fn depth(&self) -> u32 {
+        2
+    }
+
+    fn summary(&self, _level: u32, _index: u64) -> Summary {
+        Summary::default()
+    }
+
+    fn list(
+        &self,
+        _start: Position,
+        _end: Option<Position>,
+        _limit: usize,
+    ) -> Result<Vec<Listed>, Infallible> {
+        Ok(Vec::new())
+    }
+}
+
+impl Host for Empty {
+    fn clock(&self) -> Stamp {
+        self.clock
+    }
+
+    fn raise_clock(&mut self, to: Stamp) -> Result<Stamp, Infallible> {
+        self.clock = self.clock.max(to);
+        Ok(self.clock)
+    }
+
+    fn comparable(&self) -> bool {
+        true
+    }
+
+    fn version(&self, _record: &[u8]) -> Result<Option<Bytes>, Infallible> {
+        Ok(None)
+    }
+
+    fn page(
+        &self,
+        _from: Position,
+        _revisions_since: UnixMillis,
+        _bytes: usize,
+    ) -> Result<(Vec<Sent>, Option<Position>), Infallible> {
+        Ok((Vec::new(), None))
+    }
+
+    fn members(&self) -> Result<Members, Infallible> {
+        Ok(self.members.clone())
+    }
+
+    fn log_end(&self) -> Cursor {
+        Cursor::default()
+    }
+
+    fn digest_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn apply(
+        &mut self,
+        _versions: Vec<(RecordId, Version)>,
+        _notes: &[Note<'_>],
+    ) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn save(&mut self, _notes: &[Note<'_>]) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn collect(&mut self, _horizon: Stamp) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn enroll(&mut self, member: &Member) -> Result<(), Infallible> {
+        self.members.put(member.clone());
+        Ok(())
+    }
+
+    fn adopt(
+        &mut self,
+        _admission: Option<&Admission>,
+        _notes: &[Note<'_>],
+    ) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn node(id: u8) -> NodeId {
+    NodeId::from_bytes([id; 16])
+}
+
+fn at(seconds: u64) -> Now {
+    Now { wall: UnixMillis(NOON + seconds * 1_000), running: Duration::from_secs(seconds) }
+}
+
+fn engine(host: &Empty, has_seeds: bool, born: bool) -> Engine {
+    let config = Config {
+        cluster: Uuid::from_u128(1),
+        node: node(1),
+        boot: 7,
+        name: "one".into(),
+        joined: UnixMillis(1),
+        has_seeds,
+        sync_interval: Duration::from_secs(10),
+        catchup_interval: Duration::from_secs(1),
+        max_clock_drift: Duration::from_mins(1),
+        retention: Duration::ZERO,
+        revision_age: Duration::ZERO,
+        bootstrap_rate: None,
+    };
+    let resumed = Resumed { born, ..Resumed::default() };
+    Engine::new(config, resumed, at(0), host).unwrap()
+}
+
+/// A node that is the only member of a cluster.
+fn founder() -> (Engine, Empty) {
+    let mut host = Empty::default();
+    let mut engine = engine(&host, false, false);
+    engine.step(Input::Tick, at(0), 0, &mut host);
+    assert_eq!(engine.life(), Life::Serving);
+    engine.step(Input::Tick, at(0), 0, &mut host);
+    (engine, host)
+}
+
+fn hello(id: u8, life: Life, wall: UnixMillis) -> Box<Hello> {
+    Box::new(Hello {
+        oldest: 1,
+        newest: 1,
+        cluster: Uuid::from_u128(1),
+        node: node(id),
+        name: id.to_string(),
+        joined: UnixMillis(2),
+        boot: u64::from(id),
+        life,
+        wall,
+        pulse: crate::agreement::Pulse::default(),
+        census: crate::members::Census::default(),
+    })
+}
+
+#[test]
+fn a_node_with_seeds_waits_for_them_and_is_never_woken_for_what_is_past() {
+    let mut host = Empty::default();
+    let mut engine = engine(&host, true, false);
+    for second in 0..100 {
+        assert!(engine.step(Input::Tick, at(second), 0, &mut host).is_empty());
+        assert!(engine.wake_at() > at(second).running);
+    }
+    assert_eq!(engine.life(), Life::Unborn);
+}
+
+#[test]
+fn a_node_whose_clock_has_jumped_founds_no_cluster() {
+    let mut host = Empty::default();
+    let mut engine = engine(&host, true, false);
+    engine.step(Input::Tick, at(0), 0, &mut host);
+    let jumped = |second| Now { wall: UnixMillis(NOON + 3_600_000), ..at(second) };
+    let question = Question::Hello(hello(2, Life::Unborn, at(5).wall));
+    engine.step(Input::Asked { peer: node(2), question }, jumped(5), 0, &mut host);
+    assert_eq!(engine.life(), Life::Unborn);
+    let question = Question::Hello(hello(2, Life::Unborn, at(6).wall));
+    engine.step(Input::Asked { peer: node(2), question }, at(6), 0, &mut host);
+    assert_eq!(engine.life(), Life::Serving, "its clock is right again");
+}
+
+#[test]
+fn a_node_gives_up_neither_itself_nor_whom_it_does_not_know() {
+    let (mut engine, mut host) = founder();
+    let mut forget = |id| {
+        let effects = engine.step(Input::Forget(node(id)), at(1), 0, &mut host);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Forgot(done) => Some(done),
+            _ => None,
+        })
+    };
+    assert_eq!(forget(1), Some(Err(ForgetError::Itself)));
+    assert_eq!(forget(9), Some(Err(ForgetError::Unknown)));
+}
+
+#[test]
+fn who_is_given_up_is_told_of_once_and_counts_no_more() {
+    let (mut engine, mut host) = founder();
+    let question = Question::Join(hello(2, Life::Unborn, at(1).wall));
+    engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
+    assert!(engine.members.counts(node(2)));
+    let effects = engine.step(Input::Forget(node(2)), at(2), 0, &mut host);
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Gone { node: gone, standing: Standing::Forgotten } if *gone == node(2)
+    )));
+    assert!(!engine.members.counts(node(2)));
+    let effects = engine.step(Input::MembersChanged, at(3), 0, &mut host);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Gone { .. })));
+}
+
+#[test]
+fn a_node_whose_clock_is_ahead_of_the_one_that_asks_takes_nobody_in() {
+    let (mut engine, mut host) = founder();
+    let an_hour_ago = UnixMillis(at(1).wall.0 - 3_600_000);
+    let question = Question::Join(hello(2, Life::Unborn, an_hour_ago));
+    engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
+    assert!(!engine.members.counts(node(2)));
+}
+
+#[test]
+fn the_last_member_may_leave() {
+    let (mut engine, mut host) = founder();
+    let effects = engine.step(Input::Leave, at(1), 0, &mut host);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Left)));
+    assert!(engine.members.is_gone(node(1)));
+    assert!(!engine.gate(&host).open);
+}
+
+#[test]
+fn answers_to_what_nobody_asked_change_nothing() {
+    let (mut engine, mut host) = founder();
+    let answer = Ok(Answer::Refused(Refusal::GivenUp));
+    let effects = engine.step(Input::Answered { ask: AskId(77), answer }, at(1), 0, &mut host);
+    assert!(effects.is_empty(), "{effects:?}");
+}
+
+#[test]
+fn a_refusal_is_reported_once() {
+    let (mut engine, mut host) = founder();
+    engine.step(Input::Reachable(node(2)), at(1), 0, &mut host);
+    let mut reports = 0;
+    for second in 2..60 {
+        let greeting = engine.peers.get(&node(2)).and_then(|peer| peer.greeting);
+        let input = greeting.map_or(Input::Tick, |ask| {
+            let refusal = Refusal::OtherCluster(Uuid::from_u128(9));
+            Input::Answered { ask, answer: Ok(Answer::Refused(refusal)) }
+        });
+        let effects = engine.step(input, at(second), 0, &mut host);
+        reports += effects.iter().filter(|one| matches!(one, Effect::Report(_))).count();
+    }
+    assert_eq!(reports, 1);
+}
+
+#[test]
+fn a_comparison_goes_on_only_with_the_run_and_the_horizon_that_it_began_with() {
+    let (engine, mut host) = founder();
+    let gate = engine.gate(&host);
+    let wall = at(1).wall;
+    let mut ask = |run, horizon| {
+        let (_, request) = Conversation::start(Stamp::MIN, &host);
+        let question = Question::Compare(run, Era::of(horizon), request);
+        serve(question, &gate, wall, &mut host).unwrap().answer
+    };
+    let horizon = gate.pulse.horizon;
+    assert!(matches!(ask(Run::of(7), horizon), Answer::Compared(_)));
+    assert_eq!(ask(Run::of(8), horizon), Answer::Refused(Refusal::Restarted));
+    let later = Stamp::at(horizon.millis().after(Duration::from_secs(1)));
+    assert_eq!(ask(Run::of(7), later), Answer::Refused(Refusal::Moved));
+}
+
+#[test]
+fn a_store_that_left_starts_again_only_to_be_emptied() {
+    let mut host = Empty::default();
+    let standing = Standing::Left;
+    let (name, joined) = ("one".into(), UnixMillis(1));
+    host.members.put(Member { node: node(1), name, joined, admission: 7, standing });
+    let mut engine = engine(&host, true, true);
+    let effects = engine.step(Input::Tick, at(1), 0, &mut host);
+    let emptied = |effect: &Effect| matches!(effect, Effect::Fenced { held, given_up: true } if *held == Stamp::MAX);
+    assert!(effects.iter().any(emptied), "{effects:?}");
+}

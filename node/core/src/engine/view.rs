@@ -40,6 +40,8 @@ pub struct View {
     pub list: ListId,
     /// What is kept of it on disk.
     pub agreement: Saved,
+    /// Once it was told to go: the members with whom it has still to agree first.
+    pub leaving: Option<Vec<NodeId>>,
     /// The other nodes, by id.
     pub peers: Vec<PeerView>,
     /// How far this node's clock is ahead of its peers', as far as is known, in milliseconds.
@@ -85,6 +87,7 @@ impl Engine {
             last: self.agreement.last(&self.members),
             list: self.agreement.list(),
             agreement: self.agreement.saved().clone(),
+            leaving: self.leaving.is_some().then(|| self.owed()),
             peers: self.peers.iter().map(|(id, peer)| self.peer_view(*id, peer, now)).collect(),
             clock_ahead: self.watch.ahead(now),
         }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{Cursor, OLDEST_PROTOCOL, PROTOCOL, Refusal};
 use crate::agreement::Pulse;
 use crate::id::NodeId;
-use crate::members::{Member, Standing, Weight};
-use crate::stamp::UnixMillis;
+use crate::members::{Census, Member};
+use crate::stamp::{Stamp, UnixMillis};
 
 /// Where a node is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +47,8 @@ pub struct Hello {
     pub wall: UnixMillis,
     /// Its state.
     pub pulse: Pulse,
-    /// How its list of members ranks.
-    pub weight: Weight,
-    /// What it knows the addressee to be.
-    pub you: Option<Standing>,
+    /// Who belongs to the cluster, as it knows.
+    pub census: Census,
 }
 
 /// What a node that is taken in is given: from here on it is a member, and the streams of all others
@@ -67,6 +65,8 @@ pub struct Admission {
     pub members: Vec<Member>,
     /// The taker's state.
     pub pulse: Pulse,
+    /// Up to where the taker held everything when members were given up.
+    pub parted: BTreeMap<NodeId, Stamp>,
 }
 
 impl Hello {

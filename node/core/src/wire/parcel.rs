@@ -68,6 +68,17 @@ impl Parcel {
         decode("parcel", &self.decompress()?)
     }
 
+    /// The versions of this and then those of another, not compressed: they have arrived. Nothing if
+    /// either cannot be unpacked.
+    pub(super) fn with(&self, other: &Self) -> Option<Self> {
+        if self.is_empty() || other.is_empty() {
+            return Some(if self.is_empty() { other.clone() } else { self.clone() });
+        }
+        let mut all = self.unpack().ok()?;
+        all.extend(other.unpack().ok()?);
+        Some(Self { unpacked: 0, bytes: encode(&all).into() })
+    }
+
     /// How many bytes travel.
     pub const fn len(&self) -> usize {
         self.bytes.len()

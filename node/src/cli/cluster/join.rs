@@ -10,16 +10,19 @@ use kvs_config::Settings;
 
 use crate::cli::config::sources;
 use crate::cli::flags::SettingFlags;
+use crate::cli::stopped::options;
 use crate::cli::{Done, Failure, output};
 use crate::config::{Environment, cluster_file};
-use crate::store::{Column, DataLock, Read as _, RocksOptions, RocksStore};
+use crate::local;
+use crate::store::{Column, DataLock, Read as _, RocksStore};
+use crate::time::{SystemClock, WallClock as _};
 
 /// What a data directory has that is no data.
 const NO_DATA: [&str; 2] = ["kvs.lock", "cluster.kvs"];
 
 /// Let a stopped node that has no data join a cluster.
 ///
-/// The cluster file is copied to the node's data directory. When the node starts, it joins through
+/// A node that ran alone has made a cluster of its own, and gives it up. The cluster file is copied to the node's data directory. When the node starts, it joins through
 /// its `seed_nodes` and takes over all data from the others. A node that is in that cluster already
 /// takes over the file, such as after `kvs cluster rotate`.
 #[derive(Debug, Args)]
@@ -51,15 +54,29 @@ impl Join {
         }
         let _lock = DataLock::take(&settings.data_dir).map_err(|error| Failure::of(&error))?;
         let place = Place { dir: &settings.data_dir, file: cluster_file(&settings) };
-        let member = place.check(&file, &settings)?;
+        let found = place.check(&file, &settings)?;
+        if found == Found::Alone {
+            place.give_up(&settings)?;
+        }
         file.save(&place.file)?;
-        output::line(said(place.dir, &file, member))
+        output::line(said(place.dir, &file, found))
     }
 }
 
-fn said(dir: &Path, file: &ClusterFile, member: bool) -> String {
+/// What a data directory is before it joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Of the cluster that it is to join.
+    Member,
+    /// Without a node, or with one that has nothing.
+    Empty,
+    /// A cluster of its own without any data.
+    Alone,
+}
+
+fn said(dir: &Path, file: &ClusterFile, found: Found) -> String {
     let (dir, cluster) = (dir.display(), file.cluster());
-    if member {
+    if found == Found::Member {
         return format!("{dir} is in cluster {cluster}, and has its file as it is now");
     }
     format!(
@@ -89,28 +106,43 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether it is in that cluster already; else it must have no data.
-    fn check(&self, file: &ClusterFile, settings: &Settings) -> Result<bool, Failure> {
+    /// What it is; unless it is in that cluster already, it must have no data.
+    fn check(&self, file: &ClusterFile, settings: &Settings) -> Result<Found, Failure> {
         let own = self.file.exists().then(|| ClusterFile::load(&self.file)).transpose()?;
         match own {
-            Some(own) if own.cluster() == file.cluster() => Ok(true),
+            Some(own) if own.cluster() == file.cluster() => Ok(Found::Member),
+            Some(_) if self.is_alone_and_empty(settings)? => Ok(Found::Alone),
+            Some(_) if self.made_its_cluster(settings)? => Err(self.not_empty()),
             Some(own) => Err(self.of_another(&own, file)),
             None if self.has_data(settings)? => Err(self.not_empty()),
-            None => Ok(false),
+            None => Ok(Found::Empty),
         }
+    }
+
+    /// Whether its node made its cluster by itself and is all that is in it.
+    fn is_alone_and_empty(&self, settings: &Settings) -> Result<bool, Failure> {
+        Ok(self.made_its_cluster(settings)?
+            && local::cluster::is_alone(&self.open(settings)?, SystemClock.now())?)
+    }
+
+    fn made_its_cluster(&self, settings: &Settings) -> Result<bool, Failure> {
+        Ok(RocksStore::is_in(self.dir) && local::cluster::made_file(&self.open(settings)?)?)
+    }
+
+    /// Has the next start begin anew, without the cluster that it was.
+    fn give_up(&self, settings: &Settings) -> Done {
+        Ok(local::mark_for_joining(&self.open(settings)?)?)
+    }
+
+    fn open(&self, settings: &Settings) -> Result<RocksStore, Failure> {
+        Ok(RocksStore::open(self.dir, &options(settings))?)
     }
 
     fn has_data(&self, settings: &Settings) -> Result<bool, Failure> {
         if self.is_new()? {
             return Ok(false);
         }
-        let options = RocksOptions {
-            block_cache: settings.block_cache.as_len(),
-            write_buffer: settings.write_buffer.as_len(),
-            disk_reserve: 0,
-        };
-        let store = RocksStore::open(self.dir, &options).map_err(|error| Failure::of(&error))?;
-        Ok(store.last(Column::Data).map_err(|error| Failure::of(&error))?.is_some())
+        Ok(self.open(settings)?.last(Column::Data)?.is_some())
     }
 
     /// Whether no node ever ran on it.

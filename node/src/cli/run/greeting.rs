@@ -1,22 +1,38 @@
-//! What a node says when it is ready.
+//! What a node says once it serves, or is known to wait for others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use kvs_config::Settings;
+use kvs_core::engine::Life;
+use uuid::Uuid;
 
-/// What people want to know of a node that is ready.
+use crate::node::Node;
+
+/// What people want to know of a node that was started.
 #[derive(Clone, Debug)]
 pub(super) struct Greeting {
     /// Where it answers.
     pub(super) url: String,
     data_dir: PathBuf,
+    /// Where other nodes reach it, and its cluster.
+    cluster: Option<(SocketAddr, Uuid)>,
+    /// What it waits for before it serves.
+    waits_for: Option<&'static str>,
 }
 
 impl Greeting {
-    pub(super) fn new(settings: &Settings, address: SocketAddr) -> Self {
-        let url = format!("http://{}", reachable(address));
-        Self { url, data_dir: settings.data_dir.clone() }
+    pub(super) fn new(settings: &Settings, scheme: &str, address: SocketAddr) -> Self {
+        let url = format!("{scheme}://{}", reachable(address));
+        Self { url, data_dir: settings.data_dir.clone(), cluster: None, waits_for: None }
+    }
+
+    /// The same with what is known of the node by now.
+    pub(super) fn of(self, node: &Node) -> Self {
+        let known =
+            |cluster: &crate::cluster::Cluster| (cluster.membership.view().me.peer, cluster.id);
+        let cluster = node.cluster().map(known);
+        Self { cluster, waits_for: waits_for(node.life(), cluster.is_some()), ..self }
     }
 
     /// For a node in the foreground.
@@ -31,21 +47,60 @@ impl Greeting {
     }
 
     fn text(&self) -> String {
-        let Self { url, data_dir } = self;
         format!(
             "\
-KVS {version} is ready at {url}
+{state}
 Its data lies in {data_dir}
+{peers}
+{hint}
 
+Authentication is not available yet in this build: whoever reaches this port may read and write.",
+            state = self.state(),
+            data_dir = self.data_dir.display(),
+            peers = self.peers(),
+            hint = self.hint(),
+        )
+    }
+
+    fn state(&self) -> String {
+        let (url, version) = (&self.url, env!("CARGO_PKG_VERSION"));
+        match self.waits_for {
+            None => format!("KVS {version} is ready at {url}"),
+            Some(what) => {
+                format!("KVS {version} is up at {url}, and not ready: it waits for {what}")
+            }
+        }
+    }
+
+    /// A line of its own, if there is anything to say.
+    fn peers(&self) -> String {
+        let line = |(at, id)| format!("Other nodes reach it at {at}; cluster {id}\n");
+        self.cluster.map(line).unwrap_or_default()
+    }
+
+    fn hint(&self) -> String {
+        let url = &self.url;
+        if self.waits_for.is_some() {
+            return format!("See how far it is:\n  curl {url}/health\n  curl {url}/cluster");
+        }
+        format!(
+            "\
 Try it:
   curl -X PUT {url}/kv/home/room/socks -d '[\"red\",\"blue\"]'
   curl {url}/kv/home/room/socks
-  curl {url}/kv/home/_ls
-
-Authentication is not available yet in this build: whoever reaches this port may read and write.",
-            version = env!("CARGO_PKG_VERSION"),
-            data_dir = data_dir.display(),
+  curl {url}/kv/home/_ls"
         )
+    }
+}
+
+/// What a node waits for that is here in its life; nothing if it serves.
+const fn waits_for(life: Option<Life>, has_secret: bool) -> Option<&'static str> {
+    match (life, has_secret) {
+        (None | Some(Life::Serving), _) => None,
+        (Some(_), false) => Some("a seed on this machine that hands over its cluster file"),
+        (Some(Life::Unborn), true) => Some("a node of its cluster that takes it in"),
+        (Some(Life::Filling), true) => Some("the rest of the data, which is coming"),
+        (Some(Life::CatchingUp), true) => Some("others to compare its data with"),
     }
 }
 
@@ -71,10 +126,31 @@ mod tests {
     #[test]
     fn the_address_of_every_interface_is_shown_as_one_that_can_be_called() {
         let url = |text: &str| {
-            Greeting::new(&Settings::default(), text.parse::<SocketAddr>().unwrap()).url
+            Greeting::new(&Settings::default(), "http", text.parse::<SocketAddr>().unwrap()).url
         };
         assert_eq!(url("0.0.0.0:81"), "http://127.0.0.1:81");
         assert_eq!(url("[::]:81"), "http://[::1]:81");
         assert_eq!(url("10.0.0.7:81"), "http://10.0.0.7:81");
+    }
+
+    #[test]
+    fn a_member_names_its_port_for_others_and_one_that_waits_says_for_what() {
+        let alone = Greeting::new(&Settings::default(), "http", ([127, 0, 0, 1], 81).into());
+        assert!(alone.text().contains("is ready at http://127.0.0.1:81\nIts data lies in"));
+        assert!(!alone.text().contains("Other nodes"), "{}", alone.text());
+        let member = Greeting {
+            cluster: Some((([127, 0, 0, 1], 1_081).into(), Uuid::nil())),
+            waits_for: waits_for(Some(Life::Filling), true),
+            ..alone
+        };
+        let said = member.text();
+        assert!(
+            said.contains(&format!("at 127.0.0.1:1081; cluster {}\n\n", Uuid::nil())),
+            "{said}"
+        );
+        assert!(said.contains("not ready: it waits for the rest"), "{said}");
+        assert!(said.contains("/health") && !said.contains("Try it"), "{said}");
+        let ready = Greeting { waits_for: waits_for(Some(Life::Serving), true), ..member };
+        assert!(ready.text().contains("is ready at"), "{}", ready.text());
     }
 }

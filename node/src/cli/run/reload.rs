@@ -2,14 +2,14 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Arc, Weak};
+use std::path::Path;
 use std::time::Duration;
 
-use kvs_config::{Effective, Settings};
+use kvs_config::{Effective, PeerTls, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::failure::chain;
-use crate::config::Sources;
+use crate::config::{self, Sources};
 use crate::logging::Logging;
 use crate::node::Node;
 
@@ -33,15 +33,18 @@ impl Signals {
         })
     }
 
-    /// Reads the configuration again as often as need be, until told to stop: by which signal.
-    pub(super) async fn attend(&mut self, reload: &mut Reload) -> &'static str {
+    /// Reads the files again as often as need be, until told to stop: by which signal.
+    pub(super) async fn attend(&mut self, reload: &mut Reload, node: &Node) -> &'static str {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.hangup.recv() => reload.now(),
-                _ = looks.tick() => reload.if_changed(),
+                _ = self.hangup.recv() => {
+                    reload.now(node);
+                    reload.renew(node).await;
+                }
+                _ = looks.tick() => reload.if_changed(node).await,
             }
         }
     }
@@ -56,38 +59,55 @@ pub(super) struct Reload {
     sources: Sources,
     effective: Effective,
     logging: Logging,
-    /// Who is to know of changes.
-    node: Weak<Node>,
     seen: FileState,
+    /// The cluster file and certificates.
+    secrets: Vec<FileState>,
 }
 
 impl Reload {
     pub(super) fn new(sources: Sources, effective: Effective, logging: Logging) -> Self {
-        let seen = file_state(&sources);
-        Self { sources, effective, logging, node: Weak::new(), seen }
-    }
-
-    /// Tells this node of changes from now on.
-    pub(super) fn tell(&mut self, node: &Arc<Node>) {
-        self.node = Arc::downgrade(node);
+        let seen = file_state(sources.file.as_deref());
+        let secrets = secret_states(&effective.settings);
+        Self { sources, effective, logging, seen, secrets }
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.effective.settings
     }
 
-    fn if_changed(&mut self) {
-        let state = file_state(&self.sources);
+    async fn if_changed(&mut self, node: &Node) {
+        let state = file_state(self.sources.file.as_deref());
         // A file that is gone is about to be written anew, or nobody's intent.
         if state.is_some() && state != self.seen {
-            self.now();
+            self.now(node);
+        }
+        if secret_states(self.settings()) != self.secrets {
+            self.renew(node).await;
         }
     }
 
-    fn now(&mut self) {
-        self.seen = file_state(&self.sources);
+    /// Takes over the cluster file and certificates, if there is anything new in them.
+    async fn renew(&mut self, node: &Node) {
+        // Before they are read: what changes meanwhile is read once more.
+        self.secrets = secret_states(self.settings());
+        let Some(cluster) = node.cluster() else { return };
+        match cluster.renew(self.settings()).await {
+            Ok(true) => tracing::info!("the cluster's secrets were read again, and are in force"),
+            Ok(false) => {}
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::error!(
+                    reason,
+                    "the cluster's secrets cannot be used; all stays as it was"
+                );
+            }
+        }
+    }
+
+    fn now(&mut self, node: &Node) {
+        self.seen = file_state(self.sources.file.as_deref());
         match self.sources.load() {
-            Ok(effective) => self.take_over(&effective),
+            Ok(effective) => self.take_over(&effective, node),
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(reason, "the configuration is wrong; all stays as it was");
@@ -95,7 +115,7 @@ impl Reload {
         }
     }
 
-    fn take_over(&mut self, effective: &Effective) {
+    fn take_over(&mut self, effective: &Effective, node: &Node) {
         let changes = kvs_config::diff(self.settings(), &effective.settings);
         self.logging.set_level(effective.settings.log_level);
         tracing::info!(changed = changes.reloaded.join(", "), "the configuration was read again");
@@ -105,14 +125,20 @@ impl Reload {
         }
         // What needs a restart stays as it is, and is told of again with the next change.
         self.effective.settings.backup_schedule.clone_from(&effective.settings.backup_schedule);
-        if let Some(node) = self.node.upgrade() {
-            node.backups().reschedule(&effective.settings);
-        }
+        node.backups().reschedule(&effective.settings);
         self.effective.settings.log_level = effective.settings.log_level;
     }
 }
 
-fn file_state(sources: &Sources) -> FileState {
-    let metadata = std::fs::metadata(sources.file.as_deref()?).ok()?;
+/// The states of the cluster file and of the certificates.
+fn secret_states(settings: &Settings) -> Vec<FileState> {
+    let PeerTls { ca_file, cert_file, key_file } = &settings.peer_tls;
+    let certificates = [ca_file, cert_file, key_file].map(Option::as_deref);
+    let own = config::cluster_file(settings);
+    certificates.into_iter().chain([Some(own.as_path())]).map(file_state).collect()
+}
+
+fn file_state(path: Option<&Path>) -> FileState {
+    let metadata = std::fs::metadata(path?).ok()?;
     Some((metadata.mtime(), metadata.mtime_nsec(), metadata.ino(), metadata.len()))
 }

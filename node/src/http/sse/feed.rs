@@ -20,9 +20,12 @@ use crate::store::StoreError;
 
 /// How often an idle stream says that it is there. Readers give up after a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a stream that has caught up does not look at the log again: what is written within this time comes in one chunk,
-/// so that many streams do not cost each writer a reading each.
-const PACE: Duration = Duration::from_millis(10);
+/// How long a stream that has caught up does not look at the log again, at least: what is written
+/// within this time comes in one chunk.
+const LEAST_PACE: Duration = Duration::from_millis(1);
+/// The same for each stream that is open, so that many of them do not cost each write as many
+/// readings: all together look at most 10,000 times a second.
+const PACE_EACH: Duration = Duration::from_micros(100);
 /// How often the wall clock is asked whether the next expiry has come. It may be set forward.
 const CLOCK_LOOK: Duration = Duration::from_millis(500);
 /// Changes that are read at a time.
@@ -44,7 +47,7 @@ pub(super) struct Feed {
     heartbeat: Instant,
     /// Until when the log is not looked at again.
     rest: Instant,
-    _place: Place,
+    place: Place,
 }
 
 /// What a look at the log found.
@@ -94,7 +97,7 @@ impl Feed {
             expiry: None,
             heartbeat: now + HEARTBEAT,
             rest: now,
-            _place: place,
+            place,
         }
     }
 
@@ -141,7 +144,7 @@ impl Feed {
         self.expiry = found.expiry;
         if found.state == State::CaughtUp {
             self.live = true;
-            self.rest = now + PACE;
+            self.rest = now + pace(self.place.open());
         }
         if !found.text.is_empty() {
             self.heartbeat = now + HEARTBEAT;
@@ -171,6 +174,11 @@ impl Feed {
             () = time::sleep_until(self.heartbeat) => Woken::Heartbeat,
         }
     }
+}
+
+/// How long a stream rests between two looks at the log, where so many are `open`.
+fn pace(open: usize) -> Duration {
+    PACE_EACH.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX)).max(LEAST_PACE)
 }
 
 /// Ends once the wall clock has come to `expiry`; never if there is none.

@@ -119,7 +119,7 @@ impl PeerLink {
         debug_assert!(!route.streams(), "{} answers with a stream", route.name());
         let asking = async {
             let response = self.request(route, body).await?;
-            self.collect(response, route.answer_limit()).await
+            self.collect(route, response, route.answer_limit()).await
         };
         self.in_time(asking).await
     }
@@ -134,7 +134,7 @@ impl PeerLink {
         debug_assert!(route.streams(), "{} answers with one message", route.name());
         let response = self.in_time(self.request(route, body)).await?;
         let (held, figures) = (self.held.clone(), self.figures.clone());
-        Ok(PeerStream::new(response.into_body(), route.answer_limit(), figures, held))
+        Ok(PeerStream::new(response.into_body(), route, figures, held))
     }
 
     async fn in_time<T>(
@@ -156,14 +156,14 @@ impl PeerLink {
             return Err(PeerError::TooLarge { what: "the request", limit });
         }
         self.figures.asks(route);
-        self.figures.went_out(body.len());
+        self.figures.went_out(Some(route), body.len());
         let mut send = self.held.send.clone();
         let response = send.send_request(request(route, self.address, body)?).await;
         let response = response.map_err(|error| self.held.closed(&error))?;
         match response.status() {
             StatusCode::OK => Ok(response),
             status => {
-                let body = self.collect(response, refusal_limit()).await?;
+                let body = self.collect(route, response, refusal_limit()).await?;
                 Err(read_refusal(status.as_u16(), &body))
             }
         }
@@ -171,6 +171,7 @@ impl PeerLink {
 
     async fn collect(
         &self,
+        route: PeerRoute,
         response: Response<Incoming>,
         limit: usize,
     ) -> Result<Bytes, PeerError> {
@@ -180,7 +181,7 @@ impl PeerLink {
             None => self.held.closed(&*error),
         })?;
         let bytes = bytes.to_bytes();
-        self.figures.came_in(bytes.len());
+        self.figures.came_in(route, bytes.len());
         Ok(bytes)
     }
 }

@@ -11,14 +11,14 @@ use hyper::body::{Body as _, Incoming};
 
 use super::link::Held;
 use crate::peer::messages::decode;
-use crate::peer::{PeerError, PeerFigures};
+use crate::peer::{PeerError, PeerFigures, PeerRoute};
 
 /// Messages from a node, each as it was sent. It ends after an error, and without one when the other
 /// side ended it. Dropping it tells the other side to stop.
 pub struct PeerStream {
     body: Incoming,
     buffer: BytesMut,
-    limit: usize,
+    route: PeerRoute,
     figures: Arc<PeerFigures>,
     held: Arc<Held>,
     ended: bool,
@@ -27,11 +27,11 @@ pub struct PeerStream {
 impl PeerStream {
     pub(super) fn new(
         body: Incoming,
-        limit: usize,
+        route: PeerRoute,
         figures: Arc<PeerFigures>,
         held: Arc<Held>,
     ) -> Self {
-        Self { body, buffer: BytesMut::new(), limit, figures, held, ended: false }
+        Self { body, buffer: BytesMut::new(), route, figures, held, ended: false }
     }
 
     fn poll_message(
@@ -39,7 +39,7 @@ impl PeerStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, PeerError>>> {
         loop {
-            if let Some(message) = decode(&mut self.buffer, self.limit).transpose() {
+            if let Some(message) = decode(&mut self.buffer, self.route.answer_limit()).transpose() {
                 return Poll::Ready(Some(message));
             }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
@@ -55,7 +55,7 @@ impl PeerStream {
     }
 
     fn take(&mut self, data: &Bytes) {
-        self.figures.came_in(data.len());
+        self.figures.came_in(self.route, data.len());
         self.buffer.extend_from_slice(data);
     }
 }

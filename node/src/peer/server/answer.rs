@@ -41,7 +41,7 @@ impl Answers {
     pub(super) fn of(self, route: PeerRoute, answer: PeerAnswer) -> Response<AnswerBody> {
         match answer {
             PeerAnswer::Bytes(bytes) if !route.streams() && bytes.len() <= route.answer_limit() => {
-                self.bytes(StatusCode::OK, bytes)
+                self.bytes(Some(route), StatusCode::OK, bytes)
             }
             PeerAnswer::Stream(messages) if route.streams() => self.stream(route, messages),
             PeerAnswer::Refused(refusal) => {
@@ -49,21 +49,30 @@ impl Answers {
                     let detail = format_args!("{}: {}", route.name(), refusal.text);
                     self.figures.refuse(RefusalReason::Declined, self.address, detail);
                 }
-                self.refused(&refusal)
+                self.refused(Some(route), &refusal)
             }
-            answer => self.refused(&unfit(route, &answer)),
+            answer => self.refused(Some(route), &unfit(route, &answer)),
         }
     }
 
-    pub(super) fn refused(&self, refusal: &Refusal) -> Response<AnswerBody> {
+    pub(super) fn refused(
+        &self,
+        route: Option<PeerRoute>,
+        refusal: &Refusal,
+    ) -> Response<AnswerBody> {
         let status = StatusCode::from_u16(refusal.status).unwrap_or_default();
         let is_one = status.is_client_error() || status.is_server_error();
         let status = if is_one { status } else { StatusCode::INTERNAL_SERVER_ERROR };
-        self.bytes(status, refusal_body(refusal))
+        self.bytes(route, status, refusal_body(refusal))
     }
 
-    fn bytes(&self, status: StatusCode, bytes: Bytes) -> Response<AnswerBody> {
-        self.figures.went_out(bytes.len());
+    fn bytes(
+        &self,
+        route: Option<PeerRoute>,
+        status: StatusCode,
+        bytes: Bytes,
+    ) -> Response<AnswerBody> {
+        self.figures.went_out(route, bytes.len());
         with(status, Full::new(bytes).boxed_unsync())
     }
 
@@ -72,7 +81,7 @@ impl Answers {
         let frames =
             fitting(route, messages).take_until(leaving.cancelled_owned()).map(move |message| {
                 let bytes = encode(&message);
-                figures.went_out(bytes.len());
+                figures.went_out(Some(route), bytes.len());
                 Ok(Frame::data(bytes))
             });
         with(StatusCode::OK, StreamBody::new(frames).boxed_unsync())

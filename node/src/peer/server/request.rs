@@ -55,7 +55,7 @@ impl Requests {
             }
             Err(Turned { reason, status, text }) => {
                 self.serving.figures.refuse(reason, self.caller.address, &text);
-                answers.refused(&Refusal::new(status, reason.name(), text))
+                answers.refused(None, &Refusal::new(status, reason.name(), text))
             }
         })
     }
@@ -65,7 +65,7 @@ impl Requests {
         let route = route_of(&request)?;
         check(route, &self.caller)?;
         let body = self.body(route, request).await?;
-        self.serving.figures.came_in(body.len());
+        self.serving.figures.came_in(route, body.len());
         Ok((route, body))
     }
 

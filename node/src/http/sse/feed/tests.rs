@@ -111,3 +111,11 @@ fn expiries_of_one_instant_are_told_together_and_the_next_one_is_announced() {
     }
     assert_eq!(seen, 2);
 }
+
+#[test]
+fn streams_rest_longer_the_more_of_them_there_are() {
+    assert_eq!(pace(1), Duration::from_millis(1));
+    assert_eq!(pace(10), Duration::from_millis(1));
+    assert_eq!(pace(11), Duration::from_micros(1_100));
+    assert_eq!(pace(1_000), Duration::from_millis(100));
+}
