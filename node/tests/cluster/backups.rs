@@ -17,11 +17,7 @@ const KEYS: usize = 300;
 const LOAD: usize = 50;
 
 /// Writes one key after another as long as something goes on; how many.
-async fn under_load<T>(
-    node: &Process,
-    folder: &str,
-    what: impl Future<Output = T>,
-) -> (T, usize) {
+async fn under_load<T>(node: &Process, folder: &str, what: impl Future<Output = T>) -> (T, usize) {
     let over = AtomicBool::new(false);
     let writing = async {
         let mut count = 0;
@@ -63,8 +59,8 @@ async fn backup_of_three(site: &Site) -> PathBuf {
     }
     third.delete("node0/000007").await;
     all_agree(&[first, second, third]).await;
-    let busy = under_load(first, "first", under_load(second, "second", back_up(first, &homes[0])));
-    let ((file, _), _) = busy.await;
+    let making = Box::pin(under_load(second, "second", back_up(first, &homes[0])));
+    let ((file, _), _) = Box::pin(under_load(first, "first", making)).await;
     file
 }
 
@@ -112,7 +108,8 @@ async fn restored_into<const N: usize>(file: &Path, cluster: Option<&Path>) {
     for node in nodes {
         assert_eq!(node.cluster().await.unwrap().records, Some(expected));
         assert_eq!(export(node), lines);
-        for (key, text) in [("node0/000000", "0"), ("node1/000123", "123"), ("node2/000299", "299")] {
+        for (key, text) in [("node0/000000", "0"), ("node1/000123", "123"), ("node2/000299", "299")]
+        {
             assert_eq!(node.text(key).await.as_deref(), Some(text), "{key}");
         }
         assert_eq!(node.text("node0/000007").await, None, "a deleted key is back");

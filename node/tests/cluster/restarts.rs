@@ -3,9 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use kvs_client::BatchItem;
-
-use crate::look::{all_agree, all_meet, json};
+use crate::look::{all_agree, all_meet, fill};
 use crate::process::Process;
 use crate::site::{Home, Site};
 use crate::wait;

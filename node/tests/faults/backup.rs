@@ -163,8 +163,7 @@ fn restore(file: &Path, data_dir: &Path) -> Output {
 
 #[test]
 fn a_disk_without_room_takes_no_restore_and_no_node_starts_on_what_is_left() {
-    let test =
-        "backup::a_disk_without_room_takes_no_restore_and_no_node_starts_on_what_is_left";
+    let test = "backup::a_disk_without_room_takes_no_restore_and_no_node_starts_on_what_is_left";
     small_disk::with(test, DISK_MIB, |folder| {
         block_on(async {
             let home = Home::new(SMALL_FILES);

@@ -70,12 +70,9 @@ async fn the_routes_answer_only_on_the_machine_of_the_node() {
     let node = TestNode::start();
     let elsewhere = node.seen_from("10.0.0.7");
     let page = [("origin", "http://evil.example"), ("host", "127.0.0.1:8080")];
-    for line in [
-        "GET /api/backups",
-        "POST /api/backups",
-        "DELETE /api/backups/x",
-        "GET /api/backup/status",
-    ] {
+    for line in
+        ["GET /api/backups", "POST /api/backups", "DELETE /api/backups/x", "GET /api/backup/status"]
+    {
         elsewhere.call(line, &[], "").await.refuses(403, "not-here", "only from the machine");
         node.call(line, &page, "").await.refuses(403, "foreign-page", "another origin");
     }
