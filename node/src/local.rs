@@ -1,6 +1,7 @@
 //! What a node knows about itself: the rows of the column `local`.
 
 pub mod cluster;
+pub mod copy;
 
 use std::path::Path;
 

@@ -18,6 +18,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::shelf::ShelfError;
+use crate::backup::{self, Backups};
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
@@ -78,6 +80,9 @@ pub enum StartError {
     /// It cannot be a member of a cluster as it is told.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// Its backups cannot go where they are to.
+    #[error(transparent)]
+    Backups(#[from] ShelfError),
 }
 
 /// Why a reading failed.
@@ -138,6 +143,8 @@ pub struct Node {
     cluster: OnceLock<Cluster>,
     /// Whether it is to be a member of one.
     clustered: bool,
+    /// Copies of the store, elsewhere.
+    backups: Backups,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
     stopping: CancellationToken,
@@ -178,13 +185,16 @@ impl Running {
         newest: Format,
     ) -> Result<Self, StartError> {
         let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
-        let store = RocksStore::open(&settings.data_dir, &rocks_options(&settings))?;
-        Self::start_on(Arc::new(store), lock, settings, clock, client, newest)
+        backup::check_not_broken_off(&settings.data_dir)?;
+        let store = Arc::new(RocksStore::open(&settings.data_dir, &rocks_options(&settings))?);
+        let backups = Backups::new(&settings, Some(store.clone()))?;
+        Self::start_on(store, backups, lock, settings, clock, client, newest)
     }
 
     /// Starts on a store that is open, and whose directory is held.
     fn start_on(
         store: Arc<dyn Store>,
+        backups: Backups,
         lock: DataLock,
         settings: Settings,
         clock: Arc<dyn WallClock>,
@@ -231,6 +241,7 @@ impl Running {
             newest_format: newest,
             cluster: OnceLock::new(),
             clustered: plan.is_some(),
+            backups,
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
@@ -238,6 +249,7 @@ impl Running {
             tasks: TaskTracker::new(),
         });
         node.spawn(scrub(node.clone()));
+        node.spawn(backup::schedule(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
             // A member that stands apart for a while must not forget what the others remember.
@@ -504,6 +516,11 @@ impl Node {
     /// Makes it a member; says whether it was none before.
     pub(crate) fn set_cluster(&self, cluster: Cluster) -> bool {
         self.cluster.set(cluster).is_ok()
+    }
+
+    /// Its backups.
+    pub const fn backups(&self) -> &Backups {
+        &self.backups
     }
 
     /// Cancelled when the node must begin anew, with what its store is then.

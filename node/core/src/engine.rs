@@ -73,6 +73,8 @@ pub struct Engine {
     filler: Option<(NodeId, AskId)>,
     /// Not before this is the next page asked for.
     page_at: Duration,
+    /// Since when nobody sent a page because each had missed something, in running time.
+    ahead_since: Option<Duration>,
     talk: Option<Talk>,
     compare_at: Duration,
     watch: Watch,
@@ -122,6 +124,7 @@ impl Engine {
             bootstrap: bootstrap.unwrap_or_default(),
             filler: None,
             page_at: Duration::ZERO,
+            ahead_since: None,
             talk: None,
             compare_at: Duration::ZERO,
             watch,

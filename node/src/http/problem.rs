@@ -11,6 +11,8 @@ use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
+use crate::backup::BeginError;
+use crate::backup::shelf::ShelfError;
 use crate::cluster::{ForgetFailed, UpgradeFailed};
 use crate::duty::{Departure, ReadOnlyByConfiguration};
 use crate::node::{ReadError, SetModeError, Unwritable};
@@ -91,6 +93,15 @@ pub enum Problem {
     /// That revision is not kept.
     #[error("no revision {0} of this key is kept")]
     NoRevision(VersionId),
+    /// There is no such backup.
+    #[error("there is no backup {0:?}")]
+    NoBackup(String),
+    /// No backup is begun.
+    #[error("{0}")]
+    Backup(#[from] BeginError),
+    /// The place for backups fails.
+    #[error("the place for backups does not do what is asked of it: {0}")]
+    BackupPlace(String),
     /// Nothing is at this path.
     #[error("there is no such route; see /openapi.json or /docs")]
     NoRoute,
@@ -276,6 +287,17 @@ impl Problem {
             Self::TooSlow(_) => look(S::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::Absent(_) => look(S::NOT_FOUND, "key-absent", "No such key"),
             Self::NoRevision(_) => look(S::NOT_FOUND, "revision-absent", "No such revision"),
+            Self::NoBackup(_) => look(S::NOT_FOUND, "backup-absent", "No such backup"),
+            Self::Backup(BeginError::Busy(_)) => {
+                look(S::CONFLICT, "backup-running", "Backup being made")
+            }
+            Self::Backup(BeginError::NotCaughtUp) => {
+                look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up")
+            }
+            Self::Backup(BeginError::NotOnDisk) => {
+                look(S::NOT_FOUND, "switched-off", "Switched off")
+            }
+            Self::BackupPlace(_) => look(S::BAD_GATEWAY, "backup-place", "Place for backups fails"),
             Self::NoRoute => look(S::NOT_FOUND, "no-route", "No such route"),
             Self::SwitchedOff { .. } => look(S::NOT_FOUND, "switched-off", "Switched off"),
             Self::Method(_) => {
@@ -385,6 +407,13 @@ impl From<StoreError> for Problem {
             StoreError::Damaged(_) | StoreError::Row { .. } => Self::Damaged(error.to_string()),
             StoreError::Failed(_) => Self::Internal(error.to_string()),
         }
+    }
+}
+
+impl From<ShelfError> for Problem {
+    fn from(error: ShelfError) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the place for backups fails");
+        Self::BackupPlace(error.to_string())
     }
 }
 

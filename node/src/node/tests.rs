@@ -20,8 +20,9 @@ impl Running {
     /// A node on a store of the test's own.
     pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
         let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
-        let client = ([127, 0, 0, 1], 0).into();
-        Self::start_on(store, lock, settings(dir), Arc::new(clock), client, Format::NEWEST).unwrap()
+        let (settings, client) = (settings(dir), ([127, 0, 0, 1], 0).into());
+        let (backups, clock) = (Backups::new(&settings, None).unwrap(), Arc::new(clock));
+        Self::start_on(store, backups, lock, settings, clock, client, Format::NEWEST).unwrap()
     }
 }
 

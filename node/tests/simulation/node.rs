@@ -140,6 +140,13 @@ pub(crate) fn identity(disk: &Disk) -> NodeId {
     NodeId::new(row["node"].as_str().unwrap().parse().unwrap())
 }
 
+/// The format that a disk's versions are written in.
+pub(crate) fn format_of(disk: &Disk) -> Format {
+    let row = disk.get(Column::Local, rows::local::FORMAT).unwrap();
+    let number = row.and_then(|row| row.last().copied());
+    number.and_then(Format::of).unwrap_or(Format::ALL[0])
+}
+
 impl Running {
     /// Starts on what is on the disk.
     pub(crate) fn start(disk: &Arc<Disk>, start: Start, has_seeds: bool) -> Self {

@@ -22,6 +22,8 @@ impl World {
 
     fn update(&mut self, at: usize) {
         self.crash(at);
+        // Whoever starts a node sees to its clock: alone it cannot know that it is wrong.
+        self.set_clock(at, 0);
         self.places[at].newest = Format::NEWEST;
         self.start_within(at, Duration::from_secs(1));
     }

@@ -180,6 +180,8 @@ impl World {
         }
         let boot = self.rng.next_u64();
         let wall = self.wall(at);
+        // An earlier release refuses this disk, and says so: somebody starts the later one.
+        self.places[at].newest = self.places[at].newest.max(node::format_of(&self.places[at].disk));
         let seeds = self.places.len() > 1;
         let disk = self.places[at].disk.clone();
         let (now, retention) = (self.now, self.retention);

@@ -139,7 +139,7 @@ impl Engine {
             node: hello.node,
             name: hello.name.clone(),
             joined: hello.joined,
-            admission: hello.boot,
+            admission: self.admission_of(hello.boot),
             standing: Standing::Joined,
         };
         host.enroll(&member)?;
@@ -158,6 +158,13 @@ impl Engine {
             parted: self.agreement.saved().parted.clone(),
             format: host.format().number(),
         })))
+    }
+
+    /// Names an admission by who is taken in, and by whom: two clusters that both took in the same
+    /// empty node, of which only one could tell it so, must not count as kin for that.
+    fn admission_of(&self, boot: u64) -> u64 {
+        let [first, _] = *self.config.node.as_bytes().as_chunks::<8>().0 else { return boot };
+        boot ^ u64::from_be_bytes(first)
     }
 
     /// Asks for the next page of what there is.
@@ -229,6 +236,10 @@ impl Engine {
                 self.fence(Stamp::MAX, refusal == Refusal::GivenUp);
                 Ok(())
             }
+            Ok(Answer::Refused(Refusal::Behind)) if self.is_ahead_of_all(now) => {
+                self.fence(Stamp::MAX, false);
+                Ok(())
+            }
             Ok(Answer::Refused(refusal)) => {
                 self.page_at = now.running + RETRY;
                 self.greet_anew(peer, now);
@@ -245,6 +256,14 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// Whether for some time nobody has sent a page because each has missed what this node knows to be
+    /// forgotten. It has nothing to keep, so it begins anew with what they have: whoever missed
+    /// nothing and is away will see to them.
+    fn is_ahead_of_all(&mut self, now: Now) -> bool {
+        let since = *self.ahead_since.get_or_insert(now.running);
+        now.running >= since + ALONE_AFTER
     }
 
     fn join<H: Host>(
@@ -291,6 +310,7 @@ impl Engine {
                 return Ok(());
             }
         };
+        self.ahead_since = None;
         self.bootstrap.versions += versions.len() as u64;
         let Some(next) = next else {
             host.apply(versions, &[])?;
