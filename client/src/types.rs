@@ -6,6 +6,7 @@
 mod value;
 
 mod account;
+mod backup;
 mod batch;
 mod change;
 mod cluster;
@@ -27,6 +28,7 @@ pub use self::{
         CreatedToken, Explanation, Group, GroupMember, GroupPatch, NewAccount, NewToken,
         RotateKeys, RotatedKeys, Token, TokenKey, User, UserPatch, WhoAmI,
     },
+    backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
     cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},

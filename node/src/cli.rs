@@ -26,6 +26,7 @@ mod import;
 mod progress;
 mod record;
 
+mod backup;
 mod bench;
 mod clock;
 mod cluster;
@@ -101,6 +102,7 @@ enum Command {
     Token(token::Tokens),
     Export(export::Export),
     Import(import::Import),
+    Backup(backup::Backup),
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
     Member(member::Members),
@@ -181,6 +183,7 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Token(token) => block_on(token.run(&environment)),
         Command::Export(export) => block_on(export.run(&environment)),
         Command::Import(import) => block_on(import.run(&environment)),
+        Command::Backup(backup) => backup.run(&environment),
         Command::Bench(bench) => bench.run(&environment),
         Command::Cluster(cluster) => cluster.run(environment),
         Command::Member(member) => block_on(member.run(&environment)),

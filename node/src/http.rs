@@ -5,6 +5,7 @@
 //! anywhere becomes a [`problem::Problem`].
 
 mod accounts;
+mod backups;
 mod batch;
 mod body;
 mod call;

@@ -249,11 +249,7 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 3] = [
-    ("/api/audit", "tamper_logging_enabled"),
-    ("/api/backups", "backup_schedule"),
-    ("/api/backup", "backup_schedule"),
-];
+const SWITCHED: [(&str, &str); 1] = [("/api/audit", "tamper_logging_enabled")];
 
 /// Why nothing is at `path`.
 fn missing(path: &str) -> Problem {

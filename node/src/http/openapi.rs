@@ -91,6 +91,7 @@ fn add(paths: &mut Paths, path: &str, method: HttpMethod, operation: Operation) 
 fn operation(route: &Route, id: String) -> Operation {
     let tag = match route.template() {
         path if path.starts_with("/kv/") => "keys",
+        path if path.starts_with("/api/backup") => "node",
         path if path.starts_with("/api/") => "accounts",
         _ => "node",
     };
@@ -103,9 +104,8 @@ fn operation(route: &Route, id: String) -> Operation {
         Endpoint::Fixed(..) => base,
         Endpoint::Key(..) => base.parameter(in_path("key", KEY)),
         Endpoint::Prefix(..) => base.parameter(in_path("prefix", PREFIX)),
-        Endpoint::Named(path, _) => named(path).fold(base, |operation, name| {
-            operation.parameter(in_path(name, "Its name, or a token's id."))
-        }),
+        Endpoint::Named(path, _) => named(path)
+            .fold(base, |operation, name| operation.parameter(in_path(name, "Which one."))),
     };
     let placed = match route.body {
         BodyRule::Ignored => placed,
@@ -204,6 +204,9 @@ fn components() -> Components {
     schema::<api::Health>(&mut schemas);
     schema::<api::Members>(&mut schemas);
     schema::<api::ClusterStatus>(&mut schemas);
+    schema::<api::Backups>(&mut schemas);
+    schema::<api::BackupStarted>(&mut schemas);
+    schema::<api::BackupStatus>(&mut schemas);
     schema::<api::ModeRequest>(&mut schemas);
     schema::<api::ForgetRequest>(&mut schemas);
     schema::<api::Drained>(&mut schemas);

@@ -4,8 +4,8 @@ use http::Method;
 use kvs_core::Right;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Switch, accounts, batch, changes, cluster, docs, health,
-    history, kv, listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Switch, accounts, backups, batch, changes, cluster, docs,
+    health, history, kv, listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Keys(&[Right::Read]);
@@ -232,6 +232,59 @@ pub static ROUTES: &[Route] = &[
         operation: "cluster_forget",
         summary: "Gives up a member that will not come back",
         describe: cluster::admin::describe_forget,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/upgrade", |call| {
+            Box::pin(cluster::admin::upgrade(call))
+        }),
+        access: CLUSTER,
+        body: BodyRule::Ignored,
+        operation: "cluster_upgrade",
+        summary: "Has the cluster write in the next format, once all members understand it",
+        describe: cluster::admin::describe_upgrade,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::list(call))),
+        access: Access::Admin(Right::ReadBackups),
+        body: BodyRule::Ignored,
+        operation: "list_backups",
+        summary: "Lists the backups that are where this node keeps its own",
+        describe: backups::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/backups", |call| {
+            Box::pin(async move { backups::create(&call) })
+        }),
+        access: Access::Admin(Right::CreateBackups),
+        body: BodyRule::Ignored,
+        operation: "create_backup",
+        summary: "Begins a backup of this node",
+        describe: backups::describe_create,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/backups/{name}", |call, names| {
+            Box::pin(backups::delete(call, names))
+        }),
+        access: Access::Admin(Right::DeleteBackups),
+        body: BodyRule::Ignored,
+        operation: "delete_backup",
+        summary: "Deletes a backup",
+        describe: backups::describe_delete,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/backup/status", |call| {
+            Box::pin(async move { backups::status(&call) })
+        }),
+        access: Access::Admin(Right::ReadBackups),
+        body: BodyRule::Ignored,
+        operation: "backup_status",
+        summary: "Tells whether a backup is being made, and what became of the last ones",
+        describe: backups::describe_status,
     },
     Route {
         method: Method::GET,

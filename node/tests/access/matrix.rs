@@ -31,7 +31,9 @@ fn example(route: &Route, token: &str) -> Example {
         | "list_changes" | "livez" | "readyz" | "health" | "members" | "metrics" | "openapi"
         | "docs" | "docs_script" | "docs_style" | "docs_start" | "cluster_drain" | "list_users"
         | "read_user" | "list_groups" | "read_group" | "list_group_members" | "list_tokens"
-        | "read_token" | "list_token_keys" | "whoami" => (nothing(), 200),
+        | "read_token" | "list_token_keys" | "whoami" | "list_backups" | "backup_status" => {
+            (nothing(), 200)
+        }
         "delete_value"
         | "delete_user"
         | "delete_group"
@@ -39,7 +41,9 @@ fn example(route: &Route, token: &str) -> Example {
         | "remove_group_member"
         | "revoke_token" => (nothing(), 204),
         // This node stands alone.
-        "cluster_status" | "cluster_sync" | "cluster_leave" => (nothing(), 404),
+        "cluster_status" | "cluster_sync" | "cluster_leave" | "cluster_upgrade"
+        | "delete_backup" => (nothing(), 404),
+        "create_backup" => (nothing(), 202),
         "cluster_forget" => (("", r#"{"node":"x"}"#.to_owned()), 404),
         "write_value" => (("", "1".to_owned()), 200),
         "patch_value" => (("", "2".to_owned()), 200),

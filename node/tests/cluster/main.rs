@@ -18,13 +18,16 @@ mod site;
 mod wait;
 
 mod accounts;
+mod backups;
 mod births;
 mod chaos;
 mod clocks;
 mod fence;
+mod halves;
 mod outsiders;
 mod partition;
 mod replication;
 mod restarts;
 mod twins;
+mod upgrade;
 mod walkthrough;
