@@ -174,32 +174,40 @@ impl Accounts {
         self.born.load(Ordering::Acquire)
     }
 
-    /// Who shows this token, and what they may do, if it is to be believed at `now`. The signature of
-    /// a token that was shown before is not checked again: its text has not changed.
+    /// As [`Self::believe`], for a token that was shown before and believed then; of any other,
+    /// nothing. The signature is not checked again: the text has not changed.
+    pub fn recall(&self, token: &str, now: UnixMillis) -> Option<Result<Arc<Bearer>, Unbelieved>> {
+        let hash = hash(token);
+        // First: what is found below may then be newer, and never older.
+        let generation = *self.generation.borrow();
+        let Known { generation: then, bearer } = self.known.get(&hash)?;
+        if then == generation {
+            let period = bearer.claims.period().check(now, self.drift);
+            return Some(period.map(|()| bearer).map_err(Into::into));
+        }
+        let judged = self.judge(bearer.kid.clone(), bearer.claims.clone(), now);
+        Some(judged.map(|bearer| self.keep(hash, generation, bearer)).map_err(Into::into))
+    }
+
+    /// Who shows this token, and what they may do, if it is to be believed at `now`.
     ///
     /// # Errors
     ///
     /// It is not to be believed, or this node cannot know.
     pub fn believe(&self, token: &str, now: UnixMillis) -> Result<Arc<Bearer>, Unbelieved> {
-        let hash = *blake3::hash(token.as_bytes()).as_bytes();
-        // First: what is found below may then be newer, and never older.
+        if let Some(known) = self.recall(token, now) {
+            return known;
+        }
         let generation = *self.generation.borrow();
-        let bearer = match self.known.get(&hash) {
-            Some(Known { generation: then, bearer }) if then == generation => {
-                bearer.claims.period().check(now, self.drift)?;
-                return Ok(bearer);
-            }
-            Some(Known { bearer, .. }) => {
-                self.judge(bearer.kid.clone(), bearer.claims.clone(), now)?
-            }
-            None => {
-                let (kid, claims) = self.verify(token, now)?;
-                self.judge(kid, claims, now)?
-            }
-        };
+        let (kid, claims) = self.verify(token, now)?;
+        let bearer = self.judge(kid, claims, now)?;
+        Ok(self.keep(hash(token), generation, bearer))
+    }
+
+    fn keep(&self, hash: [u8; 32], generation: u64, bearer: Bearer) -> Arc<Bearer> {
         let bearer = Arc::new(bearer);
         self.known.insert(hash, Known { generation, bearer: bearer.clone() });
-        Ok(bearer)
+        bearer
     }
 
     /// The same bearer with what they may do by now.
@@ -256,6 +264,10 @@ impl Accounts {
     pub fn has_user(&self, name: &Name, now: UnixMillis) -> bool {
         self.directory().user(name, now).is_some()
     }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    *blake3::hash(token.as_bytes()).as_bytes()
 }
 
 /// Every record of accounts in the store. What has expired says nothing any more, revocations

@@ -19,6 +19,7 @@ pub mod logging;
 pub mod membership;
 pub mod node;
 pub mod peer;
+pub mod rates;
 pub mod records;
 pub mod replication;
 pub mod restamp;

@@ -28,6 +28,7 @@ use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
 use crate::duty::{Departure, Duty, ReadOnlyByConfiguration};
 use crate::local::{self, Identity, Incarnations, LocalState};
+use crate::rates::Rates;
 use crate::records::{self, Facts, MetaKeys, Position, View};
 use crate::store::{
     Cached, Column, DataLock, Flush, OpenError, RocksOptions, RocksStore, Store, StoreError,
@@ -137,6 +138,8 @@ pub struct Node {
     accounts: Arc<Accounts>,
     /// Which keys may have metadata: where none has, nobody need look for it.
     metadata: Arc<MetaKeys>,
+    /// What each caller may ask of it.
+    rates: Rates,
     /// What people told it to do.
     duty: Duty,
     started: UnixMillis,
@@ -241,6 +244,7 @@ impl Running {
             identity: state.identity,
             incarnations: state.incarnations,
             duty,
+            rates: Rates::new(&settings, clock.clone()),
             started: clock.now(),
             settings,
             clock,
@@ -437,6 +441,11 @@ impl Node {
     /// Whether it refuses clients' writes whatever else is so.
     pub fn is_read_only(&self) -> bool {
         self.settings.read_only || self.duty.is_read_only() || self.duty.departure().is_some()
+    }
+
+    /// What each caller may ask of it.
+    pub const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// What people told it to do.

@@ -11,15 +11,7 @@ use crate::{
 };
 
 /// A setting and the feature that it needs.
-const MISSING: &[(&str, &str)] = &[
-    ("tamper_logging_enabled", "a tamper-evident log"),
-    ("rate_limiting_enabled", RATE_LIMITS),
-    ("rate_limit", RATE_LIMITS),
-    ("rate_limit_window", RATE_LIMITS),
-    ("trusted_proxies", RATE_LIMITS),
-];
-
-const RATE_LIMITS: &str = "rate limits";
+const MISSING: &[(&str, &str)] = &[("tamper_logging_enabled", "a tamper-evident log")];
 
 /// The feature that a setting waits for, if it does.
 pub(crate) fn missing_feature(path: &str) -> Option<&'static str> {

@@ -6,6 +6,7 @@ use crate::{
     backup::{BackupTarget, check_endpoint},
     error::{Problem, Reason},
     load::Effective,
+    network::Network,
     schedule::Schedule,
     seed::Seed,
     settings::Settings,
@@ -20,6 +21,7 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("data_dir", data_dir(settings)),
         ("cors_allowed_origins", cors(settings)),
         ("seed_nodes", seed_nodes(settings)),
+        ("trusted_proxies", trusted_proxies(settings)),
         ("limits.streams_per_caller", streams(settings)),
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
@@ -58,6 +60,12 @@ fn seed_nodes(settings: &Settings) -> Option<Reason> {
     let refused = |text: &String| Some((text.clone(), text.parse::<Seed>().err()?));
     let (text, error) = settings.seed_nodes.iter().find_map(refused)?;
     Some(Reason::not_a("seed", &text, Some(error.to_string())))
+}
+
+fn trusted_proxies(settings: &Settings) -> Option<Reason> {
+    let refused = |text: &String| Some((text.clone(), text.parse::<Network>().err()?));
+    let (text, error) = settings.trusted_proxies.iter().find_map(refused)?;
+    Some(Reason::not_a("network", &text, Some(error.to_string())))
 }
 
 fn backup_schedule(settings: &Settings) -> Option<Reason> {

@@ -11,6 +11,7 @@ mod quantity;
 
 mod backup;
 mod duration;
+mod network;
 mod seed;
 mod size;
 
@@ -45,6 +46,7 @@ pub use crate::{
     error::{ConfigError, Problem, Reason},
     listing::effective_listing,
     load::{Effective, load},
+    network::{Network, NetworkError},
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schedule::{Schedule, ScheduleError},

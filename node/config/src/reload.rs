@@ -6,6 +6,7 @@ const RELOADABLE: &[&str] = &[
     "log_level",
     "rate_limit",
     "rate_limit_window",
+    "failed_login_limit",
     "backup_schedule",
     "tls.cert_file",
     "tls.key_file",

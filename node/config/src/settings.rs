@@ -148,19 +148,29 @@ settings! {
         /// Keeps a tamper-evident log of every change.
         tamper_logging_enabled: bool = false;
 
-        /// Limits the requests of each caller.
-        rate_limiting_enabled: bool = false;
+        /// Limits the requests of each caller on this node, and how often credentials may be no
+        /// good. A caller is a user or, without credentials, an address; of an IPv6 address, its
+        /// network of 64 bits.
+        rate_limiting_enabled: bool = true;
 
-        /// Requests that one caller may make per `rate_limit_window`, reads and writes apart.
-        /// Taken over without a restart.
-        rate_limit: Option<u32> = None, between(1, 1_000_000_000);
+        /// Requests that one caller may make per `rate_limit_window`, reads and writes apart; a
+        /// batch counts its items. All may come at once, and come back steadily: the default is
+        /// 100,000 a second, more than most single callers can make. Smaller: callers are kept from
+        /// each other, and busy ones get 429. Taken over without a restart.
+        rate_limit: u32 = 6_000_000, between(1, 1_000_000_000);
 
-        /// The time that `rate_limit` counts over. Longer: allows longer bursts. Taken over
-        /// without a restart.
+        /// The time that `rate_limit` and `failed_login_limit` count over. Longer: allows longer
+        /// bursts. Taken over without a restart.
         rate_limit_window: Duration = Duration::minutes(1),
             between(Duration::seconds(1), Duration::hours(24));
 
-        /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+        /// Credentials from one address that may be no good per `rate_limit_window`. After that none
+        /// from there are looked at that are not known here already, until some have come back.
+        /// Larger: somebody who guesses costs more. Taken over without a restart.
+        failed_login_limit: u32 = 600, between(1, 1_000_000_000);
+
+        /// Addresses or networks of proxies whose X-Forwarded-For is believed. Behind a proxy that is
+        /// not here, all callers have one address.
         trusted_proxies: Vec<String> = Vec::new();
 
         /// Makes this node a member of a cluster, of one if it knows no other. Off, it opens no

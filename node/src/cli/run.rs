@@ -34,8 +34,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
 /// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
-/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level` and
-/// `backup_schedule`, the cluster file and the certificates of `peer_tls`; other settings need a restart.
+/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level`,
+/// `backup_schedule` and limits of rates, the cluster file and the certificates of `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,

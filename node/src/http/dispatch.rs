@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
 use kvs_config::Settings;
+use kvs_core::quota::Standing;
 use kvs_core::{Key, KeyError, Prefix};
 use percent_encoding::percent_decode_str;
 
@@ -19,7 +20,7 @@ use super::gate::Door;
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode, rate};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -30,13 +31,15 @@ pub struct App {
     node: Arc<Node>,
     shared: Arc<Shared>,
     door: Door,
+    /// Whether requests come by a proxy that is believed.
+    by_proxy: bool,
 }
 
 impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
-        let shared = Arc::new(Shared::new(&node.settings().limits));
-        Self { node, shared, door: Door::Network(Peer::default()) }
+        let shared = Arc::new(Shared::new(node.settings()));
+        Self { node, shared, door: Door::Network(Peer::default()), by_proxy: false }
     }
 
     /// The same, known to answer at `address`.
@@ -49,13 +52,23 @@ impl App {
     /// The same for requests that come from `peer`.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {
-        Self { door: Door::Network(peer.into()), ..self }
+        let by_proxy = self.shared.proxies.iter().any(|proxy| proxy.has(peer));
+        Self { door: Door::Network(peer.into()), by_proxy, ..self }
     }
 
     /// The same for requests that come by the socket that only the owner of the data can open.
     #[must_use]
     pub fn from_owner(self) -> Self {
         Self { door: Door::Socket, ..self }
+    }
+
+    /// The same for one request, which may come from somewhere else than its connection.
+    fn of_request(mut self, headers: &HeaderMap) -> Self {
+        let origin = || rate::origin(&self.shared.proxies, headers);
+        if let Some(peer) = self.by_proxy.then(origin).flatten() {
+            self.door = Door::Network(peer);
+        }
+        self
     }
 
     /// The node that answers.
@@ -77,18 +90,22 @@ pub fn router(app: App) -> Router {
 
 /// Answers a request, whatever it asks.
 pub async fn respond(app: App, request: Request) -> Response<Body> {
+    let app = app.of_request(request.headers());
     let (started, shared, peer) = (monotonic(), app.shared.clone(), app.door.peer());
     let head = request.method() == Method::HEAD;
-    let mut route = None;
-    let answer = answer(app, request, &mut route).await;
+    let mut found = Found::default();
+    let answer = answer(app, request, &mut found).await;
     if let Err(Problem::Denied(denial)) = &answer {
         denial::note(&shared, peer, denial);
     }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
+    if let Some(standing) = &found.standing {
+        rate::tell(standing, response.headers_mut());
+    }
     if head {
         leave_out_body(&mut response);
     }
-    shared.metrics.note(route, response.status(), started.elapsed());
+    shared.metrics.note(found.route, response.status(), started.elapsed());
     response
 }
 
@@ -101,12 +118,22 @@ fn leave_out_body(response: &mut Response<Body>) {
     *response.body_mut() = Body::empty();
 }
 
-async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) -> Answer {
+/// What was found out about a request on the way to its answer.
+#[derive(Default)]
+struct Found {
+    route: Option<&'static Route>,
+    /// How its caller stands, if they are limited.
+    standing: Option<Standing>,
+}
+
+async fn answer(app: App, request: Request, found: &mut Found) -> Answer {
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let place = Place::of(uri.path())?;
-    let route = *found.insert(place.route(&method)?);
+    let route = *found.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    let caller = gate::identify(&app.node, app.door, route, &headers)?;
+    let caller = gate::identify(&app.node, app.door, route, &headers)
+        .inspect_err(|problem| rate::note_failure(&app.node, app.door, problem))?;
+    found.standing = rate::take(&app.node, app.door, route, &caller)?;
     let target = place.target(route)?;
     gate::check(&app.node, app.door, route, &caller, &headers, target.key())?;
     mode::check(&app.node, route)?;
@@ -127,7 +154,7 @@ fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
 }
 
 fn call(app: App, caller: Caller, query: Query, headers: HeaderMap, body: Bytes) -> Call {
-    let App { node, shared, door } = app;
+    let App { node, shared, door, .. } = app;
     Call { node, caller, query, headers, body, peer: door.peer(), shared }
 }
 

@@ -7,7 +7,7 @@ use kvs_core::access::Switches;
 use kvs_core::{Key, Right};
 
 use super::shared::Peer;
-use super::{Access, Denial, Endpoint, Problem, Route, here};
+use super::{Access, Denial, Endpoint, Problem, Route, here, rate};
 use crate::accounts::Unbelieved;
 use crate::caller::Caller;
 use crate::node::Node;
@@ -50,7 +50,7 @@ pub(super) fn identify(
         Door::Socket => Ok(Caller::owner()),
         Door::Network(_) if !auth => Ok(Caller::anybody()),
         Door::Network(_) if is_public(node, route) => Ok(Caller::anonymous(switches(node))),
-        Door::Network(_) => by_header(node, route, headers),
+        Door::Network(peer) => by_header(node, peer, route, headers),
     }
 }
 
@@ -63,13 +63,26 @@ fn is_public(node: &Node, route: &Route) -> bool {
     }
 }
 
-fn by_header(node: &Node, route: &Route, headers: &HeaderMap) -> Result<Caller, Problem> {
+fn by_header(
+    node: &Node,
+    peer: Peer,
+    route: &Route,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
     let switches = switches(node);
     let Some(token) = bearer(headers)? else { return Ok(Caller::anonymous(switches)) };
     if !node.knows_accounts() {
         return not_known(route, switches);
     }
-    match node.accounts().believe(token, node.now()) {
+    let known = node.accounts().recall(token, node.now());
+    let believed = match known {
+        Some(known) => known,
+        None => {
+            rate::may_log_in(node, peer)?;
+            node.accounts().believe(token, node.now())
+        }
+    };
+    match believed {
         Ok(bearer) => Ok(Caller::bearer(bearer, switches)),
         Err(Unbelieved::Refused(error)) => Err(Denial::Token(error).into()),
         Err(Unbelieved::NotKnown) => not_known(route, switches),

@@ -5,5 +5,6 @@ mod escalation;
 mod harness;
 mod matrix;
 mod modes;
+mod rates;
 mod streams;
 mod tokens;

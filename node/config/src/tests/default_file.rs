@@ -73,10 +73,14 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("read_only", "false"),
         ("log_level", "info"),
         ("auth_enabled", "true"),
-        // The log and the limits are true once the build has them.
+        // The log is true once the build has it.
         ("tamper_logging_enabled", "false"),
         ("clustering_enabled", "true"),
-        ("rate_limiting_enabled", "false"),
+        ("rate_limiting_enabled", "true"),
+        ("rate_limit", "6000000"),
+        ("rate_limit_window", "1m"),
+        ("failed_login_limit", "600"),
+        ("trusted_proxies", "[]"),
         ("revision_history_enabled", "true"),
         ("allow_anonymous_read", "false"),
         ("allow_anonymous_write", "false"),

@@ -155,13 +155,7 @@ fn a_node_name_has_1_to_253_bytes_without_control_characters() {
 #[test]
 fn features_that_are_missing_are_refused_and_never_ignored() {
     let or_false = "leave it out or set it to false";
-    let cases = [
-        ("tamper_logging_enabled", "true", "a tamper-evident log", or_false),
-        ("rate_limiting_enabled", "true", "rate limits", or_false),
-        ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
-        ("rate_limit", "100", "rate limits", "leave it out"),
-        ("rate_limit_window", "1s", "rate limits", "leave it out or set it to 1m"),
-    ];
+    let cases = [("tamper_logging_enabled", "true", "a tamper-evident log", or_false)];
     for (name, value, feature, remedy) in cases {
         let why = format!("this build does not have {feature} yet; {remedy}");
         check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
@@ -170,6 +164,16 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
     let message = "KVS__TAMPER_LOGGING_ENABLED: true is refused: this build does not have a \
                    tamper-evident log yet; leave it out or set it to false";
     assert_eq!(refused("", &env, &[]), message);
+}
+
+#[test]
+fn a_proxy_is_an_address_or_a_network() {
+    assert!(from_file("trusted_proxies: [10.0.0.0/8, 192.0.2.1, '::1', 'fd00::/8']").is_ok());
+    check(
+        "trusted_proxies: [10.0.0.0/8, proxy]",
+        "trusted_proxies: proxy is not a network: write an address such as 10.0.0.1, or a network \
+         such as 10.0.0.0/8",
+    );
 }
 
 #[test]
@@ -203,8 +207,8 @@ fn what_asks_for_nothing_that_is_missing_is_taken() {
                 tls:\n  cert_file:\nallow_anonymous_read: true\nallow_anonymous_write: true\n";
     let settings = from_file(file).unwrap().settings;
     assert!(settings.allow_anonymous_read && settings.allow_anonymous_write);
-    let env = [("KVS__RATE_LIMITING_ENABLED", "false")];
-    assert!(layered("rate_limiting_enabled: true", &env, &[]).is_ok());
+    let env = [("KVS__TAMPER_LOGGING_ENABLED", "false")];
+    assert!(layered("tamper_logging_enabled: true", &env, &[]).is_ok());
 }
 
 #[test]
@@ -233,7 +237,7 @@ fn everything_wrong_is_reported_at_once() {
 config.yaml:2: prot: there is no such setting; did you mean port?
 config.yaml:1: port: 70000 is out of range: 0 to 65535 is allowed
 KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed
-config.yaml:3: rate_limiting_enabled: true is refused: this build does not have rate limits yet; leave it out or set it to false";
-    let text = "port: 70000\nprot: 1\nrate_limiting_enabled: true\n";
+config.yaml:3: tamper_logging_enabled: true is refused: this build does not have a tamper-evident log yet; leave it out or set it to false";
+    let text = "port: 70000\nprot: 1\ntamper_logging_enabled: true\n";
     assert_eq!(refused(text, &env, &[]), expected);
 }

@@ -126,6 +126,11 @@ impl Reload {
         // What needs a restart stays as it is, and is told of again with the next change.
         self.effective.settings.backup_schedule.clone_from(&effective.settings.backup_schedule);
         node.backups().reschedule(&effective.settings);
+        let (old, new) = (&mut self.effective.settings, &effective.settings);
+        old.rate_limit = new.rate_limit;
+        old.rate_limit_window = new.rate_limit_window;
+        old.failed_login_limit = new.failed_login_limit;
+        node.rates().set(new);
         self.effective.settings.log_level = effective.settings.log_level;
     }
 }
