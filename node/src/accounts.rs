@@ -8,6 +8,7 @@
 mod change;
 mod error;
 mod keys;
+mod outside;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 
 pub use change::{Changes, GroupChange, Made, NewToken, UserChange};
 pub use error::AccountError;
+pub use outside::{Certificate, Outside};
 pub use upkeep::{ROOT_TOKEN, upkeep};
 
 use self::keys::Site;
@@ -177,7 +179,14 @@ impl Accounts {
     /// As [`Self::believe`], for a token that was shown before and believed then; of any other,
     /// nothing. The signature is not checked again: the text has not changed.
     pub fn recall(&self, token: &str, now: UnixMillis) -> Option<Result<Arc<Bearer>, Unbelieved>> {
-        let hash = hash(token);
+        self.recall_hash(hash(token), now)
+    }
+
+    fn recall_hash(
+        &self,
+        hash: [u8; 32],
+        now: UnixMillis,
+    ) -> Option<Result<Arc<Bearer>, Unbelieved>> {
         // First: what is found below may then be newer, and never older.
         let generation = *self.generation.borrow();
         let Known { generation: then, bearer } = self.known.get(&hash)?;
@@ -185,7 +194,7 @@ impl Accounts {
             let period = bearer.claims.period().check(now, self.drift);
             return Some(period.map(|()| bearer).map_err(Into::into));
         }
-        let judged = self.judge(bearer.kid.clone(), bearer.claims.clone(), now);
+        let judged = self.renew(&bearer, now);
         Some(judged.map(|bearer| self.keep(hash, generation, bearer)).map_err(Into::into))
     }
 
@@ -216,7 +225,10 @@ impl Accounts {
     ///
     /// The token has ended or was revoked, or its user was deleted or disabled.
     pub fn renew(&self, bearer: &Bearer, now: UnixMillis) -> Result<Bearer, TokenError> {
-        self.judge(bearer.kid.clone(), bearer.claims.clone(), now)
+        match &bearer.outside {
+            Some(outside) => self.judge_outside(outside.clone(), now),
+            None => self.judge(bearer.kid.clone(), bearer.claims.clone(), now),
+        }
     }
 
     fn judge(&self, kid: KeyId, claims: Claims, now: UnixMillis) -> Result<Bearer, TokenError> {
@@ -225,7 +237,7 @@ impl Accounts {
         let rights = directory.rights(&kid, &claims, now)?;
         let name = directory.user_by_id(rights.user, now).map(|user| user.name.clone());
         let name = name.ok_or(TokenError::User)?;
-        Ok(Bearer { name, rights, kid, claims })
+        Ok(Bearer { name, rights, kid, claims, outside: None })
     }
 
     /// What a token says whose signature fits, and that was made for here and now.
@@ -266,7 +278,8 @@ impl Accounts {
     }
 }
 
-fn hash(token: &str) -> [u8; 32] {
+/// What a token is remembered by.
+pub(crate) fn hash(token: &str) -> [u8; 32] {
     *blake3::hash(token.as_bytes()).as_bytes()
 }
 

@@ -8,6 +8,8 @@ use kvs_core::token::{Claims, UnixSeconds};
 use kvs_core::{Right, ScopeSet, TokenId, UnixMillis, UserId};
 use uuid::Uuid;
 
+use crate::accounts::Outside;
+
 /// Somebody who showed a token that is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
@@ -15,10 +17,12 @@ pub struct Bearer {
     pub name: Name,
     /// What they may do, before modes.
     pub rights: Rights,
-    /// The key that signed the token.
+    /// The key that signed the token; of a token that is not our own, none.
     pub kid: KeyId,
-    /// What the token says.
+    /// What the token says, or would say if it were our own.
     pub claims: Claims,
+    /// For whom somebody outside vouches, where it is no token of our own.
+    pub outside: Option<Arc<Outside>>,
 }
 
 impl Bearer {
@@ -34,7 +38,7 @@ impl Bearer {
             exp: until,
             jti: TokenId::new(Uuid::nil()),
         };
-        Self { name, kid: KeyId::none(), claims, rights }
+        Self { name, kid: KeyId::none(), claims, rights, outside: None }
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         backup_key(settings),
         peer_tls(settings),
         tls(settings),
+        client_ca(settings),
+        client_crl(settings),
     ];
     broken.into_iter().filter_map(|(path, reason)| Some(effective.problem(path, reason?)))
 }
@@ -142,6 +144,24 @@ fn tls(settings: &Settings) -> (&'static str, Option<Reason>) {
     )
 }
 
+fn client_ca(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.tls;
+    let why = "clients show certificates only with TLS: cert_file and key_file are wanted, too";
+    let needs = needs(tls.client_ca_file.as_ref(), tls.cert_file.is_some(), why);
+    ("tls.client_ca_file", needs)
+}
+
+fn client_crl(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.tls;
+    let why = "without client_ca_file no client shows a certificate that could be revoked";
+    ("tls.client_crl_file", needs(tls.client_crl_file.as_ref(), tls.client_ca_file.is_some(), why))
+}
+
+fn needs(given: Option<&PathBuf>, there: bool, why: &str) -> Option<Reason> {
+    let value = given.filter(|_| !there)?.display().to_string();
+    Some(Reason::AtOdds { value, why: why.to_owned() })
+}
+
 fn all_or_none(
     files: &[(&'static str, &Option<PathBuf>)],
     why: &str,
@@ -195,5 +215,24 @@ mod tests {
         );
         effective.settings.tls.key_file = Some("b.pem".into());
         assert_eq!(refusals(&effective).count(), 0);
+    }
+
+    #[test]
+    fn certificates_of_clients_need_tls_and_lists_of_revoked_ones_need_authorities() {
+        let mut effective = Effective::default();
+        let check = |effective: &Effective, wanted: &str| {
+            let said: Vec<_> = refusals(effective).map(|problem| problem.to_string()).collect();
+            assert!(said.concat().contains(wanted), "{said:?}");
+            assert_eq!(said.is_empty(), wanted.is_empty(), "{said:?}");
+        };
+        effective.settings.tls.client_ca_file = Some("ca.pem".into());
+        check(&effective, "tls.client_ca_file: ca.pem is refused: clients show certificates only");
+        effective.settings.tls.cert_file = Some("a.pem".into());
+        effective.settings.tls.key_file = Some("b.pem".into());
+        check(&effective, "");
+        effective.settings.tls.client_crl_file = Some("crl.pem".into());
+        check(&effective, "");
+        effective.settings.tls.client_ca_file = None;
+        check(&effective, "tls.client_crl_file: crl.pem is refused: without client_ca_file");
     }
 }

@@ -40,7 +40,7 @@ mod tests;
 
 pub use crate::{
     backup::{BackupTarget, TargetError, check_endpoint},
-    choice::{Durability, LogFormat, LogLevel},
+    choice::{ClientName, Durability, LogFormat, LogLevel},
     default_file::default_file,
     duration::Duration,
     error::{ConfigError, Problem, Reason},

@@ -10,6 +10,9 @@ const RELOADABLE: &[&str] = &[
     "backup_schedule",
     "tls.cert_file",
     "tls.key_file",
+    "tls.client_ca_file",
+    "tls.client_crl_file",
+    "tls.client_name",
 ];
 
 /// Whether a running node takes over a new value of this setting.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    choice::{Durability, LogFormat, LogLevel},
+    choice::{ClientName, Durability, LogFormat, LogLevel},
     duration::Duration,
     field::settings,
     size::Size,
@@ -301,13 +301,23 @@ settings! {
             secret_access_key_file: Option<PathBuf> = None;
         }
 
-        /// TLS for clients. Both files or none; read again when they change.
+        /// TLS for clients, with a certificate and its key. All files are read again when they change.
         tls: Tls {
             /// Certificate chain in PEM, the node's own first.
             cert_file: Option<PathBuf> = None;
 
             /// Private key of that certificate in PEM.
             key_file: Option<PathBuf> = None;
+
+            /// Certificates, in PEM, of authorities whose word counts on who a client is: a client
+            /// that shows a certificate of theirs needs no token. Left out, none is asked for.
+            client_ca_file: Option<PathBuf> = None;
+
+            /// Lists, in PEM, of certificates that these authorities have revoked.
+            client_crl_file: Option<PathBuf> = None;
+
+            /// Where such a certificate has the name of its user. It must have just one there.
+            client_name: ClientName = ClientName::CommonName;
         }
 
         /// An authority of yours for the traffic between nodes, instead of the one that the

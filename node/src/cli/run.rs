@@ -35,7 +35,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
 /// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
 /// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level`,
-/// `backup_schedule` and limits of rates, the cluster file and the certificates of `peer_tls`; other settings need a restart.
+/// `backup_schedule` and limits of rates, the cluster file and the certificates of `tls` and `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -131,8 +131,9 @@ async fn run_node(mut reload: Reload, guise: Guise, background: Option<&mut Back
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-        let server =
-            server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
+        let tls = Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?;
+        reload.set_tls(tls.clone());
+        let server = server.with_tls(tls);
         let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
         let running = start(settings.clone(), guise.clone(), &server)?;
         let shutdown = CancellationToken::new();

@@ -16,11 +16,12 @@ use kvs_core::quota::Standing;
 use kvs_core::{Key, KeyError, Prefix};
 use percent_encoding::percent_decode_str;
 
-use super::gate::Door;
+use super::gate::{Door, Shown};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode, rate};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, here, mode, rate};
+use crate::accounts::Certificate;
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -33,13 +34,15 @@ pub struct App {
     door: Door,
     /// Whether requests come by a proxy that is believed.
     by_proxy: bool,
+    /// What the client showed of itself when its connection began.
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
         let shared = Arc::new(Shared::new(node.settings()));
-        Self { node, shared, door: Door::Network(Peer::default()), by_proxy: false }
+        Self { node, shared, door: Door::Network(Peer::default()), by_proxy: false, certificate: None }
     }
 
     /// The same, known to answer at `address`.
@@ -54,6 +57,12 @@ impl App {
     pub fn from_peer(self, peer: IpAddr) -> Self {
         let by_proxy = self.shared.proxies.iter().any(|proxy| proxy.has(peer));
         Self { door: Door::Network(peer.into()), by_proxy, ..self }
+    }
+
+    /// The same for requests of a client that showed this certificate.
+    #[must_use]
+    pub fn from_client(self, certificate: Option<Certificate>) -> Self {
+        Self { certificate: certificate.map(Arc::new), ..self }
     }
 
     /// The same for requests that come by the socket that only the owner of the data can open.
@@ -131,11 +140,14 @@ async fn answer(app: App, request: Request, found: &mut Found) -> Answer {
     let place = Place::of(uri.path())?;
     let route = *found.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    let caller = gate::identify(&app.node, app.door, route, &headers)
+    let certificate = app.certificate.clone();
+    let (certificate, host) = (certificate.as_deref(), here::host(&uri, &headers));
+    let shown = Shown { door: app.door, certificate, host, headers: &headers };
+    let caller = gate::identify(&app.node, route, &shown)
         .inspect_err(|problem| rate::note_failure(&app.node, app.door, problem))?;
     found.standing = rate::take(&app.node, app.door, route, &caller)?;
     let target = place.target(route)?;
-    gate::check(&app.node, app.door, route, &caller, &headers, target.key())?;
+    gate::check(&app.node, route, &caller, &shown, target.key())?;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),

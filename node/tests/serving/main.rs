@@ -1,6 +1,7 @@
 //! A node behind a socket: lists, streams, the routes about the node, and what connections may do.
 
 mod changes;
+mod client_certificates;
 mod connections;
 mod drain;
 mod lists;

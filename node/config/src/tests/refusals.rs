@@ -115,7 +115,11 @@ fn values_are_told_what_is_allowed() {
         "cors_allowed_origins: {a: b}",
         "cors_allowed_origins: this takes a list, such as [a, b]",
     );
-    check("tls: on", "tls: this is a group of settings: cert_file under tls, key_file under tls");
+    check(
+        "peer_tls: on",
+        "peer_tls: this is a group of settings: ca_file under peer_tls, cert_file under peer_tls, \
+         key_file under peer_tls",
+    );
 }
 
 #[test]
