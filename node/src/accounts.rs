@@ -48,6 +48,13 @@ pub enum Unbelieved {
     Refused(TokenError),
     /// This node does not know yet whether they are.
     NotKnown,
+    /// They were good, and have to be looked at again.
+    Stale,
+    /// What their issuer says of them cannot be had now.
+    Unreachable {
+        /// Who made them.
+        issuer: String,
+    },
 }
 
 impl From<TokenError> for Unbelieved {
@@ -62,6 +69,14 @@ impl From<TokenError> for Unbelieved {
 struct Known {
     generation: u64,
     bearer: Arc<Bearer>,
+    /// When it has to be looked at again, whatever it says itself.
+    until: Option<UnixMillis>,
+}
+
+impl Known {
+    fn of(bearer: Bearer, generation: u64, until: Option<UnixMillis>) -> Self {
+        Self { generation, bearer: Arc::new(bearer), until }
+    }
 }
 
 /// The accounts that one node knows.
@@ -177,7 +192,8 @@ impl Accounts {
     }
 
     /// As [`Self::believe`], for a token that was shown before and believed then; of any other,
-    /// nothing. The signature is not checked again: the text has not changed.
+    /// nothing. The signature is not checked again: the text has not changed. A token of an issuer
+    /// outside becomes stale after a while, since that issuer may have given up its key.
     pub fn recall(&self, token: &str, now: UnixMillis) -> Option<Result<Arc<Bearer>, Unbelieved>> {
         self.recall_hash(hash(token), now)
     }
@@ -189,33 +205,43 @@ impl Accounts {
     ) -> Option<Result<Arc<Bearer>, Unbelieved>> {
         // First: what is found below may then be newer, and never older.
         let generation = *self.generation.borrow();
-        let Known { generation: then, bearer } = self.known.get(&hash)?;
+        let Known { generation: then, bearer, until } = self.known.get(&hash)?;
+        if until.is_some_and(|until| until <= now) {
+            return Some(Err(Unbelieved::Stale));
+        }
         if then == generation {
             let period = bearer.claims.period().check(now, self.drift);
             return Some(period.map(|()| bearer).map_err(Into::into));
         }
         let judged = self.renew(&bearer, now);
-        Some(judged.map(|bearer| self.keep(hash, generation, bearer)).map_err(Into::into))
+        let kept = judged.map(|bearer| self.keep(hash, Known::of(bearer, generation, until)));
+        Some(kept.map_err(Into::into))
     }
 
-    /// Who shows this token, and what they may do, if it is to be believed at `now`.
+    /// Who shows this token of our own, and what they may do, if it is to be believed at `now`.
     ///
     /// # Errors
     ///
     /// It is not to be believed, or this node cannot know.
     pub fn believe(&self, token: &str, now: UnixMillis) -> Result<Arc<Bearer>, Unbelieved> {
-        if let Some(known) = self.recall(token, now) {
-            return known;
-        }
+        self.recall(token, now).unwrap_or_else(|| self.examine(token, now))
+    }
+
+    /// As [`Self::believe`], for a token that was not shown before.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn examine(&self, token: &str, now: UnixMillis) -> Result<Arc<Bearer>, Unbelieved> {
         let generation = *self.generation.borrow();
         let (kid, claims) = self.verify(token, now)?;
         let bearer = self.judge(kid, claims, now)?;
-        Ok(self.keep(hash(token), generation, bearer))
+        Ok(self.keep(hash(token), Known::of(bearer, generation, None)))
     }
 
-    fn keep(&self, hash: [u8; 32], generation: u64, bearer: Bearer) -> Arc<Bearer> {
-        let bearer = Arc::new(bearer);
-        self.known.insert(hash, Known { generation, bearer: bearer.clone() });
+    fn keep(&self, hash: [u8; 32], known: Known) -> Arc<Bearer> {
+        let bearer = known.bearer.clone();
+        self.known.insert(hash, known);
         bearer
     }
 

@@ -221,6 +221,16 @@ impl Sources {
         ] {
             *path = path.take().map(|path| self.settled(effective, name, &path));
         }
+        for issuer in &mut settings.oidc {
+            let ca = issuer.ca_file.take();
+            issuer.ca_file = ca.map(|path| self.settled(effective, "oidc", &path));
+        }
+        for (name, path) in [
+            ("kubernetes.ca_file", &mut settings.kubernetes.ca_file),
+            ("kubernetes.token_file", &mut settings.kubernetes.token_file),
+        ] {
+            *path = self.settled(effective, name, path);
+        }
         let secret = &mut settings.backup_s3.secret_access_key_file;
         let name = "backup_s3.secret_access_key_file";
         *secret = secret.take().map(|path| self.settled(effective, name, &path));

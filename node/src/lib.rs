@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod digest;
 pub mod duty;
 pub mod http;
+pub mod identities;
 pub mod local;
 pub mod logging;
 pub mod membership;

@@ -27,6 +27,7 @@ use crate::caller::Caller;
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
 use crate::duty::{Departure, Duty, ReadOnlyByConfiguration};
+use crate::identities::Identities;
 use crate::local::{self, Identity, Incarnations, LocalState};
 use crate::rates::Rates;
 use crate::records::{self, Facts, MetaKeys, Position, View};
@@ -138,6 +139,8 @@ pub struct Node {
     accounts: Arc<Accounts>,
     /// Which keys may have metadata: where none has, nobody need look for it.
     metadata: Arc<MetaKeys>,
+    /// Who outside is believed.
+    identities: Identities,
     /// What each caller may ask of it.
     rates: Rates,
     /// What people told it to do.
@@ -244,6 +247,7 @@ impl Running {
             identity: state.identity,
             incarnations: state.incarnations,
             duty,
+            identities: Identities::new(&settings, &clock),
             rates: Rates::new(&settings, clock.clone()),
             started: clock.now(),
             settings,
@@ -441,6 +445,11 @@ impl Node {
     /// Whether it refuses clients' writes whatever else is so.
     pub fn is_read_only(&self) -> bool {
         self.settings.read_only || self.duty.is_read_only() || self.duty.departure().is_some()
+    }
+
+    /// Who outside is believed.
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
     }
 
     /// What each caller may ask of it.

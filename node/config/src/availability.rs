@@ -37,7 +37,7 @@ fn refusal(effective: &Effective, field: &Field, feature: &'static str) -> Optio
 fn remedy(default: &Raw) -> String {
     match default {
         Raw::Text(text) => format!("leave it out or set it to {text}"),
-        Raw::Nothing | Raw::List(_) | Raw::Map => "leave it out".to_owned(),
+        Raw::Nothing | Raw::List(_) | Raw::Rows(_) | Raw::Map => "leave it out".to_owned(),
     }
 }
 

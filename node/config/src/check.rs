@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{
     backup::{BackupTarget, check_endpoint},
     error::{Problem, Reason},
+    issuer::check_address,
     load::Effective,
     network::Network,
     schedule::Schedule,
@@ -22,6 +23,10 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("cors_allowed_origins", cors(settings)),
         ("seed_nodes", seed_nodes(settings)),
         ("trusted_proxies", trusted_proxies(settings)),
+        ("oidc", oidc(settings)),
+        ("kubernetes.audience", kubernetes_audience(settings)),
+        ("kubernetes.issuer", kubernetes_issuer(settings)),
+        ("kubernetes.api_server", api_server(settings)),
         ("limits.streams_per_caller", streams(settings)),
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
@@ -68,6 +73,47 @@ fn trusted_proxies(settings: &Settings) -> Option<Reason> {
     let refused = |text: &String| Some((text.clone(), text.parse::<Network>().err()?));
     let (text, error) = settings.trusted_proxies.iter().find_map(refused)?;
     Some(Reason::not_a("network", &text, Some(error.to_string())))
+}
+
+/// The first issuer that is not as it should be.
+fn oidc(settings: &Settings) -> Option<Reason> {
+    let refused = |value: &str, why: &str| {
+        Some(Reason::AtOdds { value: value.to_owned(), why: why.to_owned() })
+    };
+    for (at, issuer) in settings.oidc.iter().enumerate() {
+        let addresses = [Some(&issuer.issuer), issuer.jwks_uri.as_ref()];
+        for address in addresses.into_iter().flatten() {
+            if let Err(error) = check_address(address) {
+                return refused(address, &error.to_string());
+            }
+        }
+        if issuer.audience.is_empty() {
+            return refused(&issuer.issuer, "its audience is empty, so any token would do");
+        }
+        if settings.oidc[..at].iter().any(|other| other.issuer == issuer.issuer) {
+            return refused(&issuer.issuer, "it is there twice");
+        }
+    }
+    None
+}
+
+fn kubernetes_audience(settings: &Settings) -> Option<Reason> {
+    settings.kubernetes.audience.as_ref()?.is_empty().then_some(Reason::NoValue)
+}
+
+/// Two who judge the tokens of one issuer would judge them differently.
+fn kubernetes_issuer(settings: &Settings) -> Option<Reason> {
+    let issuer = &settings.kubernetes.issuer;
+    settings.kubernetes.audience.as_ref()?;
+    let twice = settings.oidc.iter().any(|other| other.issuer == *issuer);
+    let why = || "oidc has an issuer of that name, too".to_owned();
+    twice.then(|| Reason::AtOdds { value: issuer.clone(), why: why() })
+}
+
+fn api_server(settings: &Settings) -> Option<Reason> {
+    let value = &settings.kubernetes.api_server;
+    let error = check_address(value).err()?;
+    Some(Reason::AtOdds { value: value.clone(), why: error.to_string() })
 }
 
 fn backup_schedule(settings: &Settings) -> Option<Reason> {

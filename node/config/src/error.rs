@@ -56,6 +56,9 @@ pub enum Reason {
     /// A mapping for a setting that takes a list.
     #[error("this takes a list, such as [a, b]")]
     NotAList,
+    /// Something else for a setting that takes a list of mappings.
+    #[error("this takes a list of mappings, such as [{{name: value}}]")]
+    NotRows,
     /// A value where settings were expected.
     #[error("this is a group of settings: {0}")]
     Group(String),

@@ -20,6 +20,7 @@ mod error;
 mod field;
 mod value;
 
+mod issuer;
 mod settings;
 
 mod availability;
@@ -44,6 +45,7 @@ pub use crate::{
     default_file::default_file,
     duration::Duration,
     error::{ConfigError, Problem, Reason},
+    issuer::{AddressError, OidcIssuer, check_address},
     listing::effective_listing,
     load::{Effective, load},
     network::{Network, NetworkError},
@@ -52,7 +54,7 @@ pub use crate::{
     schedule::{Schedule, ScheduleError},
     schema::schema,
     seed::{PEER_PORT_OFFSET, Seed, SeedError},
-    settings::{BackupS3, Limits, PeerTls, Settings, Tls},
+    settings::{BackupS3, Kubernetes, Limits, PeerTls, Settings, Tls},
     size::Size,
     source::Origin,
 };

@@ -9,6 +9,7 @@ use crate::{
     choice::{ClientName, Durability, LogFormat, LogLevel},
     duration::Duration,
     field::settings,
+    issuer::OidcIssuer,
     size::Size,
     value::{between, one_of},
 };
@@ -144,6 +145,12 @@ settings! {
         /// Longest life that a token may ask for.
         token_max_ttl: Duration = Duration::days(30),
             between(Duration::minutes(1), Duration::MAX);
+
+        /// Issuers outside whose tokens are believed beside our own, by OpenID Connect: a list of
+        /// mappings with issuer, audience, prefix and, if need be, user_claim, groups_claim, jwks_uri
+        /// and ca_file. What somebody may do is up to the user and the groups here that have the names
+        /// that the issuer vouches for, after the prefix.
+        oidc: Vec<OidcIssuer> = Vec::new();
 
         /// Keeps a tamper-evident log of every change.
         tamper_logging_enabled: bool = false;
@@ -318,6 +325,33 @@ settings! {
 
             /// Where such a certificate has the name of its user. It must have just one there.
             client_name: ClientName = ClientName::CommonName;
+        }
+
+        /// ServiceAccounts of a Kubernetes cluster as users, who are called
+        /// `system:serviceaccount:NAMESPACE:NAME` here, in the groups `system:serviceaccounts` and
+        /// `system:serviceaccounts:NAMESPACE`. The default values suit a node in a pod.
+        kubernetes: Kubernetes {
+            /// Whom their tokens must be for. Left out, none is believed.
+            audience: Option<String> = None;
+
+            /// The exact `iss` of their tokens.
+            issuer: String = "https://kubernetes.default.svc.cluster.local".to_owned();
+
+            /// Address of the API server, which has their keys: https, or http on this machine.
+            api_server: String = "https://kubernetes.default.svc".to_owned();
+
+            /// Certificates in PEM to trust the API server by.
+            ca_file: PathBuf =
+                PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt");
+
+            /// File with the token that the API server is shown, read anew each time.
+            token_file: PathBuf =
+                PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/token");
+
+            /// Asks the API server about each token (TokenReview) instead of checking it here by the
+            /// server's keys: a pod that is gone is refused within a minute. The node's own account
+            /// must be bound to `system:auth-delegator`.
+            token_review: bool = false;
         }
 
         /// An authority of yours for the traffic between nodes, instead of the one that the

@@ -41,7 +41,8 @@ pub enum Certificate {
 }
 
 impl Accounts {
-    /// The bearer of what hashes to `hash` and was seen to vouch for `outside`.
+    /// The bearer of what hashes to `hash` and was seen to vouch for `outside`, which counts until it
+    /// is to be looked at again.
     ///
     /// # Errors
     ///
@@ -50,11 +51,12 @@ impl Accounts {
         &self,
         hash: [u8; 32],
         outside: Arc<Outside>,
+        until: Option<UnixMillis>,
         now: UnixMillis,
     ) -> Result<Arc<Bearer>, Unbelieved> {
         let generation = *self.generation.borrow();
         let bearer = self.judge_outside(outside, now)?;
-        Ok(self.keep(hash, generation, bearer))
+        Ok(self.keep(hash, Known::of(bearer, generation, until)))
     }
 
     /// The bearer of a certificate.
@@ -69,7 +71,7 @@ impl Accounts {
         now: UnixMillis,
     ) -> Result<Arc<Bearer>, Unbelieved> {
         let known = self.recall_hash(hash, now);
-        known.unwrap_or_else(|| self.admit(hash, outside.clone(), now))
+        known.unwrap_or_else(|| self.admit(hash, outside.clone(), None, now))
     }
 
     pub(super) fn judge_outside(

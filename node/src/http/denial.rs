@@ -103,6 +103,7 @@ const fn token(error: &TokenError) -> &'static str {
         TokenError::Expired(_) => "token-expired",
         TokenError::NotYetValid(_) => "token-not-yet-valid",
         TokenError::Revoked => "token-revoked",
+        TokenError::Disowned => "token-disowned",
         TokenError::Unmapped(_) => "identity-unmapped",
         TokenError::User => "token-user",
     }

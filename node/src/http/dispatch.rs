@@ -144,6 +144,7 @@ async fn answer(app: App, request: Request, found: &mut Found) -> Answer {
     let (certificate, host) = (certificate.as_deref(), here::host(&uri, &headers));
     let shown = Shown { door: app.door, certificate, host, headers: &headers };
     let caller = gate::identify(&app.node, route, &shown)
+        .await
         .inspect_err(|problem| rate::note_failure(&app.node, app.door, problem))?;
     found.standing = rate::take(&app.node, app.door, route, &caller)?;
     let target = place.target(route)?;

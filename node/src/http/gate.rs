@@ -6,12 +6,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use kvs_core::access::Switches;
+use kvs_core::token::TokenError;
 use kvs_core::{Key, Right};
 
 use super::shared::Peer;
 use super::{Access, Denial, Endpoint, Problem, Route, here, rate};
-use crate::accounts::{Certificate, Unbelieved};
+use crate::accounts::{self, Certificate, Unbelieved};
 use crate::caller::{Bearer, Caller};
+use crate::identities::Vouched;
 use crate::node::Node;
 
 /// By which door a request comes.
@@ -49,7 +51,7 @@ pub(super) struct Shown<'a> {
 /// # Errors
 ///
 /// The credentials are not good, or the route is not there for anybody.
-pub(super) fn identify(
+pub(super) async fn identify(
     node: &Node,
     route: &Route,
     shown: &Shown<'_>,
@@ -62,7 +64,7 @@ pub(super) fn identify(
         Door::Socket => Ok(Caller::owner()),
         Door::Network(_) if !auth => Ok(Caller::anybody()),
         Door::Network(_) if is_public(node, route) => Ok(Caller::anonymous(switches(node))),
-        Door::Network(peer) => by_credentials(node, peer, route, shown),
+        Door::Network(peer) => by_credentials(node, peer, route, shown).await,
     }
 }
 
@@ -76,7 +78,7 @@ fn is_public(node: &Node, route: &Route) -> bool {
 }
 
 /// By a token or, where none is shown, by the certificate of the connection.
-fn by_credentials(
+async fn by_credentials(
     node: &Node,
     peer: Peer,
     route: &Route,
@@ -91,25 +93,39 @@ fn by_credentials(
         return not_known(route, switches);
     }
     let believed = match (token, shown.certificate) {
-        (Some(token), _) => by_token(node, peer, token)?,
+        (Some(token), _) => by_token(node, peer, token).await?,
         (None, Some(certificate)) => by_certificate(node, certificate, shown)?,
         (None, None) => return Ok(Caller::anonymous(switches)),
     };
     match believed {
         Ok(bearer) => Ok(Caller::bearer(bearer, switches)),
         Err(Unbelieved::Refused(error)) => Err(Denial::Token(error).into()),
-        Err(Unbelieved::NotKnown) => not_known(route, switches),
+        Err(Unbelieved::NotKnown | Unbelieved::Stale) => not_known(route, switches),
+        Err(Unbelieved::Unreachable { issuer }) => Err(Problem::IssuerUnreachable(issuer)),
     }
 }
 
 type Believed = Result<Arc<Bearer>, Unbelieved>;
 
-fn by_token(node: &Node, peer: Peer, token: &str) -> Result<Believed, Problem> {
-    if let Some(known) = node.accounts().recall(token, node.now()) {
-        return Ok(known);
+async fn by_token(node: &Node, peer: Peer, token: &str) -> Result<Believed, Problem> {
+    match node.accounts().recall(token, node.now()) {
+        // Who was good a while ago is not held up by those who are not.
+        Some(Err(Unbelieved::Stale)) => {}
+        Some(known) => return Ok(known),
+        None => rate::may_log_in(node, peer)?,
     }
-    rate::may_log_in(node, peer)?;
-    Ok(node.accounts().believe(token, node.now()))
+    let examined = node.accounts().examine(token, node.now());
+    match examined {
+        Err(Unbelieved::Refused(TokenError::Issuer(_))) => Ok(by_issuer(node, token).await),
+        examined => Ok(examined),
+    }
+}
+
+/// By a token that is none of our own.
+async fn by_issuer(node: &Node, token: &str) -> Believed {
+    let Vouched { outside, until } = node.identities().believe(token, node.now()).await?;
+    let hash = accounts::hash(token);
+    node.accounts().admit(hash, Arc::new(outside), Some(until), node.now())
 }
 
 /// A browser shows a certificate for whatever page makes it ask, so pages of others may not.

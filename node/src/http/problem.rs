@@ -149,6 +149,9 @@ pub enum Problem {
          credentials; another one may"
     )]
     AccountsNotKnown,
+    /// The issuer of a token cannot be asked about it.
+    #[error("what {0} says of its tokens cannot be had now; another kind of credentials may do")]
+    IssuerUnreachable(String),
     /// A user, a group or a token cannot be changed as asked.
     #[error("{0}")]
     Account(AccountError),
@@ -360,6 +363,9 @@ impl Problem {
             }
             Self::AccountsNotKnown => {
                 look(S::SERVICE_UNAVAILABLE, "accounts-not-known", "Accounts not known yet")
+            }
+            Self::IssuerUnreachable(_) => {
+                look(S::SERVICE_UNAVAILABLE, "issuer-unreachable", "Issuer not reachable")
             }
             Self::Account(error) => of_account(error),
             Self::ForeignPage => look(S::FORBIDDEN, "foreign-page", "Not from that page"),

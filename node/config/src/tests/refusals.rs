@@ -171,6 +171,64 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
 }
 
 #[test]
+fn an_issuer_says_who_it_is_for_whom_and_for_which_names_it_can_vouch() {
+    let good = "issuer: https://a.example, audience: kvs, prefix: 'a:'";
+    let file = format!("oidc: [{{{good}, groups_claim: groups, ca_file: ca.pem, user_claim: }}]");
+    let settings = from_file(&file).unwrap().settings;
+    assert_eq!(settings.oidc.len(), 1);
+    assert_eq!(settings.oidc[0].groups_claim.as_deref(), Some("groups"));
+    assert_eq!(settings.oidc[0].user_claim, None);
+    let json = serde_json::to_string(&settings.oidc).unwrap();
+    assert_eq!(layered("", &[("KVS__OIDC", &json)], &[]).unwrap().settings.oidc, settings.oidc);
+
+    check(
+        "oidc: [{issuer: https://a.example, audience: kvs}]",
+        "oidc: entry 1 is not a token issuer: missing field `prefix`",
+    );
+    let said = refused("oidc: [{isuer: https://a.example}]", &[], &[]);
+    assert!(said.contains("entry 1 is not a token issuer: unknown field `isuer`"), "{said}");
+    check("oidc: https", "oidc: https is not a JSON list: expected value at line 1 column 1");
+    check("oidc: [https]", "oidc: this takes a list of mappings, such as [{name: value}]");
+    check("oidc: {a: b}", "oidc: this takes a list of mappings, such as [{name: value}]");
+    check(
+        &format!("oidc: [{{{good}}}, {{{good}}}]"),
+        "oidc: https://a.example is refused: it is there twice",
+    );
+    let wanted = "it must be https://host or http://host on this machine, perhaps with a path";
+    check(
+        "oidc: [{issuer: 'http://a.example', audience: kvs, prefix: ''}]",
+        &format!("oidc: http://a.example is refused: {wanted}"),
+    );
+    check(
+        &format!("oidc: [{{{good}, jwks_uri: 'http://169.254.169.254/'}}]"),
+        &format!("oidc: http://169.254.169.254/ is refused: {wanted}"),
+    );
+    check(
+        "oidc: [{issuer: https://a.example, audience: '', prefix: ''}]",
+        "oidc: https://a.example is refused: its audience is empty, so any token would do",
+    );
+    let of = |count: usize| {
+        let row = |at: usize| format!("{{issuer: https://a{at}.example, audience: k, prefix: ''}}");
+        format!("oidc: [{}]", (0..count).map(row).collect::<Vec<_>>().join(", "))
+    };
+    assert!(from_file(&of(64)).is_ok());
+    check(&of(65), "oidc: 65 is out of range: 0 to 64 issuers is allowed");
+}
+
+#[test]
+fn an_api_server_is_asked_over_tls_or_on_this_machine() {
+    assert!(from_file("kubernetes: {audience: kvs, api_server: 'http://127.0.0.1:8001'}").is_ok());
+    let said = refused("kubernetes: {api_server: 'http://10.96.0.1'}", &[], &[]);
+    assert!(said.contains("kubernetes.api_server: http://10.96.0.1 is refused"), "{said}");
+    let said = refused("kubernetes: {audience: ''}", &[], &[]);
+    assert!(said.contains("kubernetes.audience: this has no value"), "{said}");
+    let twice = "oidc: [{issuer: 'https://k', audience: kvs, prefix: ''}]\n\
+                 kubernetes: {audience: kvs, issuer: 'https://k'}";
+    let said = refused(twice, &[], &[]);
+    assert!(said.contains("kubernetes.issuer: https://k is refused"), "{said}");
+}
+
+#[test]
 fn a_proxy_is_an_address_or_a_network() {
     assert!(from_file("trusted_proxies: [10.0.0.0/8, 192.0.2.1, '::1', 'fd00::/8']").is_ok());
     check(
