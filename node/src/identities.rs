@@ -60,10 +60,7 @@ impl From<Doubt> for Unbelieved {
     fn from(doubt: Doubt) -> Self {
         match doubt {
             Doubt::Refused(error) => Self::Refused(error),
-            Doubt::Unreachable { issuer, reason } => {
-                tracing::warn!(issuer, reason, "tokens of an issuer cannot be judged");
-                Self::Unreachable { issuer }
-            }
+            Doubt::Unreachable { issuer, .. } => Self::Unreachable { issuer },
         }
     }
 }

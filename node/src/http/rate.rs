@@ -129,9 +129,12 @@ pub(super) fn may_log_in(node: &Node, peer: Peer) -> Result<(), Problem> {
 
 /// Counts credentials that are no good against where they came from.
 pub(super) fn note_failure(node: &Node, door: Door, problem: &Problem) {
-    if let (Door::Network(peer), Problem::Denied(Denial::Token(_) | Denial::Scheme)) =
-        (door, problem)
-    {
+    // Whoever has others asked in vain is counted as well, or could have them asked without end.
+    let counts = matches!(
+        problem,
+        Problem::Denied(Denial::Token(_) | Denial::Scheme) | Problem::IssuerUnreachable(_)
+    );
+    if let (Door::Network(peer), true) = (door, counts) {
         // Whether there was room for one more does not matter: it is no good in either case.
         let _counted = node.rates().take(Subject::Address(peer.network()), Kind::Login, 1);
     }

@@ -86,7 +86,10 @@ impl Judge {
             }
             Way::Review(review) => {
                 let reviewed = review.ask(token, &self.audience).await;
-                let reviewed = reviewed.map_err(|error| self.unreachable(&error))??;
+                let reviewed = reviewed.map_err(|error| {
+                    tracing::warn!(%error, "an API server cannot be asked about a token");
+                    self.unreachable(&error)
+                })??;
                 (unverified.vouched().read()?, Some(reviewed))
             }
         };

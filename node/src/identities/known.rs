@@ -113,15 +113,16 @@ impl Keys {
     }
 
     async fn look_unless_too_early(&self) {
-        if !self.seen().rests(self.clock.elapsed())
-            && let Err(error) = self.look().await
-        {
-            tracing::warn!(%error, "keys of an issuer cannot be looked at again; the old ones count");
+        if !self.seen().rests(self.clock.elapsed()) {
+            // What was seen before counts on, and why no more was seen is in the log.
+            let _looked = self.look().await;
         }
     }
 
     async fn look(&self) -> Result<(), FetchError> {
-        let found = self.fetch().await;
+        let found = self.fetch().await.inspect_err(|error| {
+            tracing::warn!(%error, "the keys of an issuer cannot be had");
+        });
         let now = self.clock.elapsed();
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
         seen.tried = Some((now, found.is_err()));

@@ -3,6 +3,9 @@
 mod accounts;
 mod escalation;
 mod harness;
+mod identities;
+mod issuer;
+mod kubernetes;
 mod matrix;
 mod modes;
 mod rates;
