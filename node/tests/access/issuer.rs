@@ -55,6 +55,8 @@ pub(crate) struct Site {
 struct Shared {
     said: Mutex<HashMap<String, Said>>,
     asked: Mutex<Vec<Asked>>,
+    /// Held while nothing is to be answered.
+    silence: tokio::sync::Mutex<()>,
 }
 
 impl Site {
@@ -97,6 +99,11 @@ impl Site {
         self.asked().iter().filter(|asked| asked.path == path).count()
     }
 
+    /// Nothing is answered until what this gives is dropped.
+    pub(crate) async fn silence(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.silence.lock().await
+    }
+
     /// Describes itself, with these keys.
     pub(crate) fn publishes(&self, keys: &[&Signer]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
@@ -128,6 +135,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         authorization: authorization.map_or("", |value| value.to_str().unwrap()).to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
     });
+    drop(shared.silence.lock().await);
     let said = shared.said.lock().unwrap().get(parts.uri.path()).cloned();
     let nothing = Said { status: 404, location: None, body: String::new() };
     let Said { status, location, body } = said.unwrap_or(nothing);

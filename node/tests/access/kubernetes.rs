@@ -158,6 +158,30 @@ async fn only_a_clear_yes_of_the_server_counts() {
 }
 
 #[tokio::test]
+async fn at_most_eight_questions_are_open_at_once() {
+    let pod = Pod::start(true).await;
+    pod.judges(true, &["kvs"]);
+    let tokens: Vec<String> = (0..20).map(|jti| pod.token(&json!({ "jti": jti }))).collect();
+    let silence = pod.server.silence().await;
+    let puts = futures_util::future::join_all(tokens.iter().map(|token| pod.put(token, "shop/x")));
+    let watching = async {
+        while pod.server.times(REVIEWS) < 8 {
+            tokio::task::yield_now().await;
+        }
+        // Those that wait had every chance to be asked, too.
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pod.server.times(REVIEWS), 8);
+        drop(silence);
+    };
+    let (answers, ()) = tokio::join!(puts, watching);
+    assert_eq!(pod.server.times(REVIEWS), 20);
+    assert!(answers.iter().all(|answer| answer.status.is_success()), "{answers:?}");
+    pod.node.stop().await;
+}
+
+#[tokio::test]
 async fn a_question_about_a_token_is_not_carried_on_to_others() {
     let (pod, inside) = (Pod::start(true).await, Site::start().await);
     pod.server.redirects(REVIEWS, &format!("{}{REVIEWS}", inside.url));

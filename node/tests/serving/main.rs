@@ -4,6 +4,7 @@ mod changes;
 mod client_certificates;
 mod connections;
 mod drain;
+mod issuers;
 mod lists;
 mod metrics;
 mod node;
