@@ -116,7 +116,10 @@ async fn by_token(node: &Node, peer: Peer, token: &str) -> Result<Believed, Prob
     }
     let examined = node.accounts().examine(token, node.now());
     match examined {
-        Err(Unbelieved::Refused(TokenError::Issuer(_))) => Ok(by_issuer(node, token).await),
+        Err(Unbelieved::Refused(TokenError::Issuer(_))) => {
+            // Seldom, and large: every request's future would have room for it.
+            Ok(Box::pin(by_issuer(node, token)).await)
+        }
         examined => Ok(examined),
     }
 }

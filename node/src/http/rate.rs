@@ -30,7 +30,7 @@ const FORWARDED: &str = "x-forwarded-for";
 
 /// Somebody asked too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{}; try again in {} s", self.what(), seconds(self.exceeded.retry_in))]
+#[error("{}; try again in {} s", what(*.kind, .quota), seconds(.exceeded.retry_in))]
 pub struct TooMany {
     kind: Kind,
     quota: Quota,
@@ -38,18 +38,6 @@ pub struct TooMany {
 }
 
 impl TooMany {
-    fn what(&self) -> String {
-        let (limit, window) = (self.quota.limit(), self.quota.window());
-        match self.kind {
-            Kind::Read => format!("this caller reads more than {limit} times in {window:?}"),
-            Kind::Write => format!("this caller writes more than {limit} times in {window:?}"),
-            Kind::Login => format!(
-                "this address has shown credentials that are no good more than {limit} times in \
-                 {window:?}, so no others are looked at"
-            ),
-        }
-    }
-
     /// In how many seconds it may be tried again.
     pub(super) fn retry_after(&self) -> u64 {
         seconds(self.exceeded.retry_in)
@@ -58,6 +46,18 @@ impl TooMany {
     /// How the caller stands.
     pub(super) const fn standing(&self) -> &Standing {
         &self.exceeded.standing
+    }
+}
+
+fn what(kind: Kind, quota: &Quota) -> String {
+    let (limit, window) = (quota.limit(), quota.window());
+    match kind {
+        Kind::Read => format!("this caller reads more than {limit} times in {window:?}"),
+        Kind::Write => format!("this caller writes more than {limit} times in {window:?}"),
+        Kind::Login => format!(
+            "this address has shown credentials that are no good more than {limit} times in \
+             {window:?}, so no others are looked at"
+        ),
     }
 }
 
@@ -80,8 +80,8 @@ pub(super) fn take(
         Access::Public => Ok(None),
         Access::EachItem => {
             let ask = |kind| node.rates().ask(subject, kind, 1);
-            let refused = |exceeded| too_many(node, Kind::Write, exceeded);
-            ask(Kind::Read).or_else(|_none| ask(Kind::Write)).map_err(refused).map(|()| None)
+            let asked = ask(Kind::Read).or_else(|_none| ask(Kind::Write));
+            asked.map(|()| None).map_err(|exceeded| too_many(node, Kind::Write, exceeded))
         }
         _ => {
             let kind = if route.method.is_safe() { Kind::Read } else { Kind::Write };
@@ -106,15 +106,19 @@ pub(super) fn take_batch(
     }
     let (rates, subject) = (call.node.rates(), subject(&call.caller, call.peer));
     let units = |count| u32::try_from(count).unwrap_or(u32::MAX);
-    let refused = |kind| move |exceeded| too_many(&call.node, kind, exceeded);
+    let take = |kind, count| {
+        let taken = rates.take(subject, kind, units(count));
+        taken.map_err(|exceeded| too_many(&call.node, kind, exceeded))
+    };
     if writes == 0 {
-        return rates.take(subject, Kind::Read, units(reads)).map_err(refused(Kind::Read));
+        return take(Kind::Read, reads);
     }
     if reads > 0 {
-        rates.ask(subject, Kind::Write, units(writes)).map_err(refused(Kind::Write))?;
-        rates.take(subject, Kind::Read, units(reads)).map_err(refused(Kind::Read))?;
+        let asked = rates.ask(subject, Kind::Write, units(writes));
+        asked.map_err(|exceeded| too_many(&call.node, Kind::Write, exceeded))?;
+        take(Kind::Read, reads)?;
     }
-    rates.take(subject, Kind::Write, units(writes)).map_err(refused(Kind::Write))
+    take(Kind::Write, writes)
 }
 
 /// Whether credentials from there are looked at, after those that were no good.
