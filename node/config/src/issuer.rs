@@ -11,7 +11,7 @@ use crate::{
     value::{Bounds, Raw, Setting},
 };
 
-/// An issuer of tokens by `OpenID` Connect.
+/// An issuer of tokens by OpenID Connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]

@@ -16,7 +16,7 @@ use super::{Doubt, GOOD_FOR, REVIEWED_FOR, Vouched};
 use crate::accounts::Outside;
 use crate::time::WallClock;
 
-/// What an API server calls a `ServiceAccount` begins with.
+/// What an API server calls a ServiceAccount begins with.
 const ACCOUNT: &str = "system:serviceaccount:";
 /// The group of all of them; those of one namespace have one that begins with it.
 const ACCOUNTS: &str = "system:serviceaccounts";
@@ -33,7 +33,7 @@ pub(super) struct Judge {
 enum Way {
     /// By the issuer's keys; its claims say who somebody is.
     Claims(Keys, Mapping),
-    /// By the keys of an API server, for its `ServiceAccounts`.
+    /// By the keys of an API server, for its ServiceAccounts.
     Accounts(Keys),
     /// By the API server itself.
     Review(Review),
@@ -56,7 +56,7 @@ impl Judge {
         }
     }
 
-    /// Nothing if no `ServiceAccounts` are believed.
+    /// Nothing if no ServiceAccounts are believed.
     pub(super) fn of_kubernetes(of: &Kubernetes, clock: &Arc<dyn WallClock>) -> Option<Self> {
         let audience = of.audience.clone()?;
         let server = of.api_server.strip_suffix('/').unwrap_or(&of.api_server).to_owned();
@@ -121,7 +121,7 @@ impl Judge {
     }
 }
 
-/// The `ServiceAccount` that a token is of, and its groups, as the API server would say them.
+/// The ServiceAccount that a token is of, and its groups, as the API server would say them.
 fn account(claims: &Claims) -> Result<(Name, Vec<Name>), TokenError> {
     let no_account = || TokenError::Malformed("it is not of a ServiceAccount");
     let user = claims.text("sub").ok_or_else(no_account)?;

@@ -102,8 +102,8 @@ fn read(key: Value) -> Option<(Option<String>, PublicKey)> {
     let part = |text: &Option<String>| BASE64.decode(text.as_deref()?).ok();
     let (usual, parts) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => (Algorithm::Rs256, Parts::Rsa { n: part(&jwk.n)?, e: part(&jwk.e)? }),
-        ("EC", Some("P-256")) => (Algorithm::Es256, point(part(&jwk.x)?, &part(&jwk.y)?, 32)?),
-        ("EC", Some("P-384")) => (Algorithm::Es384, point(part(&jwk.x)?, &part(&jwk.y)?, 48)?),
+        ("EC", Some("P-256")) => (Algorithm::Es256, point(&part(&jwk.x)?, &part(&jwk.y)?, 32)?),
+        ("EC", Some("P-384")) => (Algorithm::Es384, point(&part(&jwk.x)?, &part(&jwk.y)?, 48)?),
         ("OKP", Some("Ed25519")) => (Algorithm::EdDsa, Parts::Curve(part(&jwk.x)?)),
         _ => return None,
     };
@@ -120,9 +120,9 @@ fn is_for(named: Algorithm, usual: Algorithm) -> bool {
     named == usual || usual == Rs256 && matches!(named, Rs384 | Rs512 | Ps256)
 }
 
-fn point(x: Vec<u8>, y: &[u8], length: usize) -> Option<Parts> {
+fn point(x: &[u8], y: &[u8], length: usize) -> Option<Parts> {
     let fits = x.len() == length && y.len() == length;
-    fits.then(|| Parts::Curve([&[4], x.as_slice(), y].concat()))
+    fits.then(|| Parts::Curve([&[4], x, y].concat()))
 }
 
 impl PublicKey {

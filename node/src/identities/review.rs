@@ -1,4 +1,4 @@
-//! `TokenReview`: the API server itself is asked about a token.
+//! TokenReview: the API server itself is asked about a token.
 
 use kvs_core::account::Name;
 use kvs_core::token::TokenError;

@@ -1,4 +1,4 @@
-//! `ServiceAccounts` of a Kubernetes cluster: judged by the API server's keys, or by the server.
+//! ServiceAccounts of a Kubernetes cluster: judged by the API server's keys, or by the server.
 
 use std::fs;
 use std::time::Duration;

@@ -25,7 +25,7 @@ pub(super) fn whose(certificate: &CertificateDer<'_>, from: ClientName) -> Certi
 
 fn read(certificate: &CertificateDer<'_>, from: ClientName) -> Option<Certificate> {
     let (_, read) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let user: Name = only(names(&read, from)?)?.parse().ok()?;
+    let user: Name = only(&names(&read, from)?)?.parse().ok()?;
     let second = |time: i64| u64::try_from(time).map(UnixSeconds).ok();
     let validity = read.validity();
     // It holds up to and including its last second.
@@ -52,8 +52,8 @@ fn names<'a>(certificate: &'a X509Certificate<'a>, from: ClientName) -> Option<V
 }
 
 /// Somebody with two names would be whichever they like.
-fn only(names: Vec<&str>) -> Option<&str> {
-    match names[..] {
+fn only<'a>(names: &[&'a str]) -> Option<&'a str> {
+    match names {
         [name] => Some(name),
         _ => None,
     }
