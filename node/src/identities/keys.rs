@@ -122,7 +122,7 @@ fn is_for(named: Algorithm, usual: Algorithm) -> bool {
 
 fn point(x: &[u8], y: &[u8], length: usize) -> Option<Parts> {
     let fits = x.len() == length && y.len() == length;
-    fits.then(|| Parts::Curve([&[4], x, y].concat()))
+    fits.then(|| Parts::Curve([&[4u8][..], x, y].concat()))
 }
 
 impl PublicKey {

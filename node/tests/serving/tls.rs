@@ -85,6 +85,18 @@ async fn a_new_certificate_is_taken_over_and_a_wrong_one_is_not() {
     served.stop().await;
 }
 
+#[tokio::test]
+async fn other_files_are_taken_over_and_leaving_them_out_changes_nothing() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (served, tls) = secured(dir.path()).await;
+    tls.set(&certify(other.path()));
+    client(other.path(), &served).livez().await.unwrap();
+    client(dir.path(), &served).livez().await.unwrap_err();
+    tls.set(&kvs_config::Tls::default());
+    client(other.path(), &served).livez().await.unwrap();
+    served.stop().await;
+}
+
 #[test]
 fn files_that_are_none_are_named() {
     let dir = tempfile::tempdir().unwrap();
