@@ -90,11 +90,22 @@ fn oidc(settings: &Settings) -> Option<Reason> {
         if issuer.audience.is_empty() {
             return refused(&issuer.issuer, "its audience is empty, so any token would do");
         }
+        if !begins_a_name(&issuer.prefix) {
+            return refused(&issuer.prefix, "no user or group has a name that begins so");
+        }
         if settings.oidc[..at].iter().any(|other| other.issuer == issuer.issuer) {
             return refused(&issuer.issuer, "it is there twice");
         }
     }
     None
+}
+
+/// Whether users can have names that begin with this: up to 127 of what names are made of.
+fn begins_a_name(prefix: &str) -> bool {
+    let in_name = |(at, character): (usize, char)| {
+        character.is_ascii_alphanumeric() || at > 0 && ".-_@:+".contains(character)
+    };
+    prefix.len() < 128 && prefix.char_indices().all(in_name)
 }
 
 fn kubernetes_audience(settings: &Settings) -> Option<Reason> {

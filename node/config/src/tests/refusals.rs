@@ -207,6 +207,16 @@ fn an_issuer_says_who_it_is_for_whom_and_for_which_names_it_can_vouch() {
         "oidc: [{issuer: https://a.example, audience: '', prefix: ''}]",
         "oidc: https://a.example is refused: its audience is empty, so any token would do",
     );
+    let prefixed = |prefix: &str| {
+        format!("oidc: [{{issuer: https://a.example, audience: kvs, prefix: '{prefix}'}}]")
+    };
+    for prefix in ["", "a", "corp:", "A1+@", &"a".repeat(127)] {
+        assert!(from_file(&prefixed(prefix)).is_ok(), "{prefix}");
+    }
+    for prefix in [":", "a b", "a/", "\u{e4}", &"a".repeat(128)] {
+        let said = refused(&prefixed(prefix), &[], &[]);
+        assert!(said.ends_with("no user or group has a name that begins so"), "{said}");
+    }
     let of = |count: usize| {
         let row = |at: usize| format!("{{issuer: https://a{at}.example, audience: k, prefix: ''}}");
         format!("oidc: [{}]", (0..count).map(row).collect::<Vec<_>>().join(", "))
