@@ -41,6 +41,20 @@ impl World {
         }
     }
 
+    /// Asks again and again, as somebody would who is told that a node cannot be reached.
+    fn upgrades_within(&mut self, span: Duration) -> bool {
+        let end = self.now + span;
+        while self.now < end {
+            self.forget_who_is_gone();
+            self.step(0, Input::Upgrade);
+            self.run(Duration::from_secs(1));
+            if self.formats().iter().all(|format| *format == Some(Format::NEWEST)) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn formats(&self) -> Vec<Option<Format>> {
         let running = |place: &crate::world::Place| Some(place.running.as_ref()?.format());
         self.places.iter().map(running).collect()
@@ -51,6 +65,8 @@ impl World {
 fn a_cluster_is_updated_in_the_middle_of_trouble() {
     each_seed("updated", 20, |seed| {
         let mut world = World::new(seed, 3, RETENTION);
+        // Clocks that are an hour ahead are another trial's: who is alone with one is not found out.
+        world.wrong_until = Duration::MAX;
         for at in 0..3 {
             world.places[at].newest = Format::ALL[world.rng.random_range(0..2)];
             world.start_within(at, Duration::from_secs(3));
@@ -65,12 +81,8 @@ fn a_cluster_is_updated_in_the_middle_of_trouble() {
             }
         }
         check(&mut world, Duration::from_mins(2))?;
-        world.forget_who_is_gone();
-        world.step(0, Input::Upgrade);
-        world.run(Duration::from_secs(5));
-        let formats = world.formats();
-        if formats.iter().any(|format| *format != Some(Format::NEWEST)) {
-            return Err(format!("{formats:?}\n{}", world.log.join("\n")));
+        if !world.upgrades_within(Duration::from_secs(30)) {
+            return Err(format!("{:?}\n{}", world.formats(), world.log.join("\n")));
         }
         Ok(format!("{} writes", world.ledger.len()))
     });
