@@ -63,7 +63,7 @@ impl World {
 
 #[test]
 fn a_cluster_is_updated_in_the_middle_of_trouble() {
-    each_seed("updated", 20, |seed| {
+    each_seed("updated", 30, |seed| {
         let mut world = World::new(seed, 3, RETENTION);
         // Clocks that are an hour ahead are another trial's: who is alone with one is not found out.
         world.wrong_until = Duration::MAX;
