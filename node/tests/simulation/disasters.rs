@@ -34,6 +34,8 @@ impl World {
         let others: Vec<Arc<Disk>> = others.map(|(_, place)| place.disk.clone()).collect();
         let lost = self.places[at].disk.clone();
         self.ledger.write_off(&lost, &others);
+        // Whoever brings a node back sees to its clock.
+        self.set_clock(at, 0);
     }
 
     /// Starts a copy of a node's disk elsewhere: two live under one id.
