@@ -87,6 +87,18 @@ impl World {
         }
     }
 
+    /// An operator begins anew where all data is lost: who waits to be filled waits for nobody.
+    pub(crate) fn give_up_on_the_empty(&mut self) {
+        let places = 0..self.places.len();
+        let lives: Vec<Option<Life>> = places.map(|at| self.life(at)).collect();
+        let empty = |life: &Option<Life>| matches!(life, Some(Life::Unborn | Life::Filling));
+        if lives.iter().all(empty) {
+            for at in (0..lives.len()).filter(|at| lives[*at] == Some(Life::Filling)) {
+                self.reset_identity(at);
+            }
+        }
+    }
+
     /// A node is told to go for good.
     pub(crate) fn leave(&mut self, at: usize) {
         self.places[at].leaving = true;
