@@ -141,11 +141,8 @@ async fn serve(
         }
         Err(_panicked) => return Err(stopping()),
     };
-    if let Some(pulse) = served.pulse {
-        engine.send(Job::Input(Input::Heard { peer, pulse })).await;
-    }
-    if served.members {
-        engine.send(Job::Input(Input::MembersChanged)).await;
+    for input in served.inputs(peer) {
+        engine.send(Job::Input(input)).await;
     }
     Ok(served.answer)
 }
