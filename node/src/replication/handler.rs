@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kvs_client::ClusterFile;
 use kvs_core::NodeId;
-use kvs_core::engine::{Input, serve as serve_from_store};
+use kvs_core::engine::serve as serve_from_store;
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Refusal, Route};
 use tokio::sync::{oneshot, watch};
