@@ -414,7 +414,7 @@ fn a_member_whose_format_is_behind_is_raised_though_there_is_no_later_one() {
         let question = Question::Join(hello(2, Life::Unborn, at(1).wall));
         engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
         let census = engine.members.census();
-        let hello = Hello { format, census, ..*hello(2, Life::Serving, at(1).wall) };
+        let hello = Hello { census, format, ..*hello(2, Life::Serving, at(1).wall) };
         let question = Question::Hello(Box::new(hello));
         engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
         engine.step(Input::Upgrade, at(2), 0, &mut host);
