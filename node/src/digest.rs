@@ -116,7 +116,9 @@ impl Digest {
         let mut file = File::create(&temporary)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
-        fs::rename(temporary, data_dir.join(FILE))
+        fs::rename(temporary, data_dir.join(FILE))?;
+        // The name is to last as well: after a stop the machine may be switched off.
+        File::open(data_dir)?.sync_all()
     }
 
     fn add(&self, leaves: &mut Vec<Leaf>) {

@@ -45,6 +45,8 @@ use crate::writer::{
 const SCRUB_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the cluster's secret has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a node that stops waits for each of its parts, beside `drain_timeout` for its clients.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the dead are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
@@ -297,13 +299,21 @@ impl Running {
         }
         self.node.stopping.cancel();
         self.node.tasks.close();
-        self.node.tasks.wait().await;
+        ends("tasks", self.node.tasks.wait()).await;
         if let Some(cluster) = self.node.cluster.get() {
-            cluster.end().await;
+            ends("replication", cluster.end()).await;
         }
         let Self { node, writer, data_dir, _lock } = self;
         let stopped = tokio::task::spawn_blocking(move || close(&node, writer, &data_dir));
         stopped.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+    }
+}
+
+/// Waits until something has ended, but not for ever: what hangs must not keep the store from being
+/// closed, after which nothing that is left can write.
+async fn ends(what: &'static str, ending: impl Future<Output = ()>) {
+    if tokio::time::timeout(ENDS_WITHIN, ending).await.is_err() {
+        tracing::error!(what, "does not end within {ENDS_WITHIN:?}: stopping without it");
     }
 }
 
