@@ -69,12 +69,17 @@ impl Setting for Vec<OidcIssuer> {
     }
 
     fn raw(&self) -> Raw {
-        if self.is_empty() { Raw::List(Vec::new()) } else { Raw::Rows(self.iter().map(row).collect()) }
+        if self.is_empty() {
+            Raw::List(Vec::new())
+        } else {
+            Raw::Rows(self.iter().map(row).collect())
+        }
     }
 }
 
 fn from_row(number: usize, row: &[(String, String)]) -> Result<OidcIssuer, Reason> {
-    let refused = |why: String| Reason::not_a("token issuer", &format!("entry {number}"), Some(why));
+    let refused =
+        |why: String| Reason::not_a("token issuer", &format!("entry {number}"), Some(why));
     let mut object = Map::new();
     for (name, text) in row {
         if object.insert(name.clone(), text.clone().into()).is_some() {

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "localhost", "10.0.0.1:80"] {
+        for text in ["", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "localhost", "10.0.0.1:80"]
+        {
             assert_eq!(text.parse::<Network>(), Err(NetworkError), "{text}");
         }
     }

@@ -20,7 +20,9 @@ use super::gate::{Door, Shown};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, here, mode, rate};
+use super::{
+    Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, here, mode, rate,
+};
 use crate::accounts::Certificate;
 use crate::caller::Caller;
 use crate::node::Node;
@@ -42,7 +44,13 @@ impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
         let shared = Arc::new(Shared::new(node.settings()));
-        Self { node, shared, door: Door::Network(Peer::default()), by_proxy: false, certificate: None }
+        Self {
+            node,
+            shared,
+            door: Door::Network(Peer::default()),
+            by_proxy: false,
+            certificate: None,
+        }
     }
 
     /// The same, known to answer at `address`.

@@ -1,7 +1,7 @@
 //! What is taken only from this machine, where nobody is asked who they are.
 
-use http::{HeaderMap, Uri};
 use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Uri};
 
 use super::shared::Peer;
 use super::{Access, Problem, Route};

@@ -146,12 +146,17 @@ mod tests {
         let malformed = |what| Err(TokenError::Malformed(what));
         assert_eq!(checked(r#"{"aud":"kvs"}"#), malformed("it has no end (exp)"));
         assert_eq!(checked(r#"{"aud":"kvs","exp":"1001"}"#), malformed("a time is no number"));
-        assert_eq!(checked(r#"{"aud":"kvs","exp":1001,"nbf":-1}"#), malformed("a time is no number"));
+        assert_eq!(
+            checked(r#"{"aud":"kvs","exp":1001,"nbf":-1}"#),
+            malformed("a time is no number")
+        );
         let expired = Err(TokenError::Expired(UnixSeconds(1_000)));
         assert_eq!(checked(r#"{"aud":"kvs","exp":1000}"#), expired);
         let early = Err(TokenError::NotYetValid(UnixSeconds(1_011)));
         assert_eq!(checked(r#"{"aud":"kvs","exp":2000,"nbf":1011,"iat":1}"#), early);
-        for (aud, found) in [(r#""other""#, "other"), ("[]", ""), (r#"["a","kvsx"]"#, "a, kvsx"), ("7", "")] {
+        for (aud, found) in
+            [(r#""other""#, "other"), ("[]", ""), (r#"["a","kvsx"]"#, "a, kvsx"), ("7", "")]
+        {
             let expected = TokenError::Audience { found: found.into(), expected: "kvs".into() };
             assert_eq!(checked(&format!(r#"{{"aud":{aud},"exp":1001}}"#)), Err(expected));
         }

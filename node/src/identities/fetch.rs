@@ -128,8 +128,10 @@ impl Fetcher {
             request = request.bearer_auth(String::from_utf8_lossy(&token).trim());
         }
         let body = answer(url, request).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            FetchError::Malformed { url: url.to_string(), what, reason: error.to_string() }
+        serde_json::from_slice(&body).map_err(|error| FetchError::Malformed {
+            url: url.to_string(),
+            what,
+            reason: error.to_string(),
         })
     }
 

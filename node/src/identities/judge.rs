@@ -163,7 +163,11 @@ mod tests {
             "system:serviceaccount:shop:cart:x",
             "system:node:a",
         ] {
-            assert_eq!(of(sub), Err(TokenError::Malformed("it is not of a ServiceAccount")), "{sub}");
+            assert_eq!(
+                of(sub),
+                Err(TokenError::Malformed("it is not of a ServiceAccount")),
+                "{sub}"
+            );
         }
         let long = format!("system:serviceaccount:shop:{}", "x".repeat(102));
         assert_eq!(of(&long), Err(TokenError::Unmapped(long.clone())));

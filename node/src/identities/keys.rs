@@ -55,7 +55,10 @@ pub(super) struct PublicKey {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Parts {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// A point, uncompressed, or the key of `EdDSA`.
     Curve(Vec<u8>),
 }

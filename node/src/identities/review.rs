@@ -95,7 +95,8 @@ mod tests {
             said(status, "kvs")
         };
         let user = json!({ "username": "system:serviceaccount:a:b", "groups": ["x", "a b"] });
-        let yes = json!({ "status": { "authenticated": true, "user": user, "audiences": ["kvs"] } });
+        let yes =
+            json!({ "status": { "authenticated": true, "user": user, "audiences": ["kvs"] } });
         let (name, groups) = of(yes).unwrap();
         assert_eq!((name.as_str(), groups.len()), ("system:serviceaccount:a:b", 1));
         for no in [

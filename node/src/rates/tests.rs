@@ -9,7 +9,8 @@ use crate::time::ManualClock;
 /// So many units a minute, by a clock that stands still.
 fn limited(rate_limit: u32, failed_login_limit: u32) -> (Rates, Arc<ManualClock>) {
     let rate_limit_window = kvs_config::Duration::minutes(1);
-    let limits = Settings { rate_limit, failed_login_limit, rate_limit_window, ..Settings::default() };
+    let limits =
+        Settings { rate_limit, failed_login_limit, rate_limit_window, ..Settings::default() };
     let clock = Arc::new(ManualClock::at(1_000_000));
     (Rates::new(&limits, clock.clone()), clock)
 }

@@ -57,7 +57,12 @@ async fn a_token_of_an_issuer_is_of_the_user_and_the_groups_here_that_it_names()
     node.as_root("PATCH /api/groups/corp:writers", nothing).await.expect(200);
     node.call(&writing, "PUT /kv/x", "1").await.refuses(403, "scope-missing");
 
-    for (sub, kind) in [("ben", "identity-unmapped"), ("root", "identity-unmapped"), ("a b", "identity-unmapped"), ("", "token-malformed")] {
+    for (sub, kind) in [
+        ("ben", "identity-unmapped"),
+        ("root", "identity-unmapped"),
+        ("a b", "identity-unmapped"),
+        ("", "token-malformed"),
+    ] {
         let token = key.token(&with(claims(&site), json!({ "sub": sub })));
         whoami(&node, &token).await.refuses(401, kind);
     }
@@ -109,7 +114,11 @@ async fn tokens_count_if_all_that_they_say_holds_and_the_key_is_for_it() {
         ("HS256 with the public key", hs256, "token-algorithm"),
         ("no signature", unsigned(json!({ "alg": "RS256", "kid": "rsa" })), "token-signature"),
         ("another's key", Signer::rsa("rsa").token(&claims(&site)), "token-signature"),
-        ("another algorithm", ec.token_with(&json!({ "alg": "ES256", "kid": "rsa" }), &claims(&site)), "token-algorithm"),
+        (
+            "another algorithm",
+            ec.token_with(&json!({ "alg": "ES256", "kid": "rsa" }), &claims(&site)),
+            "token-algorithm",
+        ),
         ("no key named", rsa.token_with(&json!({ "alg": "RS256" }), &claims(&site)), "token-key"),
         ("an unknown key", Signer::ed("other").token(&claims(&site)), "token-key"),
     ] {
@@ -184,7 +193,11 @@ async fn misled(what: &str, misbehave: impl FnOnce(&Site, &Site)) {
     misbehave(&site, &inside);
     let node = believing(vec![site.believed()]).await;
     let answer = whoami(&node, &key.token(&claims(&site))).await;
-    assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (503, "issuer-unreachable"), "{what}");
+    assert_eq!(
+        (answer.status.as_u16(), answer.kind().as_str()),
+        (503, "issuer-unreachable"),
+        "{what}"
+    );
     assert!(inside.asked().is_empty(), "{what}: {:?}", inside.asked());
     node.stop().await;
 }
@@ -230,13 +243,38 @@ async fn nothing_in_a_token_leads_anywhere() {
     let node = believing(vec![site.believed()]).await;
     let elsewhere = format!("{}{KEYS}", inside.url);
     for (what, header, said, kind) in [
-        ("jku", json!({ "alg": "EdDSA", "kid": "own", "jku": elsewhere }), claims(&site), "token-key"),
-        ("x5u", json!({ "alg": "EdDSA", "kid": "own", "x5u": elsewhere }), claims(&site), "token-key"),
-        ("jwk", json!({ "alg": "EdDSA", "kid": "own", "jwk": own.jwk() }), claims(&site), "token-key"),
-        ("jwk with a known kid", json!({ "alg": "EdDSA", "kid": "one", "jwk": own.jwk() }), claims(&site), "token-signature"),
+        (
+            "jku",
+            json!({ "alg": "EdDSA", "kid": "own", "jku": elsewhere }),
+            claims(&site),
+            "token-key",
+        ),
+        (
+            "x5u",
+            json!({ "alg": "EdDSA", "kid": "own", "x5u": elsewhere }),
+            claims(&site),
+            "token-key",
+        ),
+        (
+            "jwk",
+            json!({ "alg": "EdDSA", "kid": "own", "jwk": own.jwk() }),
+            claims(&site),
+            "token-key",
+        ),
+        (
+            "jwk with a known kid",
+            json!({ "alg": "EdDSA", "kid": "one", "jwk": own.jwk() }),
+            claims(&site),
+            "token-signature",
+        ),
         ("kid", json!({ "alg": "EdDSA", "kid": elsewhere }), claims(&site), "token-key"),
         ("iss", json!({ "alg": "EdDSA", "kid": "own" }), claims(&inside), "token-issuer"),
-        ("crit", json!({ "alg": "EdDSA", "kid": "one", "crit": ["x"] }), claims(&site), "token-malformed"),
+        (
+            "crit",
+            json!({ "alg": "EdDSA", "kid": "one", "crit": ["x"] }),
+            claims(&site),
+            "token-malformed",
+        ),
     ] {
         let answer = whoami(&node, &own.token_with(&header, &said)).await;
         assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (401, kind), "{what}");

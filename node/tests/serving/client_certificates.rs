@@ -35,7 +35,12 @@ impl Authority {
     }
 
     /// A certificate with its key, of somebody of that name.
-    fn identity(&self, name: &str, serial: u64, change: impl FnOnce(&mut CertificateParams)) -> String {
+    fn identity(
+        &self,
+        name: &str,
+        serial: u64,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> String {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -194,7 +199,8 @@ async fn certificates_of_others_for_something_else_and_of_yesterday_are_not_let_
 async fn a_certificate_that_ends_while_its_connection_is_open_says_nothing_any_more() {
     let site = Site::new().await;
     // The node's clock stands still in 2023; handshakes go by the machine's.
-    let until = site.authority.identity("ann", 1, |params| params.not_after = date_time_ymd(3000, 1, 1));
+    let until =
+        site.authority.identity("ann", 1, |params| params.not_after = date_time_ymd(3000, 1, 1));
     let ann = site.client(Some(&until));
     assert_eq!(site.who(&ann).await, "ann");
     site.served.clock.advance(Duration::from_hours(24 * 366 * 1_000));
@@ -205,7 +211,8 @@ async fn a_certificate_that_ends_while_its_connection_is_open_says_nothing_any_m
 #[tokio::test]
 async fn what_is_revoked_is_refused_once_the_files_are_read_again_on_open_connections_too() {
     let site = Site::new().await;
-    let (ann, other) = (site.authority.identity("ann", 7, |_| {}), site.authority.identity("ann", 8, |_| {}));
+    let (ann, other) =
+        (site.authority.identity("ann", 7, |_| {}), site.authority.identity("ann", 8, |_| {}));
     let (revoked, stays) = (site.client(Some(&ann)), site.client(Some(&other)));
     for client in [&revoked, &stays] {
         assert_eq!(site.who(client).await, "ann");

@@ -79,7 +79,10 @@ async fn judged(issuer: &Issuer, ca_file: &Path) -> (u16, String) {
     let status = answer.status().as_u16();
     let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     node.stop().await;
-    (status, body["type"].as_str().unwrap_or_default().trim_start_matches("urn:kvs:problem:").to_owned())
+    (
+        status,
+        body["type"].as_str().unwrap_or_default().trim_start_matches("urn:kvs:problem:").to_owned(),
+    )
 }
 
 #[tokio::test]

@@ -62,11 +62,8 @@ pub(super) fn read(files: &kvs_config::Tls) -> Result<Option<ServerConfig>, TlsE
         None => builder.with_no_client_auth(),
         Some(ca) => builder.with_client_cert_verifier(verifier(ca, files)?),
     };
-    let unusable = |source| TlsError::Unusable {
-        certificate: certificate.clone(),
-        key: key.clone(),
-        source,
-    };
+    let unusable =
+        |source| TlsError::Unusable { certificate: certificate.clone(), key: key.clone(), source };
     let mut config = builder.with_single_cert(chain, secret).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(config))
