@@ -148,8 +148,8 @@ settings! {
 
         /// Issuers outside whose tokens are believed beside our own, by OpenID Connect: a list of
         /// mappings with issuer, audience, prefix and, if need be, `user_claim`, `groups_claim`,
-        /// `jwks_uri` and `ca_file`. What somebody may do is up to the user and the groups here that have the names
-        /// that the issuer vouches for, after the prefix.
+        /// `jwks_uri` and `ca_file`. What somebody may do is up to the user and the groups here that
+        /// have the names that the issuer vouches for, after the prefix.
         oidc: Vec<OidcIssuer> = Vec::new();
 
         /// Keeps a tamper-evident log of every change.
