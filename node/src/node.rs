@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{self, Appender, Audit};
 use crate::backup::shelf::ShelfError;
 use crate::backup::{self, Backups};
 use crate::caller::Caller;
@@ -144,6 +145,8 @@ pub struct Node {
     clustered: bool,
     /// Copies of the store, elsewhere.
     backups: Backups,
+    /// The tamper-evident log.
+    audit: Audit,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
     stopping: CancellationToken,
@@ -206,22 +209,23 @@ impl Running {
         let plan = cluster::plan(&settings, &*store, &state.identity)?;
         let tail = Arc::new(Tail::after(state.next_sequence - 1));
         rebuild(&store, &digest, &state).map_err(StartError::Thread)?;
+        let failed = |error: StoreError| OpenError::Failed {
+            path: data_dir.clone(),
+            reason: error.to_string(),
+        };
         let (writer, thread) = writer::start(WriterParts {
             store: store.clone(),
             digest: digest.clone(),
             tail: tail.clone(),
-            applier: Applier::new(&state, retention(&settings)),
+            applier: applier(&state, &settings, &*store).map_err(failed)?,
             clock: clock.clone(),
             durability: durability(&settings),
             queue_bytes: settings.queue_size.as_len(),
         })
         .map_err(StartError::Thread)?;
-        let failed = |error: StoreError| OpenError::Failed {
-            path: data_dir.clone(),
-            reason: error.to_string(),
-        };
         let metadata_exists = any_metadata(&*store).map_err(failed)?;
         let duty = Duty::new(local::read_only(&*store).map_err(failed)?);
+        let audit = Audit::open(&settings, &*store, &writer).map_err(failed)?;
         let node = Arc::new(Node {
             store,
             writer,
@@ -237,6 +241,7 @@ impl Running {
             cluster: OnceLock::new(),
             clustered: plan.is_some(),
             backups,
+            audit,
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
@@ -245,6 +250,7 @@ impl Running {
         });
         node.spawn(scrub(node.clone()));
         node.spawn(backup::schedule(node.clone()));
+        node.spawn(audit::run(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
             // A member that stands apart for a while must not forget what the others remember.
@@ -282,11 +288,25 @@ impl Running {
 fn close(node: &Node, writer: WriterThread, data_dir: &std::path::Path) -> Result<(), StoreError> {
     let applier =
         writer.stop().map_err(|_panic| StoreError::Failed("the writer thread panicked".into()))?;
+    node.audit.close(node)?;
     local::close(&*node.store, applier.last_sequence() + 1, applier.last_stamp())?;
     if let Err(error) = node.digest.save(data_dir, node.store.sequence()) {
         tracing::warn!(%error, "the digest tree was not saved; the next start rebuilds it");
     }
     Ok(())
+}
+
+/// What turns commands into rows, and into entries of the tamper-evident log if there is to be one.
+fn applier(
+    state: &LocalState,
+    settings: &Settings,
+    store: &dyn Store,
+) -> Result<Applier, StoreError> {
+    let applier = Applier::new(state, retention(settings));
+    if !settings.tamper_logging_enabled {
+        return Ok(applier);
+    }
+    Ok(applier.audited(Appender::open(store)?))
 }
 
 fn rocks_options(settings: &Settings) -> RocksOptions {
@@ -511,6 +531,11 @@ impl Node {
     /// Makes it a member; says whether it was none before.
     pub(crate) fn set_cluster(&self, cluster: Cluster) -> bool {
         self.cluster.set(cluster).is_ok()
+    }
+
+    /// Its tamper-evident log.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Its backups.

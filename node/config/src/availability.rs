@@ -15,7 +15,6 @@ const MISSING: &[(&str, &str)] = &[
     ("auth_enabled", AUTHENTICATION),
     ("token_ttl", AUTHENTICATION),
     ("token_max_ttl", AUTHENTICATION),
-    ("tamper_logging_enabled", "a tamper-evident log"),
     ("rate_limiting_enabled", RATE_LIMITS),
     ("rate_limit", RATE_LIMITS),
     ("rate_limit_window", RATE_LIMITS),

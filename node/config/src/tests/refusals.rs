@@ -157,7 +157,6 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
     let or_false = "leave it out or set it to false";
     let cases = [
         ("auth_enabled", "true", "authentication", or_false),
-        ("tamper_logging_enabled", "true", "a tamper-evident log", or_false),
         ("rate_limiting_enabled", "true", "rate limits", or_false),
         ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
         ("rate_limit", "100", "rate limits", "leave it out"),

@@ -1,0 +1,362 @@
+//! Verifies a log without its node: the copy of a data directory, or one archive.
+
+use std::path::{Path, PathBuf};
+
+use kvs_core::NodeId;
+use kvs_core::audit::{Hash, Head, SignedHead, Summary, Tampered, Verifier};
+use thiserror::Error;
+
+use super::appender::leaf_of;
+use super::archive::{Archive, ArchiveError, Archives, Sealed};
+use super::keeper::{last_head, seen};
+use super::layout::{self, Edge, TILE_LEVEL};
+use super::{PublicKey, is_signed};
+use crate::local;
+use crate::store::{Column, OpenError, Read as _, RocksOptions, RocksStore, StoreError};
+
+/// Sequences end far before this: the rows of subtrees lie behind it.
+const SEQUENCES: u64 = 1 << 56;
+
+/// What was found of a log that is as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Whose log.
+    pub node: NodeId,
+    /// The first entry that was looked at.
+    pub first: u64,
+    /// Sizes and root.
+    pub summary: Summary,
+    /// The key that its heads are signed with, if any is.
+    pub key: Option<PublicKey>,
+}
+
+/// A head of the log that somebody else kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Who did, for people.
+    pub by: String,
+    /// The head.
+    pub head: SignedHead,
+    /// The key that it is signed with.
+    pub key: PublicKey,
+}
+
+/// What is wrong with a log: the first that is, from its beginning on.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// An entry is not as it was written.
+    #[error("{place}: {source}")]
+    Entry {
+        /// The store or an archive.
+        place: String,
+        /// What is wrong.
+        source: Tampered,
+    },
+    /// A hash that proofs are made of is not what its entries come to.
+    #[error("the store: the hash over the {count} entries from {first} on was altered")]
+    Node {
+        /// The first entry that it is over.
+        first: u64,
+        /// How many it is over.
+        count: u64,
+    },
+    /// What says where the log ends, or begins in the store, does not fit the entries.
+    #[error("the store: its entries come to {found}, and the row that says where the log {what} is of {said}")]
+    Edge {
+        /// `ends` or `begins`.
+        what: &'static str,
+        /// How many entries there are.
+        found: u64,
+        /// How many it says.
+        said: u64,
+    },
+    /// A row has no place in a log.
+    #[error("the store: behind entry {after} is a row that no log has")]
+    Stray {
+        /// How many entries are before it.
+        after: u64,
+    },
+    /// A head was not signed by the node.
+    #[error("{place}: the head over {size} entries does not bear the node's signature")]
+    Signature {
+        /// Where it was found.
+        place: String,
+        /// Its size.
+        size: u64,
+    },
+    /// The node's key is not the one that others know.
+    #[error("the node's key is not the one that {by} knows: its log was made anew")]
+    Key {
+        /// Who knows another.
+        by: String,
+    },
+    /// An archive is missing.
+    #[error(
+        "the archive with the entries from {from} on is not in {folder}; those before {until} are \
+         not in the store (if archives are kept elsewhere, verify them one by one and say so with \
+         --without-archives)",
+        folder = .folder.display()
+    )]
+    NoArchive {
+        /// The first that is missing.
+        from: u64,
+        /// Where the store begins.
+        until: u64,
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// An archive is of another log or another part of it.
+    #[error("archive {path} does not go on from what was before it", path = .path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+    /// There is nothing to verify.
+    #[error("{path} has no audit log: no node ever kept one there", path = .path.display())]
+    Nothing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// An archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Open(#[from] OpenError),
+    /// A row of the store cannot be read.
+    #[error("the store cannot be read behind entry {after}: {source}")]
+    Store {
+        /// How many entries were fine.
+        after: u64,
+        /// Why.
+        source: StoreError,
+    },
+}
+
+/// How a directory is to be verified.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// Heads that others kept.
+    pub kept: Vec<Kept>,
+    /// Archives are elsewhere: begin with what is in the store.
+    pub without_archives: bool,
+}
+
+/// What a node that ran on `data_dir` kept of others' logs: of `node`'s.
+///
+/// # Errors
+///
+/// The store cannot be read.
+pub fn kept_by(data_dir: &Path, node: NodeId) -> Result<Vec<Kept>, Fault> {
+    let store = open(data_dir)?;
+    let by = data_dir.display().to_string();
+    let mut seen = seen(&store).map_err(|source| Fault::Store { after: 0, source })?;
+    let Some(seen) = seen.remove(&node) else { return Ok(Vec::new()) };
+    Ok(vec![Kept { by, head: seen.head, key: seen.key }])
+}
+
+/// Whose log is in a data directory.
+///
+/// # Errors
+///
+/// The store cannot be read, or there is no log.
+pub fn owner(data_dir: &Path) -> Result<NodeId, Fault> {
+    let store = open(data_dir)?;
+    let identity = local::identity(&store).map_err(|source| Fault::Store { after: 0, source })?;
+    let nothing = || Fault::Nothing { path: data_dir.to_owned() };
+    identity.map(|identity| identity.node).ok_or_else(nothing)
+}
+
+/// Verifies the log in a data directory, archives and store. Nothing is written there.
+///
+/// # Errors
+///
+/// The first that is wrong.
+pub fn directory(data_dir: &Path, order: &Order) -> Result<Report, Fault> {
+    let node = owner(data_dir)?;
+    let store = open(data_dir)?;
+    let ends = Ends::read(&store, data_dir)?;
+    let mut archives = Vec::new();
+    if !order.without_archives {
+        archives = archives_before(&Archives::of(data_dir), ends.base.size())?;
+    }
+    let heads = ends.heads(&archives, order)?;
+    let begin = if order.without_archives { ends.base.clone() } else { Edge::default() };
+    let mut walk = Walk::begin(begin, &heads, Some(&store));
+    for archive in archives {
+        walk.archive(node, archive)?;
+    }
+    walk.store(&store, &ends)?;
+    let (first, edge, summary) = walk.finish()?;
+    if edge != ends.end {
+        let (found, said) = (edge.size(), ends.end.size());
+        return Err(Fault::Edge { what: "ends", found, said });
+    }
+    Ok(Report { node, first, summary, key: ends.key })
+}
+
+/// Verifies one archive.
+///
+/// # Errors
+///
+/// The first that is wrong.
+pub fn archive(path: &Path) -> Result<Report, Fault> {
+    let archive = Archive::open(path)?;
+    let (node, sealed) = (archive.header().node, archive.sealed());
+    if let Some(sealed) = &sealed {
+        check_signature(&path.display().to_string(), sealed)?;
+    }
+    let heads: Vec<Head> = sealed.iter().map(|(head, _)| head.head).collect();
+    let mut walk = Walk::begin(archive.begin().clone(), &heads, None);
+    walk.archive(node, archive)?;
+    let (first, _, summary) = walk.finish()?;
+    Ok(Report { node, first, summary, key: sealed.map(|(_, key)| key) })
+}
+
+fn open(data_dir: &Path) -> Result<RocksStore, Fault> {
+    if !RocksStore::is_in(data_dir) {
+        return Err(Fault::Nothing { path: data_dir.to_owned() });
+    }
+    let options = RocksOptions { block_cache: 8 << 20, write_buffer: 8 << 20, disk_reserve: 0 };
+    Ok(RocksStore::open_read_only(data_dir, &options)?)
+}
+
+/// The archives with entries before `base`, in order.
+fn archives_before(archives: &Archives, base: u64) -> Result<Vec<Archive>, Fault> {
+    let (mut found, mut next) = (Vec::new(), 0);
+    for path in archives.files()? {
+        let archive = Archive::open(&path)?;
+        // One that a crash left before its rows went: they are still in the store.
+        if next >= base {
+            break;
+        }
+        if archive.header().first != next {
+            break;
+        }
+        next = next.saturating_add(archive.header().count);
+        found.push(archive);
+    }
+    if next < base {
+        let folder = archives.folder().to_owned();
+        return Err(Fault::NoArchive { from: next, until: base, folder });
+    }
+    Ok(found)
+}
+
+/// What the rows of `local` say of a log.
+struct Ends {
+    base: Edge,
+    end: Edge,
+    head: Option<SignedHead>,
+    key: Option<PublicKey>,
+}
+
+impl Ends {
+    fn read(store: &RocksStore, data_dir: &Path) -> Result<Self, Fault> {
+        let failed = |source| Fault::Store { after: 0, source };
+        let end = Edge::read(store, layout::END).map_err(failed)?;
+        let key = store.get(Column::Local, layout::PUBLIC).map_err(failed)?;
+        if end.size() == 0 && key.is_none() {
+            return Err(Fault::Nothing { path: data_dir.to_owned() });
+        }
+        Ok(Self {
+            base: Edge::read(store, layout::BASE).map_err(failed)?,
+            end,
+            head: last_head(store).map_err(failed)?,
+            key: key.and_then(|key| key.try_into().ok()),
+        })
+    }
+
+    /// Every head that is known of the log; each bears the node's signature.
+    fn heads(&self, archives: &[Archive], order: &Order) -> Result<Vec<Head>, Fault> {
+        let own = self.head.clone().zip(self.key).map(|sealed| ("the store".to_owned(), sealed));
+        let archived = archives.iter().filter_map(|archive| {
+            Some((format!("archive {}", archive.path().display()), archive.sealed()?))
+        });
+        let kept = order.kept.iter().map(|kept| (kept.by.clone(), (kept.head.clone(), kept.key)));
+        let all: Vec<_> = own.into_iter().chain(archived).chain(kept).collect();
+        for (place, sealed) in &all {
+            check_signature(place, sealed)?;
+            if self.key.is_some_and(|key| key != sealed.1) {
+                return Err(Fault::Key { by: place.clone() });
+            }
+        }
+        Ok(all.into_iter().map(|(_, (head, _))| head.head).collect())
+    }
+}
+
+fn check_signature(place: &str, (head, key): &Sealed) -> Result<(), Fault> {
+    if is_signed(key, head) {
+        return Ok(());
+    }
+    Err(Fault::Signature { place: place.to_owned(), size: head.head.size })
+}
+
+/// A walk along all entries.
+struct Walk<'a> {
+    first: u64,
+    verifier: Verifier,
+    edge: Edge,
+    /// Where subtrees have rows, if they are to be compared.
+    nodes: Option<&'a RocksStore>,
+}
+
+impl<'a> Walk<'a> {
+    fn begin(edge: Edge, heads: &[Head], nodes: Option<&'a RocksStore>) -> Self {
+        let verifier = Verifier::resume(edge.frontier.clone(), edge.previous, heads);
+        Self { first: edge.size(), verifier, edge, nodes }
+    }
+
+    fn archive(&mut self, node: NodeId, archive: Archive) -> Result<(), Fault> {
+        if archive.header().node != node || *archive.begin() != self.edge {
+            return Err(Fault::Foreign { path: archive.path().to_owned() });
+        }
+        let place = format!("archive {}", archive.path().display());
+        archive.rows(|sequence, row| self.push(&place, sequence, row))
+    }
+
+    fn store(&mut self, store: &RocksStore, ends: &Ends) -> Result<(), Fault> {
+        let (found, said) = (self.edge.size(), ends.base.size());
+        if self.edge != ends.base {
+            return Err(Fault::Edge { what: "begins", found, said });
+        }
+        let (start, end) = (layout::entry(said), layout::entry(SEQUENCES));
+        let mut rows = store.cursor(Column::Audit, &start, &end);
+        loop {
+            let after = self.edge.size();
+            let row = rows.next().map_err(|source| Fault::Store { after, source })?;
+            let Some((key, row)) = row else { return Ok(()) };
+            let sequence = key.try_into().map(u64::from_be_bytes);
+            let sequence = sequence.map_err(|_length| Fault::Stray { after })?;
+            self.push("the store", sequence, row)?;
+        }
+    }
+
+    fn push(&mut self, place: &str, sequence: u64, row: &[u8]) -> Result<(), Fault> {
+        let entry = |source| Fault::Entry { place: place.to_owned(), source };
+        self.verifier.push(sequence, row).map_err(entry)?;
+        self.edge.previous = leaf_of(row);
+        let full = self.edge.frontier.append(self.edge.previous);
+        for node in full.into_iter().filter(|node| node.level >= TILE_LEVEL) {
+            self.compare(node.level, node.index, node.hash)?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, level: u32, index: u64, hash: Hash) -> Result<(), Fault> {
+        let Some(store) = self.nodes else { return Ok(()) };
+        let after = self.edge.size();
+        let row = store.get(Column::Audit, &layout::node(level, index));
+        let row = row.map_err(|source| Fault::Store { after, source })?;
+        if row.as_deref() == Some(&hash[..]) {
+            return Ok(());
+        }
+        Err(Fault::Node { first: index << level, count: 1 << level })
+    }
+
+    fn finish(self) -> Result<(u64, Edge, Summary), Fault> {
+        let summary = self.verifier.finish();
+        let entry = |source| Fault::Entry { place: "its end".to_owned(), source };
+        Ok((self.first, self.edge, summary.map_err(entry)?))
+    }
+}
