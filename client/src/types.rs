@@ -5,6 +5,7 @@
 
 mod value;
 
+mod audit;
 mod backup;
 mod batch;
 mod change;
@@ -23,6 +24,7 @@ mod schema;
 mod tests;
 
 pub use self::{
+    audit::{AuditEntry, AuditHead, AuditPage, AuditPeer},
     backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},

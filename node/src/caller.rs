@@ -1,5 +1,6 @@
 //! Who asks. A parameter of everything that reads or writes for somebody.
 
+use kvs_core::audit::Subject;
 use kvs_core::{Key, UserId};
 
 /// Who makes a request, and what they may do.
@@ -19,6 +20,11 @@ impl Caller {
     /// The user who asks, and will own the keys that they write first.
     pub const fn user(&self) -> Option<UserId> {
         self.user
+    }
+
+    /// Who they are to the tamper-evident log.
+    pub fn subject(&self) -> Subject {
+        self.user.map_or(Subject::Anonymous, Subject::User)
     }
 
     /// Whether the caller may know of `key`. What may not be read looks as if never written.

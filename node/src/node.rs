@@ -681,10 +681,23 @@ impl Node {
     ///
     /// None of them was carried out, or the store failed.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
+        self.write_for(&Caller::anonymous(), writes).await
+    }
+
+    /// The same for a caller, whom the tamper-evident log names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn write_for(
+        &self,
+        caller: &Caller,
+        writes: Vec<Write>,
+    ) -> Result<Vec<WriteResult>, SubmitError> {
         if writes.iter().any(|write| write.record.kind == kvs_core::Kind::Meta) {
             self.metadata_exists.store(true, Ordering::Release);
         }
-        self.writer.submit(writes).await
+        self.writer.submit_for(caller.subject(), writes).await
     }
 
     /// How long a value written under `key` lives if its write does not say.

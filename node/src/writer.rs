@@ -552,9 +552,8 @@ impl Thread {
         let applier = &mut self.parts.applier;
         let Pending { writes, rows, notices, flush, .. } = pending;
         let extra = (&rows[..], &notices[..]);
-        let result = store
-            .check_room()
-            .and_then(|()| applier.apply_for(&*store, writes, extra, now, flush));
+        let result =
+            store.check_room().and_then(|()| applier.apply_for(&*store, writes, extra, now, flush));
         self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
         match result {
             Ok(outcome) => self.answer(outcome, pending.replies),

@@ -372,7 +372,10 @@ impl Cut<'_> {
     }
 
     fn seek(&mut self, to: SeekFrom) -> Result<(), ArchiveError> {
-        self.file.seek(to).map(drop).map_err(|_before_its_start| damaged(self.path, "it is too short"))
+        self.file
+            .seek(to)
+            .map(drop)
+            .map_err(|_before_its_start| damaged(self.path, "it is too short"))
     }
 }
 

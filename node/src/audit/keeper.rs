@@ -211,9 +211,8 @@ impl On {
         let edge = Edge::read(store, layout::END)?;
         let cluster = cluster_of(node);
         let last = lock(&self.head);
-        let same = |last: &SignedHead| {
-            (last.head.size, last.head.cluster) == (edge.size(), cluster)
-        };
+        let same =
+            |last: &SignedHead| (last.head.size, last.head.cluster) == (edge.size(), cluster);
         if last.as_ref().is_some_and(same) {
             return Ok(None);
         }

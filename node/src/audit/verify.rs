@@ -61,7 +61,9 @@ pub enum Fault {
         count: u64,
     },
     /// What says where the log ends, or begins in the store, does not fit the entries.
-    #[error("the store: its entries come to {found}, and the row that says where the log {what} is of {said}")]
+    #[error(
+        "the store: its entries come to {found}, and the row that says where the log {what} is of {said}"
+    )]
     Edge {
         /// `ends` or `begins`.
         what: &'static str,

@@ -24,7 +24,11 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
     let (steps, writes) = steps(&call, planned).await?;
-    let results = if writes.is_empty() { Vec::new() } else { call.node.write(writes).await? };
+    let results = if writes.is_empty() {
+        Vec::new()
+    } else {
+        call.node.write_for(&call.caller, writes).await?
+    };
     answer::of(&call, pair(steps, results)?).await
 }
 

@@ -200,13 +200,12 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 6] = [
+const SWITCHED: [(&str, &str); 5] = [
     ("/api/users", "auth_enabled"),
     ("/api/groups", "auth_enabled"),
     ("/api/tokens", "auth_enabled"),
     ("/api/whoami", "auth_enabled"),
     ("/api/explain", "auth_enabled"),
-    ("/api/audit", "tamper_logging_enabled"),
 ];
 
 /// Why nothing is at `path`.

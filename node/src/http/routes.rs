@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Scope, backups, batch, changes, cluster, docs, health,
-    history, kv, listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Scope, audit, backups, batch, changes, cluster, docs,
+    health, history, kv, listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Scopes(&[Scope::Read]);
@@ -272,6 +272,24 @@ pub static ROUTES: &[Route] = &[
         operation: "backup_status",
         summary: "Tells whether a backup is being made, and what became of the last ones",
         describe: backups::describe_status,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/audit", |call| Box::pin(audit::list(call))),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "list_audit_entries",
+        summary: "Lists entries of the node's tamper-evident log",
+        describe: audit::describe_list,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/audit/head", |call| Box::pin(audit::head(call))),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "audit_head",
+        summary: "Tells the signed head of the node's tamper-evident log",
+        describe: audit::describe_head,
     },
     Route {
         method: Method::GET,

@@ -97,7 +97,8 @@ impl Handler {
         let question: audit::exchange::Question = serde_json::from_slice(body)
             .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
         let node = self.node.clone();
-        let answering = tokio::task::spawn_blocking(move || audit::exchange::answer(&node, question));
+        let answering =
+            tokio::task::spawn_blocking(move || audit::exchange::answer(&node, question));
         match answering.await {
             Ok(Ok(Some(answer))) => Ok(json(&answer)),
             Ok(Ok(None)) => Err(peer::Refusal::new(404, "switched-off", "it keeps no audit log")),

@@ -1,6 +1,5 @@
 //! Removing the dead, once nobody could bring them back.
 
-
 use kvs_core::{RecordId, Stamp};
 
 use super::{Applier, Group, Outcome};
