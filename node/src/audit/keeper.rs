@@ -226,7 +226,8 @@ impl On {
         if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
             return Ok(());
         }
-        let part = Part { node: node.identity().node, begin: &base, count: self.segment };
+        let (node_id, count) = (node.identity().node, self.segment);
+        let part = Part { node: node_id, begin: &base, count, checked: true };
         let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
         let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
         let (path, edge) = written.inspect_err(|error| self.note_damage(error))?;
@@ -282,7 +283,7 @@ impl On {
 }
 
 /// Reads rows one after another.
-pub(super) fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
+fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
     move |sequence| {
         let row = store.get(Column::Audit, &layout::entry(sequence))?;
         row.ok_or_else(|| StoreError::Damaged(format!("entry {sequence} of audit is missing")))

@@ -6,7 +6,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::archive::{ArchiveError, Archives, Part, Sealed};
-use super::keeper::{last_head, row_of};
+use super::keeper::last_head;
 use super::layout::{self, Edge};
 use crate::local;
 use crate::store::{Batch, Column, Flush, Store, StoreError};
@@ -40,9 +40,15 @@ pub fn retire(store: &dyn Store, data_dir: &Path) -> Result<(), RetireError> {
             node: identity.node,
             begin: &begin,
             count: end.size().saturating_sub(begin.size()),
+            checked: false,
         };
         let sealed = sealed(store)?;
-        archives.write(&part, row_of(store), |_edge| sealed)?;
+        // A row that is missing is an empty one there: no entry has so few bytes.
+        let row = |sequence| {
+            let row = store.get(Column::Audit, &layout::entry(sequence))?;
+            Ok(row.unwrap_or_default())
+        };
+        archives.write(&part, row, |_edge| sealed)?;
         put_aside(&archives, &identity.node.to_string())?;
     }
     Ok(erase(store)?)

@@ -23,6 +23,9 @@ use crate::store::{Read, StoreError};
 const DEFAULT_LIMIT: usize = 100;
 const GREATEST_LIMIT: usize = 1000;
 
+/// Largest number that every reader of JSON takes.
+const GREATEST_NUMBER: usize = (1 << 53) - 1;
+
 const SWITCH: &str = "tamper_logging_enabled";
 
 /// Which entries are asked for.
@@ -121,10 +124,12 @@ fn hash_of(read: &dyn Read, key: Key) -> Result<Option<KeyHash>, StoreError> {
 
 fn take_number(query: &mut Query, name: &str) -> Result<Option<u64>, Problem> {
     let Some(text) = query.take(name) else { return Ok(None) };
-    let number = text.parse().map_err(|_other| {
-        Problem::query(name, format!("must be a whole number from 0 to {}", u64::MAX))
-    });
-    number.map(Some)
+    match text.parse() {
+        Ok(number) if number <= GREATEST_NUMBER as u64 => Ok(Some(number)),
+        _ => {
+            Err(Problem::query(name, format!("must be a whole number from 0 to {GREATEST_NUMBER}")))
+        }
+    }
 }
 
 fn view_head(SignedHead { head, signature }: &SignedHead, key: &PublicKey) -> AuditHead {
@@ -228,7 +233,7 @@ fn json(body: &impl Serialize) -> Response<Body> {
 /// What the API description says of the entries.
 pub(super) fn describe_list(operation: OperationBuilder) -> OperationBuilder {
     operation
-        .query("from", count(0, usize::MAX >> 11), "The first entry.")
+        .query("from", count(0, GREATEST_NUMBER), "The first entry.")
         .query("limit", count(1, GREATEST_LIMIT), "Most entries of a page; 100 if left out.")
         .query("key", text(), "Only entries about this key's value.")
         .query("proofs", switch(), "Each with the proof that it is under the head.")
@@ -239,7 +244,7 @@ pub(super) fn describe_list(operation: OperationBuilder) -> OperationBuilder {
 /// What the API description says of the head.
 pub(super) fn describe_head(operation: OperationBuilder) -> OperationBuilder {
     operation
-        .query("since", count(0, usize::MAX >> 11), "Prove that the log goes on from this size.")
+        .query("since", count(0, GREATEST_NUMBER), "Prove that the log goes on from this size.")
         .answers::<AuditHead>(200, "The signed head.")
         .refuses(&[404, 503])
 }
