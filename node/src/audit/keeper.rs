@@ -56,6 +56,8 @@ struct On {
     /// The head that is on disk.
     head: Mutex<Option<SignedHead>>,
     peers: Mutex<BTreeMap<NodeId, Seen>>,
+    /// Held by whoever signs and archives.
+    keeping: Mutex<()>,
     dropped: AtomicU64,
     archived: AtomicU64,
     /// Whether the log is known to be no more as it was written.
@@ -98,6 +100,7 @@ impl Audit {
             segment: settings.audit_segment.into(),
             head: Mutex::new(last_head(store)?),
             peers: Mutex::new(seen(store)?),
+            keeping: Mutex::default(),
             dropped: AtomicU64::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
             tampered: AtomicBool::new(false),
@@ -180,6 +183,7 @@ impl Audit {
     /// The store failed, or the log is not as it was written.
     pub fn keep(&self, node: &Node) -> Result<(), AuditError> {
         let Some(on) = &self.on else { return Ok(()) };
+        let _alone = lock(&on.keeping);
         let store = node.store();
         if let Some(head) = on.next_head(node, store)? {
             let rows = vec![(layout::HEAD.to_vec(), json(&head))];

@@ -35,7 +35,7 @@ pub const PUBLIC: &[u8] = b"audit/public";
 pub const PEER: &[u8] = b"audit/peer/";
 
 /// First byte of the keys of subtrees: behind every sequence.
-const NODE: u8 = 0xff;
+pub const NODE: u8 = 0xff;
 
 /// Key of an entry's row.
 pub const fn entry(sequence: u64) -> [u8; 8] {

@@ -14,9 +14,6 @@ use super::{PublicKey, is_signed};
 use crate::local;
 use crate::store::{Column, OpenError, Read as _, RocksOptions, RocksStore, StoreError};
 
-/// Sequences end far before this: the rows of subtrees lie behind it.
-const SEQUENCES: u64 = 1 << 56;
-
 /// What was found of a log that is as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -322,8 +319,7 @@ impl<'a> Walk<'a> {
         if self.edge != ends.base {
             return Err(Fault::Edge { what: "begins", found, said });
         }
-        let (start, end) = (layout::entry(said), layout::entry(SEQUENCES));
-        let mut rows = store.cursor(Column::Audit, &start, &end);
+        let mut rows = store.cursor(Column::Audit, &layout::entry(said), &[layout::NODE]);
         loop {
             let after = self.edge.size();
             let row = rows.next().map_err(|source| Fault::Store { after, source })?;

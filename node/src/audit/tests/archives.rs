@@ -137,7 +137,7 @@ async fn an_entry_that_is_altered_in_an_archive_is_named() {
 
 #[tokio::test]
 async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
-    let site = Site::with(600).await;
+    let site = Site::with(500).await;
     // The file is there, and the store does not know of it.
     let store = site.store();
     let node = local::identity(&store).unwrap().unwrap().node;
@@ -145,9 +145,10 @@ async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
     let next = |sequence| Ok(row(&store, sequence));
     Archives::of(&site.path()).write(&part, next, |_| None).unwrap();
     drop(store);
-    assert_eq!(site.verify().unwrap().summary.size, 600);
+    assert_eq!(site.verify().unwrap().summary.size, 500);
     let running = site.start();
     let node = running.node.clone();
+    fill(&node, 100).await;
     keep(&node).await;
     keep(&node).await;
     assert_eq!(node.audit().figures().unwrap().archived, 256);
@@ -161,7 +162,7 @@ async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
 
 #[tokio::test]
 async fn what_was_altered_is_not_archived() {
-    let site = Site::with(600).await;
+    let site = Site::with(500).await;
     site.change(|store, batch| {
         let mut row = row(store, 100);
         row[40] ^= 1;
@@ -169,6 +170,7 @@ async fn what_was_altered_is_not_archived() {
     });
     let running = site.start();
     let node = running.node.clone();
+    fill(&node, 100).await;
     let keeping = node.clone();
     let kept = tokio::task::spawn_blocking(move || keeping.audit().keep(&keeping)).await.unwrap();
     assert!(kept.is_err() || node.audit().figures().unwrap().tampered);
