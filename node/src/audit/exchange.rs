@@ -114,9 +114,8 @@ pub fn judge(
         return Err(Unusable::Signature);
     }
     let Some(known) = known else { return Ok(Seen { key, head, alarm: None }) };
-    let why = match rewritten(known, &head.head, &key, proof.as_deref()) {
-        None => return Ok(Seen { head, ..known.clone() }),
-        Some(why) => why,
+    let Some(why) = rewritten(known, &head.head, &key, proof.as_deref()) else {
+        return Ok(Seen { head, ..known.clone() });
     };
     let alarm = known.alarm.clone().unwrap_or(Alarm { why, head, key, at });
     Ok(Seen { alarm: Some(alarm), ..known.clone() })
@@ -169,7 +168,8 @@ pub async fn run(node: Arc<Node>, links: Arc<Links>, membership: Membership) {
         let view = membership.view();
         let reached = view.members.iter().filter(|seen| seen.state != State::Down);
         let reached: Vec<NodeId> = reached.map(|seen| seen.member.node).collect();
-        if node.stopping().run_until_cancelled(ask_all(&node, &links, reached)).await.is_none() {
+        let asking = Box::pin(ask_all(&node, &links, reached));
+        if node.stopping().run_until_cancelled(asking).await.is_none() {
             return;
         }
     }

@@ -38,7 +38,7 @@ impl Site {
     }
 
     /// One with a log of so many entries, the first of which says that the node started.
-    async fn with(entries: usize) -> Self {
+    async fn with(entries: u64) -> Self {
         let site = Self::new();
         let running = site.start();
         fill(&running.node, entries - 1).await;
@@ -62,11 +62,7 @@ impl Site {
     }
 
     fn start(&self) -> Running {
-        self.start_with(self.settings())
-    }
-
-    fn start_with(&self, settings: Settings) -> Running {
-        Running::start(settings, Arc::new(ManualClock::at(NOW))).unwrap()
+        start(self.settings())
     }
 
     fn store(&self) -> RocksStore {
@@ -92,6 +88,10 @@ impl Site {
     }
 }
 
+fn start(settings: Settings) -> Running {
+    Running::start(settings, Arc::new(ManualClock::at(NOW))).unwrap()
+}
+
 fn open(data_dir: &Path) -> RocksStore {
     let options = RocksOptions { block_cache: 8 << 20, write_buffer: 8 << 20, disk_reserve: 0 };
     RocksStore::open(data_dir, &options).unwrap()
@@ -110,7 +110,7 @@ fn put(key: &str, uuid: VersionId) -> Write {
     Write { record: record(key), command: Command::put(Body::Value(value), uuid) }
 }
 
-async fn fill(node: &Node, count: usize) {
+async fn fill(node: &Node, count: u64) {
     let writes: Vec<Write> = (0..count).map(|at| put(&format!("k/{at}"), version())).collect();
     for writes in writes.chunks(200) {
         node.write(writes.to_vec()).await.unwrap();
@@ -188,7 +188,7 @@ async fn a_log_goes_on_after_a_restart_and_says_that_there_was_one() {
 #[tokio::test]
 async fn nothing_is_written_down_while_it_is_off() {
     let site = Site::new();
-    let running = site.start_with(Settings { tamper_logging_enabled: false, ..site.settings() });
+    let running = start(Settings { tamper_logging_enabled: false, ..site.settings() });
     fill(&running.node, 3).await;
     running.node.audit().record(Notice::done(Event::Started, Subject::Node));
     assert!(running.node.audit().head().is_none() && running.node.audit().figures().is_none());

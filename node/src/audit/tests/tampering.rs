@@ -41,13 +41,13 @@ pub(super) fn rewrite(store: &RocksStore, data_dir: &Path, from: usize) {
 
 #[tokio::test]
 async fn a_flipped_bit_in_any_entry_is_named() {
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     for sequence in 0..ENTRIES {
         let mut whole = Vec::new();
         site.change(|store, batch| {
             whole = row(store, sequence);
             let mut flipped = whole.clone();
-            let at = rand::random::<u64>() as usize % flipped.len();
+            let at = usize::from(rand::random::<u16>()) % flipped.len();
             flipped[at] ^= 1 << (rand::random::<u8>() % 8);
             batch.put(Column::Audit, &layout::entry(sequence), &flipped);
         });
@@ -62,7 +62,7 @@ async fn a_flipped_bit_in_any_entry_is_named() {
 #[tokio::test]
 async fn a_dropped_entry_is_named() {
     for sequence in [0, 1, ENTRIES / 2, ENTRIES - 2] {
-        let site = Site::with(ENTRIES as usize).await;
+        let site = Site::with(ENTRIES).await;
         site.change(|_, batch| batch.delete(Column::Audit, &layout::entry(sequence)));
         assert_eq!(named(&site).0, Tampered::Missing(sequence));
     }
@@ -70,7 +70,7 @@ async fn a_dropped_entry_is_named() {
 
 #[tokio::test]
 async fn reordered_entries_are_named() {
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     site.change(|store, batch| {
         let (one, other) = (row(store, 5), row(store, 17));
         batch.put(Column::Audit, &layout::entry(5), &other);
@@ -81,7 +81,7 @@ async fn reordered_entries_are_named() {
 
 #[tokio::test]
 async fn a_replaced_entry_is_named_between_its_neighbours() {
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     site.change(|store, batch| {
         let mut entry = Entry::decode(&row(store, 9)[32..]).unwrap();
         entry.subject = Subject::Socket;
@@ -94,7 +94,7 @@ async fn a_replaced_entry_is_named_between_its_neighbours() {
 
 #[tokio::test]
 async fn a_log_that_was_cut_is_named_even_if_its_end_was_made_to_fit() {
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     let cut = |site: &Site, with_end: bool| {
         site.change(|store, batch| {
             let (mut appender, mut rows) = (Appender::default(), Batch::default());
@@ -113,7 +113,7 @@ async fn a_log_that_was_cut_is_named_even_if_its_end_was_made_to_fit() {
     };
     cut(&site, false);
     assert_eq!(named(&site).0, Tampered::Truncated { size: 30, signed: ENTRIES });
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     cut(&site, true);
     assert_eq!(named(&site).0, Tampered::Truncated { size: 30, signed: ENTRIES });
     // The node says so as well.
@@ -129,12 +129,12 @@ async fn what_stands_beside_the_entries_is_compared_with_them() {
     let fault = site.verify().unwrap_err();
     assert!(matches!(fault, Fault::Node { first: 256, count: 256 }), "{fault}");
 
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     site.change(|_, batch| batch.put(Column::Local, layout::END, &Edge::default().to_bytes()));
     let fault = site.verify().unwrap_err();
     assert!(matches!(fault, Fault::Edge { what: "ends", found: ENTRIES, said: 0 }), "{fault}");
 
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     site.change(|store, batch| {
         let mut head: SignedHead = last_head(store).unwrap().unwrap();
         head.head.size -= 1;
@@ -143,7 +143,7 @@ async fn what_stands_beside_the_entries_is_compared_with_them() {
     let said = site.verify().unwrap_err().to_string();
     assert!(said.contains("does not bear the node's signature"), "{said}");
 
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     site.change(|_, batch| batch.put(Column::Audit, b"stray", b"row"));
     let said = site.verify().unwrap_err().to_string();
     assert!(said.contains("behind entry 40 is a row that no log has"), "{said}");
@@ -151,7 +151,7 @@ async fn what_stands_beside_the_entries_is_compared_with_them() {
 
 #[tokio::test]
 async fn a_log_made_anew_with_the_node_s_key_is_unmasked_by_a_head_that_another_kept() {
-    let site = Site::with(ENTRIES as usize).await;
+    let site = Site::with(ENTRIES).await;
     let store = site.store();
     let (head, key) =
         (last_head(&store).unwrap().unwrap(), *NodeKey::open(&store).unwrap().public());
