@@ -26,5 +26,7 @@ mod outsiders;
 mod partition;
 mod replication;
 mod restarts;
+mod secrecy;
+mod tampering;
 mod twins;
 mod walkthrough;
