@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kvs_config::Settings;
+use kvs_core::audit::Subject;
 use kvs_core::engine::{self, ClockAhead, Life};
 use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
@@ -681,23 +682,23 @@ impl Node {
     ///
     /// None of them was carried out, or the store failed.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
-        self.write_for(&Caller::anonymous(), writes).await
+        self.write_for(Subject::Anonymous, writes).await
     }
 
-    /// The same for a caller, whom the tamper-evident log names.
+    /// The same for somebody whom the tamper-evident log names.
     ///
     /// # Errors
     ///
     /// As [`Self::write`].
     pub async fn write_for(
         &self,
-        caller: &Caller,
+        author: Subject,
         writes: Vec<Write>,
     ) -> Result<Vec<WriteResult>, SubmitError> {
         if writes.iter().any(|write| write.record.kind == kvs_core::Kind::Meta) {
             self.metadata_exists.store(true, Ordering::Release);
         }
-        self.writer.submit_for(caller.subject(), writes).await
+        self.writer.submit_for(author, writes).await
     }
 
     /// How long a value written under `key` lives if its write does not say.

@@ -27,7 +27,7 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let results = if writes.is_empty() {
         Vec::new()
     } else {
-        call.node.write_for(&call.caller, writes).await?
+        call.node.write_for(call.caller.subject(), writes).await?
     };
     answer::of(&call, pair(steps, results)?).await
 }

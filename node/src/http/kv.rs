@@ -107,7 +107,7 @@ pub(super) async fn submit(
     call: &Call,
     write: Write,
 ) -> Result<Result<Receipt, kvs_core::Rejection>, Problem> {
-    let results = call.node.write_for(&call.caller, vec![write]).await?;
+    let results = call.node.write_for(call.caller.subject(), vec![write]).await?;
     match results.into_iter().next() {
         Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),
         Some(Err(Refused::Rejected(rejection))) => Ok(Err(rejection)),
