@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kvs_config::Settings;
 use kvs_core::audit::Subject;
 use kvs_core::engine::{self, ClockAhead, Life};
-use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
+use kvs_core::{Format, Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -140,6 +140,7 @@ pub struct Node {
     /// The same moment, for measuring how long it runs.
     began: Instant,
     tail: Arc<Tail>,
+    newest_format: Format,
     /// What makes it a member of a cluster; not there while it is alone, or waits for the secret.
     cluster: OnceLock<Cluster>,
     /// Whether it is to be a member of one.
@@ -172,10 +173,11 @@ impl Running {
     /// The store cannot be opened, or a thread not be had.
     pub fn start(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, StartError> {
         let client = SocketAddr::new(settings.bind_address, settings.port);
-        Self::start_at(settings, clock, client)
+        Self::start_at(settings, clock, client, Format::NEWEST)
     }
 
-    /// The same for a node that answers clients at `client`.
+    /// The same for a node that answers clients at `client`, and knows no later format of versions
+    /// than `newest`.
     ///
     /// # Errors
     ///
@@ -184,12 +186,13 @@ impl Running {
         settings: Settings,
         clock: Arc<dyn WallClock>,
         client: SocketAddr,
+        newest: Format,
     ) -> Result<Self, StartError> {
         let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
         backup::check_not_broken_off(&settings.data_dir)?;
         let store = Arc::new(RocksStore::open(&settings.data_dir, &rocks_options(&settings))?);
         let backups = Backups::new(&settings, Some(store.clone()))?;
-        Self::start_on(store, backups, lock, settings, clock, client)
+        Self::start_on(store, backups, lock, settings, clock, client, newest)
     }
 
     /// Starts on a store that is open, and whose directory is held.
@@ -200,12 +203,13 @@ impl Running {
         settings: Settings,
         clock: Arc<dyn WallClock>,
         client: SocketAddr,
+        newest: Format,
     ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
-        local::empty_if_wanted(&*store, &data_dir)?;
+        local::empty_if_wanted(&*store, &data_dir, newest)?;
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
-        let state = local::open(&*store, &data_dir, clock.now())?;
+        let state = local::open_up_to(&*store, &data_dir, clock.now(), newest)?;
         digest::remove_saved(&data_dir);
         let plan = cluster::plan(&settings, &*store, &state.identity)?;
         let tail = Arc::new(Tail::after(state.next_sequence - 1));
@@ -239,6 +243,7 @@ impl Running {
             clock,
             began: monotonic(),
             tail,
+            newest_format: newest,
             cluster: OnceLock::new(),
             clustered: plan.is_some(),
             backups,
@@ -559,14 +564,22 @@ impl Node {
         &self.tail
     }
 
+    /// The newest format of versions that it knows.
+    pub const fn newest_format(&self) -> Format {
+        self.newest_format
+    }
+
     /// The name of positions in its log.
     pub const fn log_incarnation(&self) -> u64 {
         self.incarnations.current
     }
 
-    /// Where a node goes on that followed the log up to `cursor`.
+    /// Where a node goes on that followed the log up to `cursor`. Beyond the last commit lies
+    /// nothing: who stands there followed a store that went on where an older copy of it, this one,
+    /// did not.
     pub fn log_position(&self, cursor: engine::Cursor) -> u64 {
-        self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0)
+        let resumed = self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0);
+        resumed.min(*self.writer.committed().borrow())
     }
 
     /// Lets readers know that what died before `horizon` may be forgotten.

@@ -12,7 +12,7 @@ use super::archive::{self, Packed, Progress};
 use super::shelf::{Shelf, ShelfError};
 use super::{BackupName, Manifest, catalog, manifest};
 use crate::digest;
-use crate::local::{STORE_FORMAT, copy};
+use crate::local::copy;
 use crate::store::{Column, OpenError, RocksOptions, RocksStore, StoreError};
 
 /// The copy of the store within the data directory, while a backup is made of it.
@@ -133,7 +133,7 @@ impl Order<'_> {
             cluster: local.identity.cluster,
             node: local.identity.node.uuid(),
             node_name: self.node_name.to_owned(),
-            store_format: STORE_FORMAT,
+            store_format: local.format.number().into(),
             clock: local.clock,
             held: local.held,
             horizon: local.horizon,

@@ -1,13 +1,12 @@
 //! What a backup says of itself.
 
-use kvs_core::Stamp;
+use kvs_core::{Format, Stamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::BackupName;
-use crate::local::STORE_FORMAT;
 
 /// The format of backups that this build writes, and the newest it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -81,7 +80,7 @@ struct Sealed<'a> {
 
 /// All that is known of a manifest of an unknown format.
 #[derive(Deserialize)]
-struct Format {
+struct FormatOnly {
     format: u64,
 }
 
@@ -102,8 +101,9 @@ pub enum ManifestError {
     },
     /// The store in it is of a newer release.
     #[error(
-        "it has store format {found}, and this program reads up to {STORE_FORMAT}; use the release \
-         that made it, or a later one"
+        "it has store format {found}, and this program reads up to {}; use the release \
+         that made it, or a later one",
+        Format::NEWEST.number()
     )]
     NewerStore {
         /// The store's format.
@@ -135,7 +135,7 @@ impl Manifest {
         if blake3::hash(text.as_bytes()).to_hex().as_str() != sealed.blake3 {
             return Err(ManifestError::Damaged("its hash does not fit what it says".into()));
         }
-        let Format { format: found } = serde_json::from_str(text).map_err(damaged)?;
+        let FormatOnly { format: found } = serde_json::from_str(text).map_err(damaged)?;
         if found > FORMAT {
             return Err(ManifestError::Newer { found });
         }
@@ -145,7 +145,7 @@ impl Manifest {
     }
 
     fn check(&self, name: &BackupName) -> Result<(), ManifestError> {
-        if self.store_format > STORE_FORMAT {
+        if self.store_format > Format::NEWEST.number().into() {
             return Err(ManifestError::NewerStore { found: self.store_format });
         }
         if self.name != name.as_str() {
@@ -184,7 +184,7 @@ pub(super) mod tests {
             cluster: Some(Uuid::from_u128(5)),
             node: Uuid::from_u128(6),
             node_name: "node".into(),
-            store_format: STORE_FORMAT,
+            store_format: 1,
             clock: Stamp::from_bits(9),
             held: Stamp::from_bits(8),
             horizon: Stamp::from_bits(7),
@@ -224,9 +224,9 @@ pub(super) mod tests {
         let newer = Manifest { format: FORMAT + 1, ..manifest() };
         let said = read(&newer).unwrap_err().to_string();
         assert!(said.contains("format 2") && said.contains("up to 1"), "{said}");
-        let newer = Manifest { store_format: STORE_FORMAT + 1, ..manifest() };
+        let newer = Manifest { store_format: 9, ..manifest() };
         let said = read(&newer).unwrap_err().to_string();
-        assert!(said.contains("store format 2") && said.contains("up to 1"), "{said}");
+        assert!(said.contains("store format 9") && said.contains("up to 2"), "{said}");
     }
 
     #[test]

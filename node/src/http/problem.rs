@@ -5,7 +5,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
 use kvs_core::decide::Rejection;
-use kvs_core::engine::ForgetError;
+use kvs_core::engine::{ForgetError, UpgradeError};
 use kvs_core::json::{JsonError, PatchError};
 use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::backup::BeginError;
 use crate::backup::shelf::ShelfError;
-use crate::cluster::ForgetFailed;
+use crate::cluster::{ForgetFailed, UpgradeFailed};
 use crate::duty::{Departure, ReadOnlyByConfiguration};
 use crate::node::{ReadError, SetModeError, Unwritable};
 use crate::records::BadCursor;
@@ -152,6 +152,9 @@ pub enum Problem {
     /// A member is not given up.
     #[error(transparent)]
     NotForgotten(#[from] NotForgotten),
+    /// The cluster does not write in the next format yet.
+    #[error("the cluster goes on in the format that it writes: {0}")]
+    NotUpgraded(UpgradeError),
     /// The node does not know yet what its cluster knows.
     #[error("this node has not caught up with its cluster yet; another one may answer")]
     Syncing,
@@ -317,6 +320,7 @@ impl Problem {
                 look(S::NOT_FOUND, "member-unknown", "No such member")
             }
             Self::NotForgotten(_) => look(S::CONFLICT, "member-kept", "Not forgotten"),
+            Self::NotUpgraded(_) => look(S::CONFLICT, "not-upgraded", "Not upgraded"),
             Self::Syncing => look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up"),
             Self::Unwritable(Unwritable::Clock(_)) => {
                 look(S::SERVICE_UNAVAILABLE, "clock-ahead", "Clock ahead")
@@ -452,6 +456,17 @@ impl From<ForgetFailed> for Problem {
             ForgetFailed::Refused(ForgetError::Unknown) | ForgetFailed::NoAnswer => {
                 Self::Internal(error.to_string())
             }
+        }
+    }
+}
+
+impl From<UpgradeFailed> for Problem {
+    fn from(error: UpgradeFailed) -> Self {
+        match error {
+            UpgradeFailed::Refused(UpgradeError::NoMember) => Self::NotMember,
+            UpgradeFailed::Refused(UpgradeError::Clock(ahead)) => Unwritable::Clock(ahead).into(),
+            UpgradeFailed::Refused(refused) => Self::NotUpgraded(refused),
+            UpgradeFailed::NoAnswer => Self::Internal(error.to_string()),
         }
     }
 }

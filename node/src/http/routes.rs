@@ -232,6 +232,17 @@ pub static ROUTES: &[Route] = &[
         describe: cluster::admin::describe_forget,
     },
     Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/upgrade", |call| {
+            Box::pin(cluster::admin::upgrade(call))
+        }),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "cluster_upgrade",
+        summary: "Has the cluster write in the next format, once all members understand it",
+        describe: cluster::admin::describe_upgrade,
+    },
+    Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::list(call))),
         access: Access::Here,

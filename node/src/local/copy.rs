@@ -2,11 +2,11 @@
 
 use kvs_core::agreement::Saved;
 use kvs_core::members;
-use kvs_core::{Key, Kind, NodeId, Prefix, Stamp, UnixMillis, codec};
+use kvs_core::{Format, Key, Kind, NodeId, Prefix, Stamp, UnixMillis, codec};
 use uuid::Uuid;
 
 use super::cluster::{agreement_row, identity_row};
-use super::{Identity, IdentityRow, malformed, read_json, read_number};
+use super::{Identity, IdentityRow, malformed, read_format, read_json, read_number};
 use crate::audit::layout as audit;
 use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
@@ -39,6 +39,8 @@ pub struct Inspected {
     pub held: Stamp,
     /// Up to where the dead were collected.
     pub horizon: Stamp,
+    /// In which format its versions are written.
+    pub format: Format,
 }
 
 /// Reads what a copy says.
@@ -56,6 +58,7 @@ pub fn inspect(store: &dyn Read) -> Result<Inspected, StoreError> {
         clock: stamp(local::CLOCK)?,
         held: saved.held,
         horizon: stamp(local::HORIZON)?.max(saved.horizon),
+        format: read_format(store, Format::NEWEST)?,
     })
 }
 

@@ -16,4 +16,5 @@ mod ledger;
 mod node;
 mod seeds;
 mod trials;
+mod upgrades;
 mod world;
