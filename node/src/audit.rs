@@ -3,17 +3,21 @@
 //!
 //! Reading order: [`layout`] (rows), [`Appender`] (entries in the batch of what they are about),
 //! [`NodeKey`] (who signs), [`archive`] (files of older entries), [`Log`] (reading both), [`Audit`]
-//! (the part of a running node), [`exchange`] (heads of other nodes), [`verify`] (offline).
+//! (what a running node does with them: `keeper` and `upkeep`), [`exchange`] (heads of other nodes),
+//! [`mod@retire`] (logs of nodes that are no more), [`verify`] (offline).
 
 mod appender;
 pub mod archive;
 pub mod exchange;
+mod failures;
 mod keeper;
 mod key;
 pub mod layout;
 mod log;
 mod notice;
 mod retire;
+mod stored;
+mod upkeep;
 pub mod verify;
 
 #[cfg(test)]

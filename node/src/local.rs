@@ -291,7 +291,7 @@ fn empty_if_marked(store: &dyn Store, path: &Path) -> Result<(), StoreError> {
     let kept = known.filter(|_| mark != [1]);
     if kept.is_none() {
         // The log is that of a node which is no more.
-        audit::retire(store, path).map_err(|error| StoreError::Failed(chain(&error)))?;
+        audit::retire(store, path).map_err(|error| StoreError::Failed(error.to_string()))?;
     }
     for column in Column::ALL.into_iter().filter(|column| !OF_THE_NODE.contains(column)) {
         empty(store, column)?;
@@ -412,12 +412,6 @@ fn put_json(batch: &mut Batch, name: &[u8], value: &impl Serialize) -> Result<()
 fn json_row(name: Vec<u8>, value: &impl Serialize) -> OwnedRow {
     // Structs of numbers, strings and lists always serialize.
     (name, serde_json::to_vec(value).unwrap_or_default())
-}
-
-/// An error with what lies behind it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn malformed(name: &[u8], why: &str) -> StoreError {

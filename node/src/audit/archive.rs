@@ -8,18 +8,22 @@
 //! head that the node signed over the last one and where each 256th row lies. Whole files only are
 //! there: each is written under another name, brought to disk, and renamed.
 
+mod cut;
+mod writer;
+
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use kvs_core::NodeId;
-use kvs_core::audit::{SignedHead, Tampered, Verifier};
+use kvs_core::audit::{SignedHead, Tampered};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::appender::leaf_of;
+use self::cut::Cut;
+use self::writer::Writer;
+use super::PublicKey;
 use super::layout::{Edge, TILE};
-use super::{PublicKey, hex};
 use crate::store::StoreError;
 
 const MAGIC: &[u8] = b"kvs audit archive 1\n";
@@ -69,6 +73,12 @@ pub struct Header {
     pub count: u64,
     /// The edge before them, as hexadecimal digits.
     edge: String,
+}
+
+impl Header {
+    fn has(&self, sequence: u64) -> bool {
+        sequence.checked_sub(self.first).is_some_and(|at| at < self.count)
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -143,7 +153,7 @@ impl Archives {
         let name = self.path(sequence);
         let before = self.files()?.into_iter().rev().find(|path| *path <= name);
         let archive = before.map(|path| Archive::open(&path)).transpose()?;
-        Ok(archive.filter(|archive| sequence - archive.header.first < archive.header.count))
+        Ok(archive.filter(|archive| archive.header.has(sequence)))
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -174,73 +184,6 @@ impl Archives {
         let folder = File::open(&self.folder).and_then(|folder| folder.sync_all());
         folder.map_err(failed(&self.folder))?;
         Ok((path, edge))
-    }
-}
-
-/// An archive as it is written.
-struct Writer {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// Nothing where rows are taken as they are.
-    verifier: Option<Verifier>,
-    edge: Edge,
-    tiles: Vec<u64>,
-    at: u64,
-}
-
-impl Writer {
-    fn begin(path: &Path, part: &Part<'_>) -> Result<Self, ArchiveError> {
-        let file = File::create(path).map_err(failed(path))?;
-        let edge = part.begin.clone();
-        let (node, first, count) = (part.node, edge.size(), part.count);
-        let header = Header { node, first, count, edge: hex(&edge.to_bytes()) };
-        let mut writer = Self {
-            path: path.to_owned(),
-            file: BufWriter::new(file),
-            verifier: part
-                .checked
-                .then(|| Verifier::resume(edge.frontier.clone(), edge.previous, [])),
-            edge,
-            tiles: Vec::new(),
-            at: 0,
-        };
-        writer.put(MAGIC)?;
-        writer.put_sized(&json(&header))?;
-        Ok(writer)
-    }
-
-    fn add(&mut self, sequence: u64, row: &[u8]) -> Result<(), ArchiveError> {
-        if let Some(verifier) = &mut self.verifier {
-            verifier.push(sequence, row)?;
-        }
-        self.edge.previous = leaf_of(row);
-        self.edge.frontier.append(self.edge.previous);
-        if sequence.is_multiple_of(TILE) || self.tiles.is_empty() {
-            self.tiles.push(self.at);
-        }
-        self.put_sized(row)
-    }
-
-    fn finish(mut self, seal: impl FnOnce(&Edge) -> Option<Sealed>) -> Result<Edge, ArchiveError> {
-        let (head, key) = seal(&self.edge).unzip();
-        let key = key.map(|key| hex(&key));
-        let trailer = json(&Trailer { head, key, tiles: std::mem::take(&mut self.tiles) });
-        self.put(&trailer)?;
-        self.put(&length(&trailer))?;
-        self.put(END)?;
-        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        synced.map_err(failed(&self.path))?;
-        Ok(self.edge)
-    }
-
-    fn put_sized(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.put(&length(bytes))?;
-        self.put(bytes)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.at += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(failed(&self.path))
     }
 }
 
@@ -324,77 +267,9 @@ impl Archive {
         let at = *at.ok_or_else(|| damaged(&self.path, "its trailer has too few places"))?;
         let mut file = Cut { path: &self.path, file: self.file };
         file.seek(SeekFrom::Start(at))?;
-        let rows = (begin + count).saturating_sub(first).min(TILE);
+        let rows = begin.saturating_add(count).saturating_sub(first).min(TILE);
         (0..rows).map(|_| file.sized()).collect()
     }
-}
-
-/// A file that is read and may have been cut.
-struct Cut<'a> {
-    path: &'a Path,
-    file: BufReader<File>,
-}
-
-impl Cut<'_> {
-    fn take(&mut self, length: usize) -> Result<Vec<u8>, ArchiveError> {
-        if length > LONGEST {
-            return Err(damaged(self.path, "a length in it is impossible"));
-        }
-        let mut bytes = vec![0; length];
-        match self.file.read_exact(&mut bytes) {
-            Ok(()) => Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(damaged(self.path, "it ends too early"))
-            }
-            Err(error) => Err(failed(self.path)(error)),
-        }
-    }
-
-    fn expect(&mut self, bytes: &[u8], otherwise: &str) -> Result<(), ArchiveError> {
-        self.seek(SeekFrom::Start(0))?;
-        let found = self.take(bytes.len())?;
-        if found == bytes { Ok(()) } else { Err(damaged(self.path, otherwise)) }
-    }
-
-    fn sized(&mut self) -> Result<Vec<u8>, ArchiveError> {
-        let length = self.take(4)?;
-        let length = length.try_into().map_or(u32::MAX, u32::from_be_bytes);
-        self.take(length as usize)
-    }
-
-    fn json<T: for<'a> Deserialize<'a>>(&mut self) -> Result<T, ArchiveError> {
-        let bytes = self.sized()?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(self.path, &error.to_string()))
-    }
-
-    fn trailer(&mut self) -> Result<Trailer, ArchiveError> {
-        let tail = i64::try_from(4 + END.len()).unwrap_or_default();
-        self.seek(SeekFrom::End(-tail))?;
-        let length = self.take(4)?.try_into().map_or(u32::MAX, u32::from_be_bytes);
-        if self.take(END.len())? != END {
-            return Err(damaged(self.path, "its end is missing"));
-        }
-        self.seek(SeekFrom::End(-tail - i64::from(length)))?;
-        let bytes = self.take(length as usize)?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(self.path, &error.to_string()))
-    }
-
-    fn seek(&mut self, to: SeekFrom) -> Result<(), ArchiveError> {
-        self.file
-            .seek(to)
-            .map(drop)
-            .map_err(|_before_its_start| damaged(self.path, "it is too short"))
-    }
-}
-
-fn length(bytes: &[u8]) -> [u8; 4] {
-    // A length that does not fit would be refused when it is read.
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes()
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    // Structs of numbers, strings and lists always serialize.
-    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn damaged(path: &Path, reason: &str) -> ArchiveError {

@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
-use super::keeper::cluster_of;
+use super::upkeep::cluster_of;
 use super::{Log, Notice, PublicKey, is_signed};
 use crate::membership::Membership;
 use crate::node::Node;

@@ -1,31 +1,29 @@
 //! The log of a running node: what is recorded, when heads are signed, when entries are archived.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kvs_config::Settings;
 use kvs_core::NodeId;
-use kvs_core::audit::{Event, Head, SignedHead, Subject};
+use kvs_core::audit::{Event, SignedHead, Subject};
 use thiserror::Error;
 use tokio::time::MissedTickBehavior;
-use uuid::Uuid;
 
-use super::archive::{ArchiveError, Archives, Part};
+use super::archive::ArchiveError;
 use super::layout::{self, Edge};
+use super::stored::{json, last_head, seen};
+use super::upkeep::{On, lock};
 use super::{NodeKey, Notice, PublicKey, Seen};
 use crate::node::Node;
-use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
+use crate::store::{Batch, Column, Flush, Store, StoreError};
 use crate::writer::{SubmitError, Writer};
 
 /// How often a head is signed while there is something new: what a node could rewrite unseen is what
 /// it wrote since its peers last asked.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
-/// Rows that are deleted in one batch.
-const DELETE_STEP: usize = 4_096;
-
 /// Why the log is not kept as it should be. What was recorded stays.
 #[derive(Debug, Error)]
 pub enum AuditError {
@@ -44,24 +42,6 @@ pub enum AuditError {
 #[derive(Debug)]
 pub struct Audit {
     on: Option<On>,
-}
-
-#[derive(Debug)]
-struct On {
-    key: NodeKey,
-    writer: Writer,
-    data_dir: PathBuf,
-    /// Entries of an archive.
-    segment: u64,
-    /// The head that is on disk.
-    head: Mutex<Option<SignedHead>>,
-    peers: Mutex<BTreeMap<NodeId, Seen>>,
-    /// Held by whoever signs and archives.
-    keeping: Mutex<()>,
-    dropped: AtomicU64,
-    archived: AtomicU64,
-    /// Whether the log is known to be no more as it was written.
-    tampered: AtomicBool,
 }
 
 /// Figures for the metrics.
@@ -101,6 +81,7 @@ impl Audit {
             head: Mutex::new(last_head(store)?),
             peers: Mutex::new(seen(store)?),
             keeping: Mutex::default(),
+            failures: Mutex::default(),
             dropped: AtomicU64::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
             tampered: AtomicBool::new(false),
@@ -122,6 +103,14 @@ impl Audit {
         let Some(on) = &self.on else { return };
         if let Err(error) = on.writer.record(vec![notice], false) {
             on.drop_one(&error);
+        }
+    }
+
+    /// Notes that somebody at this address showed credentials that were no good. All of an address and
+    /// a second are one entry, so that nobody fills a disk by failing.
+    pub fn login_failed(&self, address: IpAddr) {
+        if let Some(on) = &self.on {
+            lock(&on.failures).add(address);
         }
     }
 
@@ -184,6 +173,7 @@ impl Audit {
     pub fn keep(&self, node: &Node) -> Result<(), AuditError> {
         let Some(on) = &self.on else { return Ok(()) };
         let _alone = lock(&on.keeping);
+        on.record_failures();
         let store = node.store();
         if let Some(head) = on.next_head(node, store)? {
             let rows = vec![(layout::HEAD.to_vec(), json(&head))];
@@ -207,143 +197,13 @@ impl Audit {
         batch.put(Column::Local, layout::HEAD, &json(&head));
         store.write(&batch, Flush::Synced)
     }
-}
 
-impl On {
-    /// The head of the log as it is now, unless it is signed already.
-    fn next_head(&self, node: &Node, store: &dyn Store) -> Result<Option<SignedHead>, StoreError> {
-        let edge = Edge::read(store, layout::END)?;
-        let cluster = cluster_of(node);
-        let last = lock(&self.head);
-        let same =
-            |last: &SignedHead| (last.head.size, last.head.cluster) == (edge.size(), cluster);
-        if last.as_ref().is_some_and(same) {
-            return Ok(None);
-        }
-        Ok(Some(self.key.sign(head_at(node, &edge))))
-    }
-
-    /// Archives the oldest entries once there are twice as many as an archive has.
-    fn archive(&self, node: &Node, store: &dyn Store) -> Result<(), AuditError> {
-        let base = Edge::read(store, layout::BASE)?;
-        let size = Edge::read(store, layout::END)?.size();
-        if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
-            return Ok(());
-        }
-        let (node_id, count) = (node.identity().node, self.segment);
-        let part = Part { node: node_id, begin: &base, count, checked: true };
-        let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
-        let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
-        let (path, edge) = written.inspect_err(|error| self.note_damage(error))?;
-        tracing::info!(path = %path.display(), "entries of the audit log were archived");
-        let mut batch = Batch::default();
-        batch.put(Column::Local, layout::BASE, &edge.to_bytes());
-        self.writer.write_batch(batch, Flush::Synced)?;
-        self.archived.store(edge.size(), Ordering::Relaxed);
-        self.delete_before(store, edge.size())
-    }
-
-    /// Deletes the entries that are in archives.
-    fn delete_before(&self, store: &dyn Store, base: u64) -> Result<(), AuditError> {
-        loop {
-            let mut batch = Batch::default();
-            let mut rows = store.cursor(Column::Audit, &layout::entry(0), &layout::entry(base));
-            for _ in 0..DELETE_STEP {
-                let Some((row, _)) = rows.next()? else { break };
-                batch.delete(Column::Audit, row);
-            }
-            drop(rows);
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.writer.write_batch(batch, Flush::Later)?;
+    /// Records what was only counted so far.
+    fn finish(&self) {
+        if let Some(on) = &self.on {
+            on.record_failures();
         }
     }
-
-    /// Finds out at a start whether the end is missing.
-    fn compare_with_head(&self, size: u64) {
-        let signed = lock(&self.head).as_ref().map_or(0, |head| head.head.size);
-        if size < signed {
-            self.tampered.store(true, Ordering::Relaxed);
-            tracing::error!(size, signed, "the audit log is shorter than the head that was signed");
-        }
-    }
-
-    fn note_damage(&self, error: &ArchiveError) {
-        if matches!(error, ArchiveError::Tampered(_)) {
-            self.tampered.store(true, Ordering::Relaxed);
-            tracing::error!(%error, "the audit log was tampered with; run `kvs audit verify`");
-        }
-    }
-
-    fn is_tampered(&self) -> bool {
-        self.tampered.load(Ordering::Relaxed)
-    }
-
-    fn drop_one(&self, error: &SubmitError) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(%error, "an entry of the audit log could not be written");
-    }
-}
-
-/// Reads rows one after another.
-fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
-    move |sequence| {
-        let row = store.get(Column::Audit, &layout::entry(sequence))?;
-        row.ok_or_else(|| StoreError::Damaged(format!("entry {sequence} of audit is missing")))
-    }
-}
-
-fn head_at(node: &Node, edge: &Edge) -> Head {
-    Head {
-        cluster: cluster_of(node),
-        node: node.identity().node,
-        size: edge.size(),
-        root: edge.frontier.root(),
-        time: node.now(),
-    }
-}
-
-pub(super) fn cluster_of(node: &Node) -> Uuid {
-    let joined = node.cluster().map(|cluster| cluster.id);
-    joined.or(node.identity().cluster).unwrap_or_default()
-}
-
-/// The head that was signed last.
-pub(super) fn last_head(store: &dyn Read) -> Result<Option<SignedHead>, StoreError> {
-    let Some(bytes) = store.get(Column::Local, layout::HEAD)? else { return Ok(None) };
-    let named = |error| StoreError::Damaged(format!("row audit/head of local: {error}"));
-    serde_json::from_slice(&bytes).map(Some).map_err(named)
-}
-
-/// What a store has of other nodes' logs.
-pub(super) fn seen(store: &dyn Read) -> Result<BTreeMap<NodeId, Seen>, StoreError> {
-    let mut end = layout::PEER.to_vec();
-    // `0` follows `/`.
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    let (mut rows, mut seen) = (store.cursor(Column::Local, layout::PEER, &end), BTreeMap::new());
-    while let Some((row, value)) = rows.next()? {
-        let node = row[layout::PEER.len()..].try_into().map(NodeId::from_bytes);
-        let known = serde_json::from_slice(value);
-        let (Ok(node), Ok(known)) = (node, known) else {
-            let row = row.escape_ascii();
-            return Err(StoreError::Damaged(format!("row {row} of local: malformed")));
-        };
-        seen.insert(node, known);
-    }
-    Ok(seen)
-}
-
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    // Structs of numbers, strings and lists always serialize.
-    serde_json::to_vec(value).unwrap_or_default()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is done under it that could panic half-way.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Signs and archives as long as the node runs.
@@ -363,4 +223,5 @@ pub async fn run(node: Arc<Node>) {
             Ok(Ok(())) | Err(_) => {}
         }
     }
+    node.audit().finish();
 }

@@ -58,7 +58,8 @@ impl<'a> Log<'a> {
         }
         let (tile, at) = (sequence / TILE, sequence % TILE);
         if self.tile.borrow().as_ref().is_none_or(|(known, _)| *known != tile) {
-            let Some(rows) = self.read_tile(tile)? else { return Ok(None) };
+            // Where it is not there, that is remembered too: whoever looks for one looks for more.
+            let rows = self.read_tile(tile)?.unwrap_or_default();
             self.tile.replace(Some((tile, rows)));
         }
         let at = usize::try_from(at).unwrap_or(usize::MAX);

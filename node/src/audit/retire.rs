@@ -6,8 +6,8 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::archive::{ArchiveError, Archives, Part, Sealed};
-use super::keeper::last_head;
 use super::layout::{self, Edge};
+use super::stored::last_head;
 use crate::local;
 use crate::store::{Batch, Column, Flush, Store, StoreError};
 
@@ -21,7 +21,7 @@ pub enum RetireError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The archive cannot be written.
-    #[error("the audit log cannot be put aside")]
+    #[error("the audit log cannot be put aside: {0}")]
     Archive(#[from] ArchiveError),
 }
 

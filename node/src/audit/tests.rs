@@ -14,7 +14,7 @@ use kvs_core::{Body, Command, ContentType, Key, Meta, NodeId, RecordId, UserId, 
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::keeper::last_head;
+use super::stored::last_head;
 use super::verify::{self, Fault, Order, Report};
 use super::*;
 use crate::caller::Caller;

@@ -1,18 +1,21 @@
 //! Verifies a log without its node: the copy of a data directory, or one archive.
 
-use std::path::{Path, PathBuf};
+mod fault;
+mod walk;
+
+use std::path::Path;
 
 use kvs_core::NodeId;
-use kvs_core::audit::{Hash, Head, SignedHead, Summary, Tampered, Verifier};
-use thiserror::Error;
+use kvs_core::audit::{Head, SignedHead, Summary};
 
-use super::appender::leaf_of;
-use super::archive::{Archive, ArchiveError, Archives, Sealed};
-use super::keeper::{last_head, seen};
-use super::layout::{self, Edge, TILE_LEVEL};
+pub use self::fault::Fault;
+use self::walk::Walk;
+use super::archive::{Archive, Archives, Sealed};
+use super::layout::{self, Edge};
+use super::stored::{last_head, seen};
 use super::{PublicKey, is_signed};
 use crate::local;
-use crate::store::{Column, OpenError, Read as _, RocksOptions, RocksStore, StoreError};
+use crate::store::{Column, Read as _, RocksOptions, RocksStore};
 
 /// What was found of a log that is as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,100 +39,6 @@ pub struct Kept {
     pub head: SignedHead,
     /// The key that it is signed with.
     pub key: PublicKey,
-}
-
-/// What is wrong with a log: the first that is, from its beginning on.
-#[derive(Debug, Error)]
-pub enum Fault {
-    /// An entry is not as it was written.
-    #[error("{place}: {source}")]
-    Entry {
-        /// The store or an archive.
-        place: String,
-        /// What is wrong.
-        source: Tampered,
-    },
-    /// A hash that proofs are made of is not what its entries come to.
-    #[error("the store: the hash over the {count} entries from {first} on was altered")]
-    Node {
-        /// The first entry that it is over.
-        first: u64,
-        /// How many it is over.
-        count: u64,
-    },
-    /// What says where the log ends, or begins in the store, does not fit the entries.
-    #[error(
-        "the store: its entries come to {found}, and the row that says where the log {what} is of {said}"
-    )]
-    Edge {
-        /// `ends` or `begins`.
-        what: &'static str,
-        /// How many entries there are.
-        found: u64,
-        /// How many it says.
-        said: u64,
-    },
-    /// A row has no place in a log.
-    #[error("the store: behind entry {after} is a row that no log has")]
-    Stray {
-        /// How many entries are before it.
-        after: u64,
-    },
-    /// A head was not signed by the node.
-    #[error("{place}: the head over {size} entries does not bear the node's signature")]
-    Signature {
-        /// Where it was found.
-        place: String,
-        /// Its size.
-        size: u64,
-    },
-    /// The node's key is not the one that others know.
-    #[error("the node's key is not the one that {by} knows: its log was made anew")]
-    Key {
-        /// Who knows another.
-        by: String,
-    },
-    /// An archive is missing.
-    #[error(
-        "the archive with the entries from {from} on is not in {folder}; those before {until} are \
-         not in the store (if archives are kept elsewhere, verify them one by one and say so with \
-         --without-archives)",
-        folder = .folder.display()
-    )]
-    NoArchive {
-        /// The first that is missing.
-        from: u64,
-        /// Where the store begins.
-        until: u64,
-        /// Where it should be.
-        folder: PathBuf,
-    },
-    /// An archive is of another log or another part of it.
-    #[error("archive {path} does not go on from what was before it", path = .path.display())]
-    Foreign {
-        /// Which.
-        path: PathBuf,
-    },
-    /// There is nothing to verify.
-    #[error("{path} has no audit log: no node ever kept one there", path = .path.display())]
-    Nothing {
-        /// Where.
-        path: PathBuf,
-    },
-    /// An archive cannot be read.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The store cannot be opened.
-    #[error("the store cannot be opened: {0}")]
-    Open(#[from] OpenError),
-    /// A row of the store cannot be read.
-    #[error("the store cannot be read behind entry {after}: {source}")]
-    Store {
-        /// How many entries were fine.
-        after: u64,
-        /// Why.
-        source: StoreError,
-    },
 }
 
 /// How a directory is to be verified.
@@ -185,7 +94,7 @@ pub fn directory(data_dir: &Path, order: &Order) -> Result<Report, Fault> {
     for archive in archives {
         walk.archive(node, archive)?;
     }
-    walk.store(&store, &ends)?;
+    walk.store(&store, &ends.base)?;
     let (first, edge, summary) = walk.finish()?;
     if edge != ends.end {
         let (found, said) = (edge.size(), ends.end.size());
@@ -289,72 +198,4 @@ fn check_signature(place: &str, (head, key): &Sealed) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::Signature { place: place.to_owned(), size: head.head.size })
-}
-
-/// A walk along all entries.
-struct Walk<'a> {
-    first: u64,
-    verifier: Verifier,
-    edge: Edge,
-    /// Where subtrees have rows, if they are to be compared.
-    nodes: Option<&'a RocksStore>,
-}
-
-impl<'a> Walk<'a> {
-    fn begin(edge: Edge, heads: &[Head], nodes: Option<&'a RocksStore>) -> Self {
-        let verifier = Verifier::resume(edge.frontier.clone(), edge.previous, heads);
-        Self { first: edge.size(), verifier, edge, nodes }
-    }
-
-    fn archive(&mut self, node: NodeId, archive: Archive) -> Result<(), Fault> {
-        if archive.header().node != node || *archive.begin() != self.edge {
-            return Err(Fault::Foreign { path: archive.path().to_owned() });
-        }
-        let place = format!("archive {}", archive.path().display());
-        archive.rows(|sequence, row| self.push(&place, sequence, row))
-    }
-
-    fn store(&mut self, store: &RocksStore, ends: &Ends) -> Result<(), Fault> {
-        let (found, said) = (self.edge.size(), ends.base.size());
-        if self.edge != ends.base {
-            return Err(Fault::Edge { what: "begins", found, said });
-        }
-        let mut rows = store.cursor(Column::Audit, &layout::entry(said), &[layout::NODE]);
-        loop {
-            let after = self.edge.size();
-            let row = rows.next().map_err(|source| Fault::Store { after, source })?;
-            let Some((key, row)) = row else { return Ok(()) };
-            let sequence = key.try_into().map(u64::from_be_bytes);
-            let sequence = sequence.map_err(|_length| Fault::Stray { after })?;
-            self.push("the store", sequence, row)?;
-        }
-    }
-
-    fn push(&mut self, place: &str, sequence: u64, row: &[u8]) -> Result<(), Fault> {
-        let entry = |source| Fault::Entry { place: place.to_owned(), source };
-        self.verifier.push(sequence, row).map_err(entry)?;
-        self.edge.previous = leaf_of(row);
-        let full = self.edge.frontier.append(self.edge.previous);
-        for node in full.into_iter().filter(|node| node.level >= TILE_LEVEL) {
-            self.compare(node.level, node.index, node.hash)?;
-        }
-        Ok(())
-    }
-
-    fn compare(&self, level: u32, index: u64, hash: Hash) -> Result<(), Fault> {
-        let Some(store) = self.nodes else { return Ok(()) };
-        let after = self.edge.size();
-        let row = store.get(Column::Audit, &layout::node(level, index));
-        let row = row.map_err(|source| Fault::Store { after, source })?;
-        if row.as_deref() == Some(&hash[..]) {
-            return Ok(());
-        }
-        Err(Fault::Node { first: index << level, count: 1 << level })
-    }
-
-    fn finish(self) -> Result<(u64, Edge, Summary), Fault> {
-        let summary = self.verifier.finish();
-        let entry = |source| Fault::Entry { place: "its end".to_owned(), source };
-        Ok((self.first, self.edge, summary.map_err(entry)?))
-    }
 }
