@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kvs_core::access::{self, Action, Because, Decision, Resource, Switches};
 use kvs_core::account::{KeyId, Name, Rights};
+use kvs_core::audit::Subject;
 use kvs_core::token::{Claims, UnixSeconds};
 use kvs_core::{Right, ScopeSet, TokenId, UnixMillis, UserId};
 use uuid::Uuid;
@@ -19,9 +20,17 @@ pub struct Bearer {
     pub kid: KeyId,
     /// What the token says.
     pub claims: Claims,
+    /// Whether it permits anything that is for administrators.
+    pub administers: bool,
 }
 
 impl Bearer {
+    /// Somebody whose token says this, and who has these rights by it.
+    pub fn new(name: Name, rights: Rights, kid: KeyId, claims: Claims) -> Self {
+        let administers = rights.scopes.administers();
+        Self { name, rights, kid, claims, administers }
+    }
+
     /// Somebody as if they showed a token without limits: to explain what they may do.
     pub fn supposed(name: Name, rights: Rights, now: UnixMillis) -> Self {
         let until = UnixSeconds(UnixSeconds::of(now).0 + 1);
@@ -34,7 +43,7 @@ impl Bearer {
             exp: until,
             jti: TokenId::new(Uuid::nil()),
         };
-        Self { name, kid: KeyId::none(), claims, rights }
+        Self::new(name, rights, KeyId::none(), claims)
     }
 }
 
@@ -84,6 +93,15 @@ impl Caller {
     /// The user who asks, and will own the keys that they write first.
     pub fn user(&self) -> Option<UserId> {
         self.token().map(|bearer| bearer.rights.user)
+    }
+
+    /// Who they are to the tamper-evident log.
+    pub fn subject(&self) -> Subject {
+        match &self.who {
+            Who::Anybody | Who::Anonymous => Subject::Anonymous,
+            Who::Owner => Subject::Socket,
+            Who::Bearer(bearer) => Subject::User(bearer.rights.user),
+        }
     }
 
     /// Who asks, if they showed a token.

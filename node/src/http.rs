@@ -5,6 +5,7 @@
 //! anywhere becomes a [`problem::Problem`].
 
 mod accounts;
+mod audit;
 mod backups;
 mod batch;
 mod body;
@@ -34,6 +35,7 @@ mod shared;
 mod sse;
 mod streams;
 mod value;
+mod witness;
 
 pub use call::{Answer, Call};
 pub use denial::Denial;

@@ -12,7 +12,6 @@ use crate::{
 
 /// A setting and the feature that it needs.
 const MISSING: &[(&str, &str)] = &[
-    ("tamper_logging_enabled", "a tamper-evident log"),
     ("rate_limiting_enabled", RATE_LIMITS),
     ("rate_limit", RATE_LIMITS),
     ("rate_limit_window", RATE_LIMITS),

@@ -85,14 +85,15 @@ async fn round(call: &Call, items: &mut [Item]) -> Result<Option<usize>, Problem
                 writes.push(write);
                 places.push((at, matches!(change, Change::Delete { .. })));
             }
-            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem))),
+            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, key))),
         }
     }
     if writes.is_empty() {
         return Ok(left.then_some(0));
     }
     let mut moved = false;
-    for ((at, is_delete), result) in places.into_iter().zip(call.node.write(writes).await?) {
+    let results = call.node.write_for(call.caller.subject(), writes).await?;
+    for ((at, is_delete), result) in places.into_iter().zip(results) {
         if matches!(result, Err(Refused::Rejected(Rejection::Moved))) {
             moved = true;
             continue;

@@ -19,7 +19,8 @@ use super::gate::Door;
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode};
+use super::witness::Asked;
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, gate, mode};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -77,18 +78,18 @@ pub fn router(app: App) -> Router {
 
 /// Answers a request, whatever it asks.
 pub async fn respond(app: App, request: Request) -> Response<Body> {
-    let (started, shared, peer) = (monotonic(), app.shared.clone(), app.door.peer());
+    let (started, shared, node) = (monotonic(), app.shared.clone(), app.node.clone());
     let head = request.method() == Method::HEAD;
-    let mut route = None;
-    let answer = answer(app, request, &mut route).await;
-    if let Err(Problem::Denied(denial)) = &answer {
-        denial::note(&shared, peer, denial);
+    let mut asked = Asked::of(app.door.peer(), request.uri());
+    let answer = answer(app, request, &mut asked).await;
+    if let Some(act) = asked.denied(&node, &shared, &answer) {
+        asked.administered(&node, act).await;
     }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
     if head {
         leave_out_body(&mut response);
     }
-    shared.metrics.note(route, response.status(), started.elapsed());
+    shared.metrics.note(asked.route, response.status(), started.elapsed());
     response
 }
 
@@ -101,14 +102,16 @@ fn leave_out_body(response: &mut Response<Body>) {
     *response.body_mut() = Body::empty();
 }
 
-async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) -> Answer {
+async fn answer(app: App, request: Request, asked: &mut Asked) -> Answer {
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let place = Place::of(uri.path())?;
-    let route = *found.insert(place.route(&method)?);
+    let route = *asked.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
     let caller = gate::identify(&app.node, app.door, route, &headers)?;
+    asked.by(&app.node, &caller);
     let target = place.target(route)?;
     gate::check(&app.node, app.door, route, &caller, &headers, target.key())?;
+    asked.admitted = true;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
@@ -187,7 +190,6 @@ impl<'a> Place<'a> {
             let allowed: Vec<&'static str> = here().map(|route| route.method.as_str()).collect();
             match (self, allowed.is_empty()) {
                 (_, false) => Problem::Method(with_head(allowed).join(", ")),
-                (Self::Fixed(path), true) => missing(path),
                 (_, true) => Problem::NoRoute,
             }
         })
@@ -246,20 +248,6 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
         methods.insert(at + 1, Method::HEAD.as_str());
     }
     methods
-}
-
-/// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 1] = [("/api/audit", "tamper_logging_enabled")];
-
-/// Why nothing is at `path`.
-fn missing(path: &str) -> Problem {
-    let below = |at: &str| {
-        path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    match SWITCHED.iter().find(|(at, _)| below(at)) {
-        Some((_, switch)) => Problem::SwitchedOff { switch },
-        None => Problem::NoRoute,
-    }
 }
 
 fn is_sub_resource(name: &str) -> bool {

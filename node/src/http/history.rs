@@ -9,7 +9,7 @@ use utoipa::openapi::path::OperationBuilder;
 use super::kv::{self, condition};
 use super::openapi::describe::{Describe as _, JSON, count, text};
 use super::permit::{Restores, Wants};
-use super::{Answer, Call, Problem, body, page, value};
+use super::{Answer, Call, Problem, body, denial, page, value};
 use crate::records::{Cursor, Revision};
 
 /// Revisions on a page that does not say how many, and the most it may ask for.
@@ -23,8 +23,9 @@ pub(super) async fn list(mut call: Call, key: Key) -> Answer {
     let limit = call.query.take_count("limit", GREATEST_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     let after = call.query.take("after").map(|text| After::from_text(&text)).transpose()?;
     call.query.finish(&["limit", "after"])?;
-    let kept = kept(&call, key).await?;
+    let kept = kept(&call, key.clone()).await?;
     if kept.is_empty() {
+        denial::note_if_hidden(&call, &key).await;
         return Err(Problem::Absent(Absence::NeverWritten));
     }
     let rest = kept.iter().filter(|revision| after.is_none_or(|after| after.is_before(revision)));
@@ -58,8 +59,11 @@ pub(super) async fn restore(call: Call, key: Key) -> Answer {
 
 /// One version of a key that is kept, dead or alive.
 pub(super) async fn revision(call: &Call, key: Key, uuid: VersionId) -> Result<Version, Problem> {
-    let kept = kept(call, key).await?;
+    let kept = kept(call, key.clone()).await?;
     let found = kept.into_iter().find(|revision| revision.version.uuid == uuid);
+    if found.is_none() {
+        denial::note_if_hidden(call, &key).await;
+    }
     found.map(|revision| revision.version).ok_or(Problem::NoRevision(uuid))
 }
 

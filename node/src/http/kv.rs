@@ -13,7 +13,7 @@ use kvs_core::{Body, Command, Key, RecordId, Rejection, Version, VersionId};
 
 use super::permit::{self, Wants};
 use super::value::{self, Shape};
-use super::{Answer, Call, Problem};
+use super::{Answer, Call, Problem, denial};
 use crate::writer::{Applied, Receipt, Refused, Write};
 
 pub(super) use patch::patch;
@@ -92,7 +92,10 @@ async fn delete_permitted(call: &Call, key: Key, condition: Condition) -> Result
 pub(super) async fn current(call: &Call, key: &Key) -> Result<Version, Problem> {
     match call.node.newest(&call.caller, key).await? {
         Some(version) => alive(call, version),
-        None => Err(Problem::Absent(kvs_core::Absence::NeverWritten)),
+        None => {
+            denial::note_if_hidden(call, key).await;
+            Err(Problem::Absent(kvs_core::Absence::NeverWritten))
+        }
     }
 }
 
@@ -145,7 +148,7 @@ pub(super) async fn submit(
     call: &Call,
     write: Write,
 ) -> Result<Result<Receipt, Rejection>, Problem> {
-    let results = call.node.write(vec![write]).await?;
+    let results = call.node.write_for(call.caller.subject(), vec![write]).await?;
     match results.into_iter().next() {
         Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),
         Some(Err(Refused::Rejected(rejection))) => Ok(Err(rejection)),

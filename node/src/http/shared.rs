@@ -47,6 +47,11 @@ impl From<IpAddr> for Peer {
 }
 
 impl Peer {
+    /// The address, or that of its network; `::` where no network is involved.
+    pub fn address(self) -> IpAddr {
+        self.0.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    }
+
     /// Whether it is on this machine.
     pub fn is_here(self) -> bool {
         self.0.is_none_or(|address| address.is_loopback())

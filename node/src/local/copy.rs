@@ -7,13 +7,23 @@ use uuid::Uuid;
 
 use super::cluster::{agreement_row, identity_row};
 use super::{Identity, IdentityRow, malformed, read_format, read_json, read_number};
+use crate::audit::layout as audit;
 use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
 
 /// Rows that a backup has. What is not named here stays with its node: what positions in its log
 /// mean, whom it followed, and whatever is sealed.
-const COPIED: [&[u8]; 5] =
-    [local::FORMAT, local::IDENTITY, local::CLOCK, local::HORIZON, local::AGREEMENT];
+const COPIED: [&[u8]; 9] = [
+    local::FORMAT,
+    local::IDENTITY,
+    local::CLOCK,
+    local::HORIZON,
+    local::AGREEMENT,
+    audit::END,
+    audit::BASE,
+    audit::HEAD,
+    audit::PUBLIC,
+];
 
 /// What is true of the data, whichever node has it.
 const OF_DATA: [&[u8]; 3] = [local::FORMAT, local::CLOCK, local::HORIZON];

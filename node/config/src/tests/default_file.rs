@@ -51,9 +51,9 @@ compression_level: 3
 ";
     assert!(file.contains(entry), "{file}");
     let entry = "
-# Keeps a tamper-evident log of every change.
-# Not available yet: this build does not have a tamper-evident log.
-#tamper_logging_enabled: false
+# Limits the requests of each caller.
+# Not available yet: this build does not have rate limits.
+#rate_limiting_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }
@@ -73,9 +73,9 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("read_only", "false"),
         ("log_level", "info"),
         ("auth_enabled", "true"),
-        // The log and the limits are true once the build has them.
-        ("tamper_logging_enabled", "false"),
+        ("tamper_logging_enabled", "true"),
         ("clustering_enabled", "true"),
+        // True once the build has them.
         ("rate_limiting_enabled", "false"),
         ("revision_history_enabled", "true"),
         ("allow_anonymous_read", "false"),

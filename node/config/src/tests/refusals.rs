@@ -156,7 +156,6 @@ fn a_node_name_has_1_to_253_bytes_without_control_characters() {
 fn features_that_are_missing_are_refused_and_never_ignored() {
     let or_false = "leave it out or set it to false";
     let cases = [
-        ("tamper_logging_enabled", "true", "a tamper-evident log", or_false),
         ("rate_limiting_enabled", "true", "rate limits", or_false),
         ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
         ("rate_limit", "100", "rate limits", "leave it out"),
@@ -166,9 +165,9 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
         let why = format!("this build does not have {feature} yet; {remedy}");
         check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
     }
-    let env = [("KVS__TAMPER_LOGGING_ENABLED", "true")];
-    let message = "KVS__TAMPER_LOGGING_ENABLED: true is refused: this build does not have a \
-                   tamper-evident log yet; leave it out or set it to false";
+    let env = [("KVS__RATE_LIMITING_ENABLED", "true")];
+    let message = "KVS__RATE_LIMITING_ENABLED: true is refused: this build does not have rate \
+                   limits yet; leave it out or set it to false";
     assert_eq!(refused("", &env, &[]), message);
 }
 

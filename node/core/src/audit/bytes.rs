@@ -85,6 +85,8 @@ impl Event {
             Self::TokenUse(token) => tagged(to, 6, token.as_bytes()),
             Self::AccountApplied(uuid) => tagged(to, 7, uuid.as_bytes()),
             Self::LoginFailures(count) => tagged(to, 8, &count.to_be_bytes()),
+            Self::Started => to.push(9),
+            Self::PeerRewrote(node) => tagged(to, 10, node.as_bytes()),
         }
     }
 
@@ -98,6 +100,8 @@ impl Event {
             6 => Self::TokenUse(TokenId::from_bytes(from.take()?)),
             7 => Self::AccountApplied(VersionId::from_bytes(from.take()?)),
             8 => Self::LoginFailures(u32::from_be_bytes(from.take()?)),
+            9 => Self::Started,
+            10 => Self::PeerRewrote(NodeId::from_bytes(from.take()?)),
             tag => return Err(EntryError::Tag("event", tag)),
         })
     }

@@ -45,6 +45,11 @@ pub enum Event {
     AccountApplied(VersionId),
     /// So many logins failed, summed per address and second.
     LoginFailures(u32),
+    /// The node started, and from here on writes down what happens: what was done while it did not is
+    /// not in the log.
+    Started,
+    /// Another node's log is not the one that it was.
+    PeerRewrote(NodeId),
 }
 
 /// Who did something.
