@@ -230,6 +230,7 @@ impl Engine {
         if self.has_data() {
             self.follow(now);
             self.compare(now, random, host);
+            self.enroll_itself(now, host)?;
             self.stand_alone(now, host)?;
             self.settle(host)?;
         }

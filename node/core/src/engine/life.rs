@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::meeting::has_data;
 use super::peer::Accord;
-use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
+use super::{ALONE_AFTER, Bootstrap, Config, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
 use super::{RETRY, Report};
 use crate::digest::Position;
 use crate::format::Format;
@@ -98,10 +98,7 @@ impl Engine {
     /// Becomes the first member.
     fn found<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
         host.adopt(None, self.common_format(), &[])?;
-        let config = &self.config;
-        let (node, name, joined) = (config.node, config.name.clone(), config.joined);
-        let standing = Standing::Joined;
-        host.enroll(&Member { node, name, joined, admission: config.boot, standing })?;
+        host.enroll(&self.myself())?;
         self.read_members(now, host)?;
         self.turn(Life::CatchingUp, now);
         self.greet_all_anew(now);
@@ -109,6 +106,29 @@ impl Engine {
             self.turn(Life::Serving, now);
         }
         Ok(())
+    }
+
+    /// Writes its own record where there is none: it was with whoever took this node in, and went with
+    /// the store of that one, which had to begin anew. Nobody would count it, and wait for it.
+    pub(super) fn enroll_itself<H: Host>(
+        &mut self,
+        now: Now,
+        host: &mut H,
+    ) -> Result<(), H::Error> {
+        let known = self.members.get(self.config.node).is_some();
+        if known || self.life != Life::Serving || self.trusted(now).is_none() {
+            return Ok(());
+        }
+        host.enroll(&self.myself())?;
+        self.read_members(now, host)?;
+        host.save(&[Note::Agreement(self.agreement.saved())])
+    }
+
+    /// This node as a member that was taken in by nobody else.
+    fn myself(&self) -> Member {
+        let Config { node, joined, boot, .. } = self.config;
+        let (name, standing) = (self.config.name.clone(), Standing::Joined);
+        Member { node, name, joined, admission: boot, standing }
     }
 
     /// The newest format that those met understand.

@@ -21,6 +21,8 @@ struct Empty {
     members: Members,
     clock: Stamp,
     raised: Option<Format>,
+    /// How often the record of the format was written.
+    raises: usize,
 }
 
 impl Replica for Empty {
@@ -110,6 +112,7 @@ impl Host for Empty {
 
     fn raise_format(&mut self, format: Format) -> Result<(), Infallible> {
         self.raised = Some(format);
+        self.raises += 1;
         Ok(())
     }
 
@@ -345,6 +348,36 @@ fn the_cluster_writes_in_the_next_format_once_every_member_understands_it() {
     assert_eq!(upgrade(&mut engine, &mut host), Some(Ok(Format::Two)));
     assert_eq!(host.raised, Some(Format::Two));
     assert_eq!(upgrade(&mut engine, &mut host), Some(Ok(Format::Two)), "there is no later one");
+}
+
+#[test]
+fn a_node_that_serves_and_is_in_no_record_writes_its_own() {
+    let (mut engine, mut host) = founder();
+    host.members = Members::default();
+    engine.step(Input::MembersChanged, at(1), 0, &mut host);
+    assert!(host.members.counts(node(1)), "{:?}", host.members);
+    let gone =
+        Member { standing: Standing::Forgotten, ..host.members.get(node(1)).unwrap().clone() };
+    host.members.put(gone);
+    engine.step(Input::MembersChanged, at(2), 0, &mut host);
+    assert!(host.members.is_gone(node(1)), "whoever was given up does not come back by itself");
+}
+
+/// As where two clusters were born apart, and one of them stayed.
+#[test]
+fn a_member_whose_format_is_behind_is_raised_though_there_is_no_later_one() {
+    let (mut engine, mut host) = founder();
+    host.raised = Some(Format::Two);
+    for (format, written) in [(2, 0), (1, 1)] {
+        let question = Question::Join(hello(2, Life::Unborn, at(1).wall));
+        engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
+        let census = engine.members.census();
+        let hello = Hello { format, census, ..*hello(2, Life::Serving, at(1).wall) };
+        let question = Question::Hello(Box::new(hello));
+        engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
+        engine.step(Input::Upgrade, at(2), 0, &mut host);
+        assert_eq!(host.raises, written, "the other one is in format {format}");
+    }
 }
 
 #[test]

@@ -1,25 +1,34 @@
 //! Writing in a later format: only once every member understands it.
 
+use super::meeting::has_data;
 use super::{Effect, Engine, Host, Now, UpgradeError};
 use crate::format::Format;
 use crate::members::Member;
 
 impl Engine {
-    /// Has the cluster write in the next format, if there is one and all members know it.
+    /// Has the cluster write in the next format, if there is one and all members know it; else in the
+    /// present one, where a member is behind: one that came from a cluster that was born apart.
     pub(super) fn upgrade<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
         let present = host.format();
         let next = present.next().filter(|next| *next <= self.config.newest_format);
-        let upgraded = match next {
+        let wanted = next.or_else(|| self.is_ahead_of_some(present).then_some(present));
+        let upgraded = match wanted {
             None => Ok(present),
-            Some(next) => self.may_write_in(next, now).map(|()| next),
+            Some(format) => self.may_write_in(format, now).map(|()| format),
         };
-        if upgraded.is_ok()
-            && let Some(next) = next
+        if wanted.is_some()
+            && let Ok(format) = upgraded
         {
-            host.raise_format(next)?;
+            host.raise_format(format)?;
         }
         self.effects.push(Effect::Upgraded(upgraded));
         Ok(())
+    }
+
+    fn is_ahead_of_some(&self, present: Format) -> bool {
+        let hellos = self.peers.values().filter_map(|peer| peer.hello.as_ref());
+        let mut formats = hellos.filter(|hello| has_data(hello.life)).map(|hello| hello.format);
+        formats.any(|format| format < present.number())
     }
 
     fn may_write_in(&self, next: Format, now: Now) -> Result<(), UpgradeError> {
