@@ -75,6 +75,8 @@ pub struct WriterFigures {
     pub collected: AtomicU64,
     /// Versions that lost, in the order of [`Superseded::ALL`].
     pub superseded: [AtomicU64; 3],
+    /// Notices for the tamper-evident log that the store did not take.
+    pub unrecorded: AtomicU64,
     /// Bytes of writes that wait.
     pub waiting_bytes: AtomicUsize,
     /// The stamp that was given out last, as bits.
@@ -575,7 +577,10 @@ impl Thread {
         self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
         match result {
             Ok(outcome) => self.answer(outcome, pending.replies),
-            Err(error) => refuse(&error, pending.replies),
+            Err(error) => {
+                self.figures.unrecorded.fetch_add(notices.len() as u64, Ordering::Relaxed);
+                refuse(&error, pending.replies);
+            }
         }
     }
 

@@ -133,12 +133,10 @@ impl Audit {
     /// It was not recorded.
     pub async fn record_durably(&self, notice: Notice) -> Result<(), SubmitError> {
         let Some(on) = &self.on else { return Ok(()) };
-        let recorded = async {
-            let answer = on.writer.record(vec![notice], true)?;
-            answer.await.map_err(|_gone| SubmitError::Stopping)??;
-            Ok(())
-        };
-        recorded.await.inspect_err(|error| on.drop_one(error))
+        let answer = on.writer.record(vec![notice], true).inspect_err(|error| on.drop_one(error))?;
+        // What the store did not take the writer counts.
+        answer.await.map_err(|_gone| SubmitError::Stopping)??;
+        Ok(())
     }
 
     /// The head that is on disk, and the key that it is signed with.
@@ -161,7 +159,8 @@ impl Audit {
         Some(AuditFigures {
             signed: lock(&on.head).as_ref().map_or(0, |head| head.head.size),
             archived: on.archived.load(Ordering::Relaxed),
-            dropped: on.dropped.load(Ordering::Relaxed),
+            dropped: on.dropped.load(Ordering::Relaxed)
+                + on.writer.figures().unrecorded.load(Ordering::Relaxed),
             peers: (peers.len() as u64, alarms as u64),
             tampered: on.tampered.load(Ordering::Relaxed),
         })

@@ -26,7 +26,7 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let (node, text) = (call.node.clone(), call.body.clone());
     let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
-    let mut items: Vec<Item> = planned.into_iter().map(Item::of).collect();
+    let mut items: Vec<Item> = planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
     let mut tries = kv::ATTEMPTS;
     while let Some(moved) = round(&call, &mut items).await? {
         tries = tries.checked_sub(moved).ok_or(Problem::Contended)?;
@@ -52,9 +52,9 @@ enum Done {
 }
 
 impl Item {
-    fn of(planned: Result<Planned, Problem>) -> Self {
+    fn of(call: &Call, planned: Result<Planned, Problem>) -> Self {
         match planned {
-            Err(problem) => Self::Done(Done::Refused(problem)),
+            Err(problem) => Self::Done(Done::Refused(call.noting(problem, None))),
             Ok(Planned::Get(key)) => Self::Done(Done::Get(key)),
             Ok(Planned::Change(key, change)) => Self::Waiting(key, change),
         }
@@ -85,7 +85,7 @@ async fn round(call: &Call, items: &mut [Item]) -> Result<Option<usize>, Problem
                 writes.push(write);
                 places.push((at, matches!(change, Change::Delete { .. })));
             }
-            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, key))),
+            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, Some(key)))),
         }
     }
     if writes.is_empty() {

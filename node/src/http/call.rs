@@ -54,13 +54,12 @@ impl Call {
         gate::switches(&self.node)
     }
 
-    /// The same problem with a key, noted if it is a denial: for what is answered within a body.
-    pub fn noting(&self, problem: Problem, key: &Key) -> Problem {
-        if let Problem::Denied(denial) = &problem {
-            let (subject, peer) = (self.caller.subject(), self.peer);
-            let denied = Denied { subject, peer, key: Some(key), right: Right::Write };
-            denial::note(&self.node, &self.shared, denied, denial);
-        }
+    /// The same problem, perhaps with a key, noted if it is a denial: for what is answered within a
+    /// body.
+    pub fn noting(&self, problem: Problem, key: Option<&Key>) -> Problem {
+        let (subject, peer) = (self.caller.subject(), self.peer);
+        let denied = Denied { subject, peer, key, right: Right::Write };
+        denial::note(&self.node, &self.shared, denied, &problem);
         problem
     }
 

@@ -8,11 +8,11 @@ use kvs_core::account::Lacking;
 use kvs_core::audit::{Event, Subject};
 use kvs_core::mode::Permission;
 use kvs_core::token::TokenError;
-use kvs_core::{Key, RecordId, Right};
+use kvs_core::{Key, KeyError, RecordId, Right};
 use thiserror::Error;
 
-use super::Call;
 use super::shared::{Peer, Shared};
+use super::{Call, Problem};
 use crate::audit::Notice;
 use crate::node::Node;
 
@@ -134,8 +134,20 @@ pub(super) struct Denied<'a> {
     pub(super) right: Right,
 }
 
-/// Takes note of a denial. Nothing is denied without it.
-pub(super) fn note(node: &Node, shared: &Shared, denied: Denied<'_>, denial: &Denial) {
+/// Takes note of a problem that is a denial, and says whether it is one. Nothing is denied without it.
+pub(super) fn note(node: &Node, shared: &Shared, denied: Denied<'_>, problem: &Problem) -> bool {
+    match problem {
+        Problem::Denied(denial) => note_denial(node, shared, denied, denial),
+        Problem::Key(KeyError::System) => record(node, denied),
+        Problem::NotHere | Problem::ForeignPage => {
+            node.audit().login_failed(denied.peer.address());
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn note_denial(node: &Node, shared: &Shared, denied: Denied<'_>, denial: &Denial) {
     let (kind, is_unknown) = match denial.kind() {
         Kind::Unknown(kind) => (kind, true),
         Kind::Forbidden(kind) => (kind, false),

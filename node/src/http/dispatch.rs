@@ -82,8 +82,10 @@ pub async fn respond(app: App, request: Request) -> Response<Body> {
     let head = request.method() == Method::HEAD;
     let mut asked = Asked::of(app.door.peer(), request.uri());
     let answer = answer(app, request, &mut asked).await;
-    if let Some(act) = asked.denied(&node, &shared, &answer) {
-        asked.administered(&node, act).await;
+    if let Some(act) = asked.note(&node, &shared, &answer) {
+        // It is on disk before its answer. If it cannot be, that is counted and said, and undoes
+        // nothing.
+        let _ = node.audit().record_durably(act).await;
     }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
     if head {

@@ -1,5 +1,5 @@
 //! What requests tell the tamper-evident log beside what they write: who was denied what, what
-//! administrators did, and which of their tokens are in use.
+//! administrators changed, and which of their tokens are in use.
 
 use http::{Method, Uri};
 use kvs_core::audit::{Event, Outcome, Subject};
@@ -39,44 +39,33 @@ impl Asked {
         }
     }
 
-    /// Tells the log of what was denied. How what was not denied ended, if it was an administrator's
-    /// act.
-    pub(super) fn denied(&self, node: &Node, shared: &Shared, answer: &Answer) -> Option<Notice> {
-        match answer {
-            Err(Problem::Denied(denial)) => {
-                let key = self.key();
-                let (subject, peer, right) = (self.subject, self.peer, self.right());
-                let denied = Denied { subject, peer, key: key.as_ref(), right };
-                denial::note(node, shared, denied, denial);
-                None
-            }
-            Err(Problem::NotHere | Problem::ForeignPage) => {
-                node.audit().login_failed(self.peer.address());
-                None
-            }
-            answer => self.act().filter(|_| self.admitted).map(|right| {
-                let outcome = if answer.is_ok() { Outcome::Done } else { Outcome::Failed };
-                let (event, subject) = (Event::Admin(right), self.subject);
-                Notice { event, subject, record: None, outcome }
-            }),
+    /// Tells the log what was denied. What is still to be told of an administrator's act.
+    pub(super) fn note(&self, node: &Node, shared: &Shared, answer: &Answer) -> Option<Notice> {
+        if let Err(problem) = answer
+            && self.note_denial(node, shared, problem)
+        {
+            return None;
         }
+        let right = self.act().filter(|_| self.admitted)?;
+        let outcome = if answer.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let (event, subject) = (Event::Admin(right), self.subject);
+        Some(Notice { event, subject, record: None, outcome })
     }
 
-    /// The right that the route takes, if it is for administrators alone.
+    fn note_denial(&self, node: &Node, shared: &Shared, problem: &Problem) -> bool {
+        let (key, right) = (self.key(), self.right());
+        let denied = Denied { subject: self.subject, peer: self.peer, key: key.as_ref(), right };
+        denial::note(node, shared, denied, problem)
+    }
+
+    /// The right that the route takes, if administrators change something by it.
     fn act(&self) -> Option<Right> {
-        match self.route?.access {
-            Access::Admin(right) | Access::Accounts(right) => Some(right),
+        let route = self.route?;
+        match route.access {
+            Access::Admin(right) | Access::Accounts(right) => {
+                Some(right).filter(|_| route.method != Method::GET)
+            }
             _ => None,
-        }
-    }
-
-    /// Tells the log of an act. It is on disk before its answer; one that only looks need not be.
-    pub(super) async fn administered(&self, node: &Node, notice: Notice) {
-        if self.route.is_some_and(|route| route.method == Method::GET) {
-            node.audit().record(notice);
-        } else {
-            // That it was not recorded is counted and said, and undoes nothing.
-            let _ = node.audit().record_durably(notice).await;
         }
     }
 

@@ -1,8 +1,9 @@
 //! Users, groups, tokens and modes by commands, on a node that asks who calls.
 
 use assert_cmd::Command;
+use serde_json::Value;
 
-use crate::machine::{Machine, one_line, stdout};
+use crate::machine::{Machine, one_line, stdout, wait_until};
 
 /// A machine with a node in the background, as `kvs start` with the defaults leaves it.
 struct Site {
@@ -96,4 +97,31 @@ fn the_owner_of_the_data_needs_no_token() {
     assert!(!socket.exists());
     let refused = site.machine.kvs(["user", "list", "--local", "node1"]).assert().code(1);
     one_line(&refused, ["admin.sock", "does the node run"]);
+}
+
+#[test]
+fn the_log_tells_its_reader_who_did_what_and_nobody_else() {
+    let site = Site::new();
+    let root = site.root();
+    for (name, scope) in [("ann", "read"), ("auditor", "admin:audit:read")] {
+        site.says(&root, ["user", "create", name, "--scope", scope]);
+    }
+    let [ann, auditor] =
+        ["ann", "auditor"].map(|user| site.says(&root, ["token", "create", "--user", user]));
+    site.says(&root, ["put", "home/x", "1"]);
+    site.says(&root, ["chmod", "cdwr--------", "home/x"]);
+    one_line(&site.kvs(&ann, ["get", "home/x"]).assert().code(1), ["never written"]);
+    let about = ["audit", "list", "--key", "home/x", "--json"];
+    let listed = || {
+        let lines = site.says(&auditor, about);
+        let entries = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        entries.map(|entry| entry["event"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    wait_until("all is signed", || listed().len() == 3);
+    assert_eq!(listed(), ["write", "metadata", "denial"]);
+    one_line(&site.kvs(&ann, about).assert().code(1), ["admin:audit:read"]);
+    one_line(&site.kvs("", about).assert().code(1), ["credentials"]);
+    let owner = ["audit", "head", "--local", "node1"];
+    let head = stdout(&site.machine.kvs(owner).assert().success());
+    assert!(head.contains("root "), "{head}");
 }

@@ -6,7 +6,7 @@ use crate::machine::{Machine, one_line, stdout, wait_until};
 
 fn start(machine: &Machine, name: &str) -> String {
     let text = format!(
-        "port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\ntamper_logging_enabled: true\n\
+        "port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\nauth_enabled: false\n\
          audit_segment: 256\n"
     );
     machine.file(&format!("{name}.yaml"), &text);
@@ -54,7 +54,10 @@ fn the_log_is_listed_signed_and_verified() {
 
     let refused = machine.kvs(["audit", "verify", "nowhere"]).assert().code(1);
     one_line(&refused, ["nowhere has no audit log"]);
-    machine.start("node2");
+    let config = machine.config("node2");
+    let text = std::fs::read_to_string(&config).unwrap() + "tamper_logging_enabled: false\n";
+    machine.file("node2.yaml", &text);
+    machine.start_configured("node2");
     machine.kvs(["stop", "node2"]).assert().success();
     let refused = machine.kvs(["audit", "verify", "data-node2"]).assert().code(1);
     one_line(&refused, ["no audit log"]);

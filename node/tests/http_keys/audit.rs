@@ -115,14 +115,18 @@ async fn entries_are_listed_page_by_page_and_by_key() {
 async fn the_log_is_shown_only_on_the_machine_of_the_node_and_counted() {
     let node = start();
     head_of(&node, 1).await;
-    let elsewhere = node.seen_from("10.0.0.7");
-    for path in ["/api/audit", "/api/audit/head"] {
-        elsewhere.get(path).await.refuses(403, "not-here", "only from the machine");
-    }
     let metrics = node.get("/metrics").await.expect(200).text();
     for line in ["kvs_audit_entries 1", "kvs_audit_dropped_total 0", "kvs_audit_tampered 0"] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
+    let elsewhere = node.seen_from("10.0.0.7");
+    for path in ["/api/audit", "/api/audit/head"] {
+        elsewhere.get(path).await.refuses(403, "not-here", "only from the machine");
+    }
+    head_of(&node, 2).await;
+    let page = node.get("/api/audit?from=1").await.expect(200).json();
+    let tried = &page["entries"][0];
+    assert_eq!((&tried["event"], &tried["subject"]), (&"login-failures".into(), &"address:10.0.0.7".into()));
     let off = TestNode::start();
     off.get("/api/audit").await.refuses(404, "switched-off", "tamper_logging_enabled is off");
     assert!(!off.get("/metrics").await.text().contains("kvs_audit"));
