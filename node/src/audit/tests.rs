@@ -153,7 +153,8 @@ async fn every_change_is_an_entry_under_the_name_of_who_made_it() {
     let secret = *node.identity().digest_key.bytes();
     running.stop().await.unwrap();
 
-    let hash = |record: &RecordId| Some(KeyHash::of(&secret, record));
+    let hasher = KeyHasher::new(&secret);
+    let hash = |record: &RecordId| Some(hasher.hash(record));
     let entries = site.entries();
     let said: Vec<_> = entries
         .iter()

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use axum::body::Body;
 use http::Response;
 use kvs_client::{AuditEntry, AuditHead, AuditPage, AuditPeer, JSON_CONTENT_TYPE};
-use kvs_core::audit::{Entry, Event, Hash, KeyHash, Outcome, SignedHead, Subject};
+use kvs_core::audit::{Entry, Event, Hash, KeyHash, KeyHasher, Outcome, SignedHead, Subject};
 use kvs_core::{Key, NodeId, RecordId};
 use serde::Serialize;
 use utoipa::openapi::path::OperationBuilder;
@@ -121,8 +121,8 @@ fn entries(
 fn hashes_of(read: &dyn Read, key: &Key) -> Result<Vec<KeyHash>, StoreError> {
     let Some(identity) = local::identity(read)? else { return Ok(Vec::new()) };
     let records = [RecordId::value(key.clone()), RecordId::meta(key.clone())];
-    let hash = |record| KeyHash::of(identity.digest_key.bytes(), record);
-    Ok(records.iter().map(hash).collect())
+    let hasher = KeyHasher::new(identity.digest_key.bytes());
+    Ok(records.iter().map(|record| hasher.hash(record)).collect())
 }
 
 fn take_number(query: &mut Query, name: &str) -> Result<Option<u64>, Problem> {

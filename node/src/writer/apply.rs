@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_core::account::Place;
-use kvs_core::audit::{Event, KeyHash, Outcome as AuditOutcome, Subject};
+use kvs_core::audit::{Event, KeyHasher, Outcome as AuditOutcome, Subject};
 use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::decide::Moment;
 use kvs_core::digest::{DigestKey, Entry, Leaf};
@@ -161,6 +161,7 @@ impl Retention {
 pub struct Applier {
     origin: Origin,
     digest_key: DigestKey,
+    key_hasher: KeyHasher,
     retention: Retention,
     clock: Clock,
     /// What is on disk as the clock's floor.
@@ -200,6 +201,7 @@ impl Applier {
         Self {
             origin: state.identity.origin(),
             digest_key: state.identity.digest_key.clone(),
+            key_hasher: KeyHasher::new(state.identity.digest_key.bytes()),
             retention,
             clock: Clock::after(state.clock_floor),
             clock_floor: state.clock_floor,
@@ -260,6 +262,7 @@ impl Applier {
     pub fn adopt(&mut self, birth: &Birth) {
         self.origin = birth.identity.origin();
         self.digest_key = birth.identity.digest_key.clone();
+        self.key_hasher = KeyHasher::new(self.digest_key.bytes());
         self.clock = Clock::after(self.clock.last().max(birth.clock));
         self.horizon = self.horizon.max(birth.horizon);
         self.format = birth.format;
@@ -349,7 +352,7 @@ impl Applier {
     /// Adds an entry that is about no write of this group.
     fn note(&self, group: &mut Group<'_>, notice: &Notice) {
         let Notice { event, subject, ref record, outcome } = *notice;
-        let key = record.as_ref().map(|record| KeyHash::of(self.digest_key.bytes(), record));
+        let key = record.as_ref().map(|record| self.key_hasher.hash(record));
         group.append(Said { event, subject, key, outcome });
     }
 
@@ -368,7 +371,7 @@ impl Applier {
             }
             (true, ..) => return,
         };
-        let key = Some(KeyHash::of(self.digest_key.bytes(), record));
+        let key = Some(self.key_hasher.hash(record));
         group.append(Said { event, subject, key, outcome: AuditOutcome::Done });
     }
 

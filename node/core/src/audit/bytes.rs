@@ -16,6 +16,9 @@ use crate::stamp::UnixMillis;
 /// The format that this build writes, and the only one it reads.
 const FORMAT: u8 = 1;
 
+/// Bytes of an entry about a record, for the first allocation.
+const TYPICAL: usize = 128;
+
 /// Why bytes are not an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EntryError {
@@ -36,7 +39,8 @@ pub enum EntryError {
 impl Entry {
     /// The entry's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut to = vec![FORMAT];
+        let mut to = Vec::with_capacity(TYPICAL);
+        to.push(FORMAT);
         to.extend(self.sequence.to_be_bytes());
         to.extend(self.time.0.to_be_bytes());
         to.extend(self.previous);
