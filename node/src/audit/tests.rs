@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kvs_config::Settings;
-use kvs_core::audit::{Entry, Event, KeyHash, Outcome, SignedHead, Subject};
+use kvs_core::audit::{Entry, Event, KeyHasher, Outcome, SignedHead, Subject};
 use kvs_core::scope::Right;
 use kvs_core::{Body, Command, ContentType, Key, Meta, NodeId, RecordId, UserId, Value, VersionId};
 use tempfile::TempDir;
@@ -55,6 +55,8 @@ impl Site {
             data_dir: self.path(),
             digest_leaves: 65_536,
             clustering_enabled: false,
+            // Accounts are entries of their own.
+            auth_enabled: false,
             tamper_logging_enabled: true,
             audit_segment: SEGMENT,
             ..Settings::default()
@@ -163,7 +165,7 @@ async fn every_change_is_an_entry_under_the_name_of_who_made_it() {
     let (done, by) = (Outcome::Done, Subject::User(user));
     let expected = [
         (Event::Started, Subject::Node, None, done),
-        (Event::Write(written), Subject::Anonymous, hash(&record("a")), done),
+        (Event::Write(written), Subject::Node, hash(&record("a")), done),
         (Event::Delete(deleted), by, hash(&record("a")), done),
         (Event::Metadata(governed), by, hash(&record_of_meta), done),
         (Event::Denial(Right::Delete), Subject::Anonymous, hash(&record("a")), Outcome::Refused),
@@ -265,5 +267,5 @@ async fn hexadecimal_digits_are_read_as_they_are_written() {
 
 #[test]
 fn callers_without_a_name_are_anonymous() {
-    assert_eq!(Caller::anonymous().subject(), Subject::Anonymous);
+    assert_eq!(Caller::anybody().subject(), Subject::Anonymous);
 }
