@@ -56,6 +56,24 @@ pub struct ClusterStatus {
     pub peers: Vec<PeerStatus>,
 }
 
+impl ClusterStatus {
+    /// What to call a node: its display name, with its id where another node has the same name, or
+    /// its id alone where no name is known.
+    pub fn called(&self, id: Uuid) -> String {
+        let own = std::iter::once((self.node, Some(&self.name)));
+        let peers = self.peers.iter().map(|peer| (peer.id, peer.name.as_ref()));
+        let named: Vec<(Uuid, &String)> =
+            own.chain(peers).filter_map(|(id, name)| Some((id, name?))).collect();
+        let Some((_, name)) = named.iter().find(|(known, _)| *known == id) else {
+            return id.to_string();
+        };
+        match named.iter().filter(|(_, other)| other == name).count() {
+            1 => name.to_string(),
+            _ => format!("{name} ({id})"),
+        }
+    }
+}
+
 /// Another node, as this one sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -61,10 +61,8 @@ impl Leave {
 
 fn waits(status: &ClusterStatus) -> String {
     let members = status.peers.iter().filter(|peer| peer.standing.as_deref() == Some("joined"));
-    let reachable: Vec<String> = members
-        .filter(|peer| peer.reachable)
-        .map(|peer| peer.name.clone().unwrap_or_else(|| peer.id.to_string()))
-        .collect();
+    let reachable: Vec<String> =
+        members.filter(|peer| peer.reachable).map(|peer| status.called(peer.id)).collect();
     match reachable.as_slice() {
         [] => "no other member can be reached: waiting for one".to_owned(),
         some => format!("handing over to {}", some.join(", ")),

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use kvs_client::{ClusterStatus, PeerStatus};
-use uuid::Uuid;
 
 use crate::cli::output::{self, Table};
 use crate::cli::remote::Remote;
@@ -86,34 +85,28 @@ fn dead(status: &ClusterStatus) -> String {
         count => count.to_string(),
     };
     let held_by = status.horizon_held_by.filter(|_| status.dead_waiting > 0);
-    let by = held_by.map(|id| format!("; the furthest behind is {}", called(status, id)));
+    let by = held_by.map(|id| format!("; the furthest behind is {}", status.called(id)));
     format!(
         "Deleted and expired records that are still remembered: {count}{}",
         by.unwrap_or_default()
     )
 }
 
-fn called(status: &ClusterStatus, id: Uuid) -> String {
-    let peer = status.peers.iter().find(|peer| peer.id == id).and_then(|peer| peer.name.clone());
-    let own = (id == status.node).then(|| status.name.clone());
-    own.or(peer).unwrap_or_else(|| id.to_string())
-}
-
 fn table(status: &ClusterStatus) -> Table {
     let mut table = Table::new(["NODE", "STATE", "LIFE", "LAG", "AGREED", "CLOCK", "NOTE"]);
     let none = || "-".to_owned();
-    let (name, life) = (status.name.clone(), own_life(status));
+    let (name, life) = (status.called(status.node), own_life(status));
     table.row([name, "this node".to_owned(), life, none(), none(), none(), String::new()]);
     for peer in &status.peers {
-        table.row(row(peer));
+        table.row(row(status.called(peer.id), peer));
     }
     table
 }
 
-fn row(peer: &PeerStatus) -> [String; 7] {
+fn row(name: String, peer: &PeerStatus) -> [String; 7] {
     let none = || "-".to_owned();
     [
-        peer.name.clone().unwrap_or_else(|| peer.id.to_string()),
+        name,
         standing(peer),
         peer.life.clone().unwrap_or_else(none),
         if is_gone(peer) { none() } else { lag(peer) },
@@ -165,6 +158,8 @@ fn ago(millis: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn peer(stream: &str, versions_behind: u64, complete_age: Option<u64>) -> PeerStatus {
@@ -185,6 +180,47 @@ mod tests {
             agreed: None,
             agreed_age: None,
             clock_offset: None,
+        }
+    }
+
+    #[test]
+    fn nodes_of_one_name_are_told_apart_by_their_ids() {
+        let [first, second, third] = [1, 2, 3].map(Uuid::from_u128);
+        let named = |id, name: Option<&str>| PeerStatus {
+            id,
+            name: name.map(str::to_owned),
+            ..peer("open", 0, None)
+        };
+        let mut status = status(first, "host");
+        status.peers = vec![named(second, Some("host")), named(third, None)];
+        assert_eq!(status.called(first), format!("host ({first})"));
+        assert_eq!(status.called(second), format!("host ({second})"));
+        assert_eq!(status.called(third), third.to_string());
+        status.peers = vec![named(second, Some("other"))];
+        assert_eq!([first, second].map(|id| status.called(id)), ["host", "other"]);
+    }
+
+    fn status(node: Uuid, name: &str) -> ClusterStatus {
+        ClusterStatus {
+            cluster: Uuid::nil(),
+            node,
+            name: name.to_owned(),
+            departure: None,
+            life: "serving".to_owned(),
+            filled: None,
+            format: 1,
+            newest_format: 1,
+            root: None,
+            records: None,
+            now: 0,
+            held: 0,
+            held_age: 0,
+            horizon: 0,
+            horizon_held_by: None,
+            dead_waiting: 0,
+            clock_ahead: 0,
+            twin: None,
+            peers: Vec::new(),
         }
     }
 

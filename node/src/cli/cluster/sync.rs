@@ -43,7 +43,8 @@ pub(super) struct Sync {
 #[derive(Debug, Serialize)]
 struct Line {
     node: Uuid,
-    name: Option<String>,
+    /// What it is called, and its id where that is no name of its own.
+    name: String,
     /// `equal`, `repaired`, or why there was no comparison.
     outcome: String,
     #[serde(flatten)]
@@ -78,8 +79,8 @@ impl Sync {
     /// Says what came of the comparisons that have ended, and waits for them no more.
     fn say(&self, status: &ClusterStatus, began: u64, waiting: &mut BTreeSet<Uuid>) -> Done {
         for peer in &status.peers {
-            let line = line(peer, began).filter(|_| waiting.contains(&peer.id));
-            let refused = (!self.wait).then(|| refused(peer)).flatten();
+            let line = line(status, peer, began).filter(|_| waiting.contains(&peer.id));
+            let refused = (!self.wait).then(|| refused(status, peer)).flatten();
             let Some(line) = line.or(refused.filter(|_| waiting.contains(&peer.id))) else {
                 continue;
             };
@@ -103,7 +104,7 @@ impl Sync {
         };
         status.peers.iter().filter(away).try_for_each(|peer| {
             let outcome = "cannot be reached".to_owned();
-            self.print(&Line { node: peer.id, name: peer.name.clone(), outcome, repair: None })
+            self.print(&Line { node: peer.id, name: status.called(peer.id), outcome, repair: None })
         })
     }
 
@@ -111,7 +112,7 @@ impl Sync {
         if self.remote.json {
             return output::json(line);
         }
-        let name = line.name.clone().unwrap_or_else(|| line.node.to_string());
+        let name = &line.name;
         match &line.repair {
             Some(Repair { differing, pushed, fetched, .. }) => output::line(format_args!(
                 "{name}: {differing} records differed; {pushed} given, {fetched} taken"
@@ -122,7 +123,7 @@ impl Sync {
 }
 
 /// What came of the comparison with a node, once it has ended.
-fn line(peer: &PeerStatus, began: u64) -> Option<Line> {
+fn line(status: &ClusterStatus, peer: &PeerStatus, began: u64) -> Option<Line> {
     let compared = peer.compared.is_some_and(|compared| compared >= began);
     // Who compared itself with this node meanwhile has proven the same.
     let proven = peer.agreed.is_some_and(|agreed| UnixMillis(agreed).after(IN_FLIGHT).0 >= began);
@@ -131,18 +132,16 @@ fn line(peer: &PeerStatus, began: u64) -> Option<Line> {
     }
     let repair = peer.last_repair.filter(|repair| repair.at >= began);
     let outcome = if repair.is_some() { "repaired" } else { "equal" };
-    Some(Line { node: peer.id, name: peer.name.clone(), outcome: outcome.to_owned(), repair })
+    Some(Line { node: peer.id, name: status.called(peer.id), outcome: outcome.to_owned(), repair })
 }
 
-fn refused(peer: &PeerStatus) -> Option<Line> {
+fn refused(status: &ClusterStatus, peer: &PeerStatus) -> Option<Line> {
     let outcome = peer.refusal.clone()?;
-    Some(Line { node: peer.id, name: peer.name.clone(), outcome, repair: None })
+    Some(Line { node: peer.id, name: status.called(peer.id), outcome, repair: None })
 }
 
 fn unfinished(status: &ClusterStatus, waiting: &BTreeSet<Uuid>) -> Failure {
-    let peers = status.peers.iter().filter(|peer| waiting.contains(&peer.id));
-    let names: Vec<String> =
-        peers.map(|peer| peer.name.clone().unwrap_or_else(|| peer.id.to_string())).collect();
+    let names: Vec<String> = waiting.iter().map(|id| status.called(*id)).collect();
     let seconds = PATIENCE.as_secs();
     Failure::new(format!(
         "no comparison was completed within {seconds}s with {}; see `kvs cluster status`",
