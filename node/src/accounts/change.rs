@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_core::account::{
-    Directory, Group, KeyId, Lacking, Membership, Name, Place, Record, Revocation, Token, User,
-    decode, encode, may_change,
+    Directory, Group, KeyId, Lacking, Membership, Name, Place, Record, Revocation, SigningKey,
+    Token, User, decode, encode, may_change,
 };
 use kvs_core::audit::Subject;
 use kvs_core::decide::{Condition, Expiry, Rejection};
@@ -284,7 +284,8 @@ impl Changes<'_> {
         let scopes = wanted.scopes.unwrap_or_else(|| holds.intersection(&self.held));
         may_change(&self.held, &ScopeSet::EMPTY, &scopes)?;
         let (iat, exp) = Lifetimes::period(now, accounts.lifetimes.choose(wanted.ttl)?);
-        let key = directory.signs(held_by_all, now).ok_or(AccountError::NoKey)?;
+        let can_sign = |key: &SigningKey| site.has(key);
+        let key = directory.signs(held_by_all, now, can_sign).ok_or(AccountError::NoKey)?;
         let record = Token {
             id: TokenId::new(Uuid::new_v4()),
             user: user.id,
