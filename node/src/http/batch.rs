@@ -85,7 +85,7 @@ async fn round(call: &Call, items: &mut [Item]) -> Result<Option<usize>, Problem
                 writes.push(write);
                 places.push((at, matches!(change, Change::Delete { .. })));
             }
-            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, Some(key)))),
+            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, Some(&*key)))),
         }
     }
     if writes.is_empty() {
