@@ -68,7 +68,7 @@ impl ClusterStatus {
             return id.to_string();
         };
         match named.iter().filter(|(_, other)| other == name).count() {
-            1 => name.to_string(),
+            1 => (*name).clone(),
             _ => format!("{name} ({id})"),
         }
     }

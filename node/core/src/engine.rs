@@ -208,6 +208,10 @@ impl Engine {
                 self.leave_to(peer, now);
                 self.hear(peer, pulse, now, host).map(drop)
             }
+            Input::Compares { peer } => {
+                self.leave_to(peer, now);
+                Ok(())
+            }
             Input::MembersChanged => self.read_members(now, host),
             Input::CompareAll => {
                 for peer in self.peers.values_mut() {

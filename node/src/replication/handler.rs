@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use kvs_client::ClusterFile;
 use kvs_core::NodeId;
-use kvs_core::engine::{Input, serve as serve_from_store};
+use kvs_core::engine::serve as serve_from_store;
 use kvs_core::membership::Member;
 use kvs_core::wire::{Answer, Question, Refusal, Route};
 use tokio::sync::{oneshot, watch};
@@ -161,11 +161,8 @@ async fn serve(
         }
         Err(_panicked) => return Err(stopping()),
     };
-    if let Some(pulse) = served.pulse {
-        engine.send(Job::Input(Input::Heard { peer, pulse })).await;
-    }
-    if served.members {
-        engine.send(Job::Input(Input::MembersChanged)).await;
+    for input in served.inputs(peer) {
+        engine.send(Job::Input(input)).await;
     }
     Ok(served.answer)
 }

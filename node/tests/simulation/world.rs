@@ -459,11 +459,8 @@ impl World {
             | Question::Push(..) => self.step_for_reply(to, Input::Asked { peer, question }),
             question => {
                 let served = self.places[to].running.as_mut()?.serve(question, wall);
-                if let Some(pulse) = served.pulse {
-                    self.step(to, Input::Heard { peer, pulse });
-                }
-                if served.members {
-                    self.step(to, Input::MembersChanged);
+                for input in served.inputs(peer) {
+                    self.step(to, input);
                 }
                 self.pump_all(to);
                 Some(served.answer)

@@ -67,6 +67,11 @@ pub enum Input {
         /// What it said.
         pulse: Pulse,
     },
+    /// Somebody goes on comparing with this node, which answered without the engine.
+    Compares {
+        /// Who.
+        peer: NodeId,
+    },
     /// Records of members may have changed.
     MembersChanged,
     /// Compare with all others now.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Host, MESSAGE_BYTES, Note, Now};
+use super::{Engine, Host, Input, MESSAGE_BYTES, Note, Now};
 use crate::agreement::{Fence, Pulse, proven};
 use crate::id::NodeId;
 use crate::key::RecordId;
@@ -30,10 +30,22 @@ pub struct Gate {
 pub struct Served {
     /// The answer.
     pub answer: Answer,
-    /// What the asker said of itself, for the engine.
-    pub pulse: Option<Pulse>,
+    /// What the asker said of itself.
+    pulse: Option<Pulse>,
+    /// Whether the asker is comparing, and said nothing of itself.
+    compares: bool,
     /// Whether records of members came.
-    pub members: bool,
+    members: bool,
+}
+
+impl Served {
+    /// What the engine must be told, where this `peer` asked.
+    pub fn inputs(&self, peer: NodeId) -> impl Iterator<Item = Input> {
+        let heard = self.pulse.map(|pulse| Input::Heard { peer, pulse });
+        let compares = self.compares.then_some(Input::Compares { peer });
+        let members = self.members.then_some(Input::MembersChanged);
+        [heard, compares, members].into_iter().flatten()
+    }
 }
 
 impl Gate {
@@ -78,6 +90,7 @@ pub fn serve<H: Host>(
     host: &mut H,
 ) -> Result<Served, H::Error> {
     let said = pulse(&question);
+    let compares = matches!(question, Question::Compare(..));
     let mut members = false;
     let passed = said.map_or(Ok(()), |pulse| gate.pass(&pulse));
     let passed = passed.and_then(|()| gate.check_run(&question));
@@ -102,7 +115,7 @@ pub fn serve<H: Host>(
         }
         (Ok(()), _) => Answer::Refused(Refusal::Unreadable("the question is not for here".into())),
     };
-    Ok(Served { answer, pulse: said, members })
+    Ok(Served { answer, pulse: said, compares, members })
 }
 
 /// What the asker says of itself.
@@ -213,11 +226,8 @@ impl Engine {
         host: &mut H,
     ) -> Result<Answer, H::Error> {
         let served = serve(push, &self.gate(host), now.wall, host)?;
-        if let Some(pulse) = served.pulse {
-            self.hear(id, pulse, now, host)?;
-        }
-        if served.members {
-            self.read_members(now, host)?;
+        for input in served.inputs(id) {
+            self.take(input, now, host)?;
         }
         Ok(served.answer)
     }
@@ -238,6 +248,10 @@ impl Engine {
         }
         let clock = host.raise_clock(pulse.clock.max(self.trusted(now).unwrap_or_default()))?;
         self.leave_to(id, now);
+        if self.compare_at <= now.running {
+            // This is the comparison that was due.
+            self.compare_at = now.running + self.config.sync_interval;
+        }
         Ok(Answer::Begun(self.agreement.pulse(clock), Run::of(self.config.boot)))
     }
 

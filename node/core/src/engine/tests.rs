@@ -4,6 +4,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::*;
+use crate::agreement::Pulse;
 use crate::digest::{Position, Summary};
 use crate::format::Format;
 use crate::key::RecordId;
@@ -11,7 +12,7 @@ use crate::members::Member;
 use crate::stamp::{Stamp, UnixMillis};
 use crate::sync::{Conversation, Listed, Replica};
 use crate::version::Version;
-use crate::wire::{Admission, Era, Hello, Refusal, Sent};
+use crate::wire::{Admission, Era, Hello, Parcel, Refusal, Sent};
 
 const NOON: u64 = 1_700_000_000_000;
 
@@ -175,7 +176,7 @@ fn hello(id: u8, life: Life, wall: UnixMillis) -> Box<Hello> {
         boot: u64::from(id),
         life,
         wall,
-        pulse: crate::agreement::Pulse::default(),
+        pulse: Pulse::default(),
         census: crate::members::Census::default(),
         format: 1,
         newest_format: 2,
@@ -306,6 +307,47 @@ fn a_node_that_comes_to_serve_tells_those_that_it_met() {
     assert!(matches!(greetings(&effects)[..], [(_, Life::Serving)]), "{effects:?}");
 }
 
+/// Both would find every difference, and send it.
+#[test]
+fn a_node_begins_no_comparison_with_one_that_goes_on_comparing_with_it() {
+    let push = || Question::Push(Pulse::default(), None, Parcel::pack(&[]));
+    let compares = || Input::Compares { peer: node(0) };
+    let pushes = || Input::Asked { peer: node(0), question: push() };
+    for goes_on in [&compares as &dyn Fn() -> Input, &pushes] {
+        let (mut engine, mut host) = met_by_first();
+        let begin = Question::Begin(Pulse::default());
+        let begins = |effects: Vec<Effect>| {
+            let begin = |effect: &Effect| {
+                matches!(effect, Effect::Ask { question: Question::Begin(_), .. })
+            };
+            effects.iter().any(begin)
+        };
+        let asked = Input::Asked { peer: node(0), question: begin };
+        assert!(!begins(engine.step(asked, at(1), 0, &mut host)));
+        for second in 2..=8 {
+            assert!(!begins(engine.step(goes_on(), at(second), 0, &mut host)), "{second} s");
+        }
+        assert!(begins(engine.step(Input::Tick, at(10), 0, &mut host)), "it went quiet");
+    }
+}
+
+/// A member that was just met by another one, which goes first.
+fn met_by_first() -> (Engine, Empty) {
+    let mut host = Empty::default();
+    for id in [0, 1] {
+        let (name, joined) = (id.to_string(), UnixMillis(1));
+        let standing = Standing::Joined;
+        host.members.put(Member { node: node(id), name, joined, admission: 7, standing });
+    }
+    let mut engine = engine(&host, true, true);
+    engine.step(Input::Reachable(node(0)), at(1), 0, &mut host);
+    let census = engine.members.census();
+    let question =
+        Question::Hello(Box::new(Hello { census, ..*hello(0, Life::Serving, at(1).wall) }));
+    engine.step(Input::Asked { peer: node(0), question }, at(1), 0, &mut host);
+    (engine, host)
+}
+
 #[test]
 fn a_comparison_goes_on_only_with_the_run_and_the_horizon_that_it_began_with() {
     let (engine, mut host) = founder();
@@ -372,7 +414,7 @@ fn a_member_whose_format_is_behind_is_raised_though_there_is_no_later_one() {
         let question = Question::Join(hello(2, Life::Unborn, at(1).wall));
         engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
         let census = engine.members.census();
-        let hello = Hello { format, census, ..*hello(2, Life::Serving, at(1).wall) };
+        let hello = Hello { census, format, ..*hello(2, Life::Serving, at(1).wall) };
         let question = Question::Hello(Box::new(hello));
         engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
         engine.step(Input::Upgrade, at(2), 0, &mut host);
