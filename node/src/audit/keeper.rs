@@ -133,7 +133,8 @@ impl Audit {
     /// It was not recorded.
     pub async fn record_durably(&self, notice: Notice) -> Result<(), SubmitError> {
         let Some(on) = &self.on else { return Ok(()) };
-        let answer = on.writer.record(vec![notice], true).inspect_err(|error| on.drop_one(error))?;
+        let answer =
+            on.writer.record(vec![notice], true).inspect_err(|error| on.drop_one(error))?;
         // What the store did not take the writer counts.
         answer.await.map_err(|_gone| SubmitError::Stopping)??;
         Ok(())

@@ -26,7 +26,8 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let (node, text) = (call.node.clone(), call.body.clone());
     let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
-    let mut items: Vec<Item> = planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
+    let mut items: Vec<Item> =
+        planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
     let mut tries = kv::ATTEMPTS;
     while let Some(moved) = round(&call, &mut items).await? {
         tries = tries.checked_sub(moved).ok_or(Problem::Contended)?;

@@ -175,8 +175,7 @@ pub(super) async fn note_if_hidden(call: &Call, key: &Key) {
     }
     // What cannot be read is told to whoever reads it.
     let there = call.node.version(&RecordId::value(key.clone())).await;
-    if matches!(there, Ok(Some(_)))
-        && matches!(call.node.newest(&call.caller, key).await, Ok(None))
+    if matches!(there, Ok(Some(_))) && matches!(call.node.newest(&call.caller, key).await, Ok(None))
     {
         note_hidden(call, key, Right::Read);
     }

@@ -64,7 +64,9 @@ pub(super) async fn revision(call: &Call, key: Key, uuid: VersionId) -> Result<V
     if let Some(found) = kept(call, key.clone()).await?.into_iter().find(is_it) {
         return Ok(found.version);
     }
-    if !call.caller.is_unlimited() && kept_for(&Caller::owner(), call, key.clone()).await?.iter().any(is_it) {
+    if !call.caller.is_unlimited()
+        && kept_for(&Caller::owner(), call, key.clone()).await?.iter().any(is_it)
+    {
         denial::note_hidden(call, &key, Right::Read);
     }
     Err(Problem::NoRevision(uuid))

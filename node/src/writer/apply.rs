@@ -16,8 +16,8 @@ use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::decide::Moment;
 use kvs_core::digest::{DigestKey, Entry, Leaf};
 use kvs_core::{
-    Body, Clock, Command, Decision, Format, Head, Key, Kind, Origin, RecordId, Rejection, Stamp,
-    Superseded, UnixMillis, Version, VersionId, decide, format,
+    Body, BodyKind, Clock, Command, Decision, Format, Head, Key, Kind, Origin, RecordId, Rejection,
+    Stamp, Superseded, UnixMillis, Version, VersionId, decide, format,
 };
 
 use thiserror::Error;

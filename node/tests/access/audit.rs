@@ -172,8 +172,7 @@ async fn who_may_read_the_log_finds_what_was_done_to_a_key_and_its_metadata() {
     };
     let told: Vec<_> = listed["entries"].as_array().unwrap().iter().map(told).collect();
     let (root, ann) = (format!("user:{root}"), format!("user:{}", node.user_id("ann").await));
-    let wanted =
-        [("write", &root), ("metadata", &root), ("denial", &ann), ("delete", &root)];
+    let wanted = [("write", &root), ("metadata", &root), ("denial", &ann), ("delete", &root)];
     let wanted = wanted.map(|(event, subject)| (event.to_owned(), subject.clone()));
     assert_eq!(told, wanted);
     node.by_socket("GET /api/audit/head", "").await.expect(200);

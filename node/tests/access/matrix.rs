@@ -32,9 +32,7 @@ fn example(route: &Route, token: &str) -> Example {
         | "docs" | "docs_script" | "docs_style" | "docs_start" | "cluster_drain" | "list_users"
         | "read_user" | "list_groups" | "read_group" | "list_group_members" | "list_tokens"
         | "read_token" | "list_token_keys" | "whoami" | "list_backups" | "backup_status"
-        | "list_audit_entries" | "audit_head" => {
-            (nothing(), 200)
-        }
+        | "list_audit_entries" | "audit_head" => (nothing(), 200),
         "delete_value"
         | "delete_user"
         | "delete_group"

@@ -126,7 +126,10 @@ async fn the_log_is_shown_only_on_the_machine_of_the_node_and_counted() {
     head_of(&node, 2).await;
     let page = node.get("/api/audit?from=1").await.expect(200).json();
     let tried = &page["entries"][0];
-    assert_eq!((&tried["event"], &tried["subject"]), (&"login-failures".into(), &"address:10.0.0.7".into()));
+    assert_eq!(
+        (&tried["event"], &tried["subject"]),
+        (&"login-failures".into(), &"address:10.0.0.7".into())
+    );
     let off = TestNode::start();
     off.get("/api/audit").await.refuses(404, "switched-off", "tamper_logging_enabled is off");
     assert!(!off.get("/metrics").await.text().contains("kvs_audit"));

@@ -33,12 +33,7 @@ pub(super) async fn of(call: &Call, items: Vec<Done>) -> Answer {
 }
 
 /// Writes all results; what the caller may not see is told by its key.
-fn text(
-    view: Option<&View<'_>>,
-    items: Vec<Done>,
-    limit: usize,
-    hidden: &mut Vec<Key>,
-) -> Vec<u8> {
+fn text(view: Option<&View<'_>>, items: Vec<Done>, limit: usize, hidden: &mut Vec<Key>) -> Vec<u8> {
     let mut out = Vec::with_capacity(12 + items.len() * TYPICAL);
     out.extend_from_slice(b"{\"items\":[");
     for (at, item) in items.into_iter().enumerate() {
