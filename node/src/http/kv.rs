@@ -90,13 +90,11 @@ async fn delete_permitted(call: &Call, key: Key, condition: Condition) -> Result
 
 /// The version of a value that is there now, if the caller may know of it.
 pub(super) async fn current(call: &Call, key: &Key) -> Result<Version, Problem> {
-    match call.node.newest(&call.caller, key).await? {
-        Some(version) => alive(call, version),
-        None => {
-            denial::note_if_hidden(call, key).await;
-            Err(Problem::Absent(kvs_core::Absence::NeverWritten))
-        }
+    if let Some(version) = call.node.newest(&call.caller, key).await? {
+        return alive(call, version);
     }
+    denial::note_if_hidden(call, key).await;
+    Err(Problem::Absent(kvs_core::Absence::NeverWritten))
 }
 
 /// The version, if it is neither a tombstone nor expired.

@@ -81,7 +81,7 @@ impl Asked {
     }
 
     fn right(&self) -> Right {
-        let rights = self.route.map(|route| route.rights()).unwrap_or_default();
+        let rights = self.route.map(Route::rights).unwrap_or_default();
         rights.first().copied().unwrap_or(Right::Read)
     }
 }

@@ -16,7 +16,7 @@ use kvs_core::token::{Claims, compact};
 use kvs_node::audit::Log;
 use kvs_node::http::{App, router};
 use kvs_node::node::Running;
-use kvs_node::store::{Flush, Read as _};
+use kvs_node::store::Flush;
 use kvs_node::time::ManualClock;
 use serde_json::{Value, json};
 use tempfile::TempDir;

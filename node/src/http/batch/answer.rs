@@ -24,7 +24,9 @@ pub(super) async fn of(call: &Call, items: Vec<Done>) -> Answer {
             Ok((text, hidden))
         };
         let (text, hidden) = call.node.view(&call.caller, write).await?;
-        hidden.iter().for_each(|key| denial::note_hidden(call, key, Right::Read));
+        for key in &hidden {
+            denial::note_hidden(call, key, Right::Read);
+        }
         text
     } else {
         text(None, items, limit, &mut Vec::new())
