@@ -64,11 +64,11 @@ impl ClusterStatus {
         let peers = self.peers.iter().map(|peer| (peer.id, peer.name.as_ref()));
         let named: Vec<(Uuid, &String)> =
             own.chain(peers).filter_map(|(id, name)| Some((id, name?))).collect();
-        let Some((_, name)) = named.iter().find(|(known, _)| *known == id) else {
+        let Some(&(_, name)) = named.iter().find(|(known, _)| *known == id) else {
             return id.to_string();
         };
-        match named.iter().filter(|(_, other)| other == name).count() {
-            1 => (*name).clone(),
+        match named.iter().filter(|(_, other)| *other == name).count() {
+            1 => name.clone(),
             _ => format!("{name} ({id})"),
         }
     }
