@@ -182,7 +182,14 @@ fn growth(section: &Section) -> String {
 
 fn guarded(section: &Section) -> String {
     let mut table = Table::of_figures([
-        "server", "operation", "keys/s", "(least – greatest)", "p50", "p99", "it ÷ KVS", "failed",
+        "server",
+        "operation",
+        "keys/s",
+        "(least – greatest)",
+        "p50",
+        "p99",
+        "it ÷ KVS",
+        "failed",
     ]);
     for one in &section.measurements {
         let is_ours = one.protocol == Protocol::Kvs;

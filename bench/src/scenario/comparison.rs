@@ -113,9 +113,8 @@ pub(super) async fn guarded(settings: &Settings) -> Result<Section, ScenarioErro
          authentication, modes and the tamper-evident log off and on"
     );
     let mut section = settings.section(asked, place, &fleet);
-    let load = |reads| {
-        move |endpoint| settings.load(endpoint, workload(KEYS, reads, 1), CONNECTIONS)
-    };
+    let load =
+        |reads| move |endpoint| settings.load(endpoint, workload(KEYS, reads, 1), CONNECTIONS);
     let mut all = turns(&endpoints, Operation::Put, CONNECTIONS, load(0));
     all.extend(turns(&endpoints, Operation::Get, CONNECTIONS, load(100)));
     interleave(settings, &all, Some(place), &mut section).await?;
