@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/root/.cache/kvs --mount=type=cache,target=/usr/lo
 FROM scratch
 COPY --from=build /src/dist/kvs /usr/local/bin/kvs
 COPY --from=build --chown=65532:65532 /data /data
-# There is no authentication yet: whoever reaches the port may do anything. Publish it with care.
+# The first token is in /data/root-token; `kvs token create --root` in the container makes another.
 ENV KVS__BIND_ADDRESS=0.0.0.0
 WORKDIR /data
 USER 65532:65532

@@ -17,6 +17,7 @@ mod backups;
 mod body;
 pub(crate) mod values;
 
+mod accounts;
 mod cluster;
 mod lists;
 mod node;

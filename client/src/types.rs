@@ -5,6 +5,7 @@
 
 mod value;
 
+mod account;
 mod backup;
 mod batch;
 mod change;
@@ -23,6 +24,10 @@ mod schema;
 mod tests;
 
 pub use self::{
+    account::{
+        CreatedToken, Explanation, Group, GroupMember, GroupPatch, NewAccount, NewToken,
+        RotateKeys, RotatedKeys, Token, TokenKey, User, UserPatch, WhoAmI,
+    },
     backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},

@@ -11,9 +11,13 @@ mod start;
 mod status;
 mod stop;
 
+mod explain;
+mod group;
 mod history;
 mod lists;
 mod metadata;
+mod token;
+mod user;
 mod values;
 mod watch;
 
@@ -61,6 +65,7 @@ Without a command, `kvs` is `kvs run config.yaml`, and `kvs FILE.yaml` is `kvs r
 
 Try it:
   kvs start                              a node in the background, with a default config.yaml
+  export KVS_TOKEN=$(cat data/root-token)
   kvs put home/room/socks '[\"red\"]'      write a value
   kvs get home/room/socks                read it
   kvs tree home                          see what is there
@@ -91,6 +96,10 @@ enum Command {
     Restore(history::Restore),
     Chmod(metadata::Chmod),
     Chown(metadata::Chown),
+    Explain(explain::Explain),
+    User(user::Users),
+    Group(group::Groups),
+    Token(token::Tokens),
     Export(export::Export),
     Import(import::Import),
     Backup(backup::Backup),
@@ -168,6 +177,10 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Restore(restore) => block_on(restore.run(&environment)),
         Command::Chmod(chmod) => block_on(chmod.run(&environment)),
         Command::Chown(chown) => block_on(chown.run(&environment)),
+        Command::Explain(explain) => block_on(explain.run(&environment)),
+        Command::User(user) => block_on(user.run(&environment)),
+        Command::Group(group) => block_on(group.run(&environment)),
+        Command::Token(token) => block_on(token.run(&environment)),
         Command::Export(export) => block_on(export.run(&environment)),
         Command::Import(import) => block_on(import.run(&environment)),
         Command::Backup(backup) => backup.run(&environment),

@@ -25,6 +25,7 @@ use thiserror::Error;
 use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
+pub use birth::of_its_own as secret_of_its_own;
 pub use describe::{convergence, life, status};
 
 use crate::config;
@@ -221,7 +222,8 @@ impl Cluster {
     /// # Errors
     ///
     /// What is wrong with them.
-    pub async fn renew(&self, settings: &Settings) -> Result<bool, RenewError> {
+    pub async fn renew(&self, node: &Node) -> Result<bool, RenewError> {
+        let settings = node.settings();
         let path = config::cluster_file(settings);
         let file = ClusterFile::load(&path)?;
         if file.cluster() != self.id {
@@ -234,6 +236,7 @@ impl Cluster {
         // Certificates first: what is wrong with them shows before anything is changed.
         self.credentials.replace(&Trust::of(&settings.peer_tls, &file)?)?;
         self.membership.rotate(key_ring(&file)).await;
+        node.accounts().found(&file);
         self.file.send_replace(file);
         Ok(true)
     }
@@ -353,6 +356,7 @@ fn bring_up(
     client: SocketAddr,
 ) -> Result<(), ClusterError> {
     let settings = node.settings();
+    node.accounts().found(file);
     let boot = BootId(rand::random());
     let trust = Trust::of(&settings.peer_tls, file)?;
     let name = PeerName::Node(node.identity().node);

@@ -4,14 +4,17 @@
 //! says who may call it and how large its body may be, and its handler answers. Whatever goes wrong
 //! anywhere becomes a [`problem::Problem`].
 
+mod accounts;
 mod backups;
 mod batch;
 mod body;
 mod call;
 mod changes;
 mod cluster;
+mod denial;
 mod dispatch;
 mod docs;
+mod gate;
 mod health;
 mod here;
 mod history;
@@ -22,6 +25,7 @@ mod metrics;
 mod mode;
 mod openapi;
 mod page;
+mod permit;
 mod problem;
 mod query;
 mod route;
@@ -32,10 +36,11 @@ mod streams;
 mod value;
 
 pub use call::{Answer, Call};
+pub use denial::Denial;
 pub use dispatch::{App, respond, router};
 pub use openapi::document;
 pub use problem::Problem;
-pub use route::{Access, BodyRule, Endpoint, Route, Scope};
+pub use route::{Access, BodyRule, Endpoint, Route, Switch};
 pub use routes::ROUTES;
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kvs_config::Settings;
+use kvs_core::access::Action;
 use kvs_core::engine::{self, ClockAhead, Life};
-use kvs_core::{Format, Key, RecordId, Stamp, UnixMillis, Version};
+use kvs_core::token::Lifetimes;
+use kvs_core::{Format, Head, Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -18,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::{self, Accounts};
 use crate::backup::shelf::ShelfError;
 use crate::backup::{self, Backups};
 use crate::caller::Caller;
@@ -25,7 +28,7 @@ use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
 use crate::duty::{Departure, Duty, ReadOnlyByConfiguration};
 use crate::local::{self, Identity, Incarnations, LocalState};
-use crate::records::{self, Position, View};
+use crate::records::{self, Facts, MetaKeys, Position, View};
 use crate::store::{
     Cached, Column, DataLock, Flush, OpenError, RocksOptions, RocksStore, Store, StoreError,
 };
@@ -132,8 +135,10 @@ pub struct Node {
     clock: Arc<dyn WallClock>,
     /// All deaths before this stamp may have been forgotten.
     horizon: AtomicU64,
-    /// Whether any metadata was ever set here: where none was, no write need look for it.
-    metadata_exists: AtomicBool,
+    /// Users, groups and tokens.
+    accounts: Arc<Accounts>,
+    /// Which keys may have metadata: where none has, nobody need look for it.
+    metadata: Arc<MetaKeys>,
     /// What people told it to do.
     duty: Duty,
     started: UnixMillis,
@@ -211,22 +216,25 @@ impl Running {
         digest::remove_saved(&data_dir);
         let plan = cluster::plan(&settings, &*store, &state.identity)?;
         let tail = Arc::new(Tail::after(state.next_sequence - 1));
+        let failed = |error: StoreError| OpenError::Failed {
+            path: data_dir.clone(),
+            reason: error.to_string(),
+        };
+        let accounts = Arc::new(accounts(&settings, &*store, clock.now()).map_err(failed)?);
+        let metadata = Arc::new(MetaKeys::load(&*store).map_err(failed)?);
         rebuild(&store, &digest, &state).map_err(StartError::Thread)?;
         let (writer, thread) = writer::start(WriterParts {
             store: store.clone(),
             digest: digest.clone(),
             tail: tail.clone(),
+            accounts: accounts.clone(),
+            metadata: metadata.clone(),
             applier: Applier::new(&state, retention(&settings)),
             clock: clock.clone(),
             durability: durability(&settings),
             queue_bytes: settings.queue_size.as_len(),
         })
         .map_err(StartError::Thread)?;
-        let failed = |error: StoreError| OpenError::Failed {
-            path: data_dir.clone(),
-            reason: error.to_string(),
-        };
-        let metadata_exists = any_metadata(&*store).map_err(failed)?;
         let duty = Duty::new(local::read_only(&*store).map_err(failed)?);
         let node = Arc::new(Node {
             store,
@@ -246,11 +254,18 @@ impl Running {
             backups,
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
-            metadata_exists: AtomicBool::new(metadata_exists),
+            accounts,
+            metadata,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         node.spawn(scrub(node.clone()));
+        if node.settings.auth_enabled {
+            if plan.is_none() {
+                node.accounts.found(&cluster::secret_of_its_own(&node.settings)?);
+            }
+            node.spawn(accounts::upkeep(node.clone()));
+        }
         node.spawn(backup::schedule(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
@@ -325,10 +340,18 @@ fn durability(settings: &Settings) -> Durability {
     }
 }
 
-fn any_metadata(store: &dyn Store) -> Result<bool, StoreError> {
-    let (start, end) = kvs_core::Prefix::Root.range(kvs_core::Kind::Meta);
-    let mut cursor = store.cursor(Column::Data, &start, &end);
-    Ok(cursor.next()?.is_some())
+/// What is known of accounts; a node that asks nobody who they are need not know any.
+fn accounts(
+    settings: &Settings,
+    store: &dyn Store,
+    now: UnixMillis,
+) -> Result<Accounts, StoreError> {
+    if !settings.auth_enabled {
+        return Ok(Accounts::none());
+    }
+    let lifetimes =
+        Lifetimes { usual: settings.token_ttl.into(), most: settings.token_max_ttl.into() };
+    Accounts::load(store, lifetimes, settings.max_clock_drift.into(), now)
 }
 
 /// Fills a digest tree that was not saved, from a snapshot taken before the first write.
@@ -626,20 +649,77 @@ impl Node {
         self.tasks.spawn(task)
     }
 
-    /// The newest version of a record, dead or alive, if the caller may know of it. Waits for the
-    /// disk only where it must, and then elsewhere.
+    /// Users, groups and tokens.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Whether somebody's credentials can be judged here: not before this node knows what its cluster
+    /// knows, unless it is told to serve while it catches up.
+    pub fn knows_accounts(&self) -> bool {
+        let catches_up = self.settings.serve_while_syncing && self.life() == Some(Life::CatchingUp);
+        self.accounts.is_ready() && self.has_caught_up() || catches_up
+    }
+
+    /// The newest version of a value, dead or alive, if the caller may know of it.
+    ///
+    /// # Errors
+    ///
+    /// A row cannot be read or is damaged.
+    pub async fn newest(
+        self: &Arc<Self>,
+        caller: &Caller,
+        key: &Key,
+    ) -> Result<Option<Version>, ReadError> {
+        if key.is_system() {
+            return Ok(None);
+        }
+        let version = self.version(&RecordId::value(key.clone())).await?;
+        if caller.is_unlimited() {
+            return Ok(version);
+        }
+        let facts = self.facts(key, version.as_ref().map(Version::head)).await?;
+        let decision = caller.decide(Action::Read, &facts.to_read(key), self.now());
+        Ok(version.filter(|_| decision.is_allowed()))
+    }
+
+    /// What decides about `key`, whose value's newest version is `head`.
+    ///
+    /// # Errors
+    ///
+    /// A row cannot be read or is damaged.
+    pub async fn facts(
+        self: &Arc<Self>,
+        key: &Key,
+        head: Option<Head>,
+    ) -> Result<Facts, ReadError> {
+        let mut facts = Facts::of(head);
+        let now = self.now();
+        let alive = |version: &Version| version.head().absence(now).is_none();
+        for near in self.metadata.near(key) {
+            let version = self.version(&RecordId::meta(near.clone())).await?;
+            let Some(version) = version.filter(alive) else { continue };
+            let value = self.version(&RecordId::value(near.clone())).await?.filter(alive);
+            let value = value.map(|version| version.head());
+            if let Some(found) = records::governs(&near, version, value.as_ref())
+                && facts.add(key, found)
+            {
+                break;
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The newest version of a record, dead or alive, whoever asks. Waits for the disk only where it
+    /// must, and then elsewhere.
     ///
     /// # Errors
     ///
     /// The row cannot be read or is damaged.
-    pub async fn newest(
+    pub(crate) async fn version(
         self: &Arc<Self>,
-        caller: &Caller,
-        record: RecordId,
+        record: &RecordId,
     ) -> Result<Option<Version>, ReadError> {
-        if !caller.may_read(&record.key) {
-            return Ok(None);
-        }
         let row = record.encode();
         let value = match self.store.get_cached(Column::Data, &row)? {
             Cached::Known(value) => value,
@@ -666,7 +746,8 @@ impl Node {
         let reading = tokio::task::spawn_blocking(move || {
             let snapshot = node.store.snapshot();
             let scan_keys = node.settings.limits.scan_keys;
-            let view = View { read: &*snapshot, caller: &caller, now: node.now(), scan_keys };
+            let (metadata, now) = (&*node.metadata, node.now());
+            let view = View { read: &*snapshot, caller: &caller, metadata, now, scan_keys };
             read(&view)
         });
         Ok(reading.await??)
@@ -679,9 +760,6 @@ impl Node {
     ///
     /// None of them was carried out, or the store failed.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
-        if writes.iter().any(|write| write.record.kind == kvs_core::Kind::Meta) {
-            self.metadata_exists.store(true, Ordering::Release);
-        }
         self.writer.submit(writes).await
     }
 
@@ -692,13 +770,12 @@ impl Node {
     /// The metadata cannot be read.
     pub async fn default_ttl(self: &Arc<Self>, key: &Key) -> Result<Option<Duration>, ReadError> {
         let fallback = self.settings.default_ttl.map(Into::into);
-        if !self.metadata_exists.load(Ordering::Acquire) {
+        if self.metadata.is_empty() {
             return Ok(fallback);
         }
-        let key = key.clone();
-        let governing =
-            self.view(&Caller::anonymous(), move |view| view.governing_metadata(&key)).await?;
-        Ok(governing.and_then(|(_, meta)| meta.ttl).or(fallback))
+        let facts = self.facts(key, None).await?;
+        let governing = facts.own.or(facts.above);
+        Ok(governing.and_then(|found| found.meta.ttl).or(fallback))
     }
 
     /// Revisions older than this are no longer shown.

@@ -4,6 +4,7 @@ mod changes;
 mod cursor;
 mod history;
 mod listing;
+mod permit;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub use changes::{Change, Operation, Position, TimePosition, TimeRange};
 pub use cursor::{BadCursor, Cursor};
 pub use history::Revision;
 pub use listing::{Child, Entry, ListPosition, Page, Summary, TreeBounds};
+pub use permit::{Facts, Governs, MetaKeys, governs};
 
 use crate::caller::Caller;
 use crate::store::{Column, Read, StoreError, rows};
@@ -26,6 +28,8 @@ pub struct View<'a> {
     pub read: &'a dyn Read,
     /// Who asks.
     pub caller: &'a Caller,
+    /// Which keys may have metadata.
+    pub metadata: &'a MetaKeys,
     /// What is expired by then reads as absent.
     pub now: UnixMillis,
     /// How many rows one call may look at before it returns what it has, with a position to go on.
@@ -39,49 +43,55 @@ impl fmt::Debug for View<'_> {
 }
 
 impl View<'_> {
-    /// The newest version of a record, dead or alive, if the caller may know of it.
+    /// The newest version of a value, dead or alive, if the caller may know of it.
     ///
     /// # Errors
     ///
     /// The row cannot be read or is damaged.
-    pub fn newest(&self, record: &RecordId) -> Result<Option<(Local, Version)>, StoreError> {
-        if !self.caller.may_read(&record.key) {
-            return Ok(None);
-        }
+    pub fn newest(&self, key: &Key) -> Result<Option<(Local, Version)>, StoreError> {
+        let found = self.row(&RecordId::value(key.clone()))?;
+        let head = found.as_ref().map(|(_, version)| version.head());
+        let may_read = self.may_read(key, head.as_ref())?;
+        Ok(found.filter(|_| may_read))
+    }
+
+    /// The newest version of a record, dead or alive, whoever asks.
+    fn row(&self, record: &RecordId) -> Result<Option<(Local, Version)>, StoreError> {
         let row = record.encode();
         let value = self.read.get(Column::Data, &row)?;
         value.map(|value| decode(&row, value)).transpose()
     }
 
-    /// The current version of a record, or why there is none.
+    /// The current version of a value, or why there is none that the caller may know of.
     ///
     /// # Errors
     ///
     /// The row cannot be read or is damaged.
-    pub fn current(&self, record: &RecordId) -> Result<Result<Version, Absence>, StoreError> {
-        Ok(live(self.newest(record)?, self.now))
+    pub fn current(&self, key: &Key) -> Result<Result<Version, Absence>, StoreError> {
+        Ok(live(self.newest(key)?, self.now))
     }
 
-    /// The metadata that was set on exactly this key, with its version.
+    /// The metadata that was set on exactly this key, with its version, whoever asks.
     ///
     /// # Errors
     ///
     /// The row cannot be read or is damaged.
     pub fn own_metadata(&self, key: &Key) -> Result<Option<(Version, Meta)>, StoreError> {
-        let current = self.current(&RecordId::meta(key.clone()))?;
+        let current = live(self.row(&RecordId::meta(key.clone()))?, self.now);
         Ok(current.ok().and_then(|version| match &version.body {
             Body::Meta(meta) => Some((version.clone(), meta.clone())),
             _ => None,
         }))
     }
 
-    /// The metadata that governs a key, and where it was set: its own, else the nearest ancestor's.
+    /// The metadata that governs a key, and where it was set: its own, else the nearest ancestor's;
+    /// whoever asks.
     ///
     /// # Errors
     ///
     /// A row cannot be read or is damaged.
     pub fn governing_metadata(&self, key: &Key) -> Result<Option<(Key, Meta)>, StoreError> {
-        for key in std::iter::once(key.clone()).chain(key.ancestors()) {
+        for key in self.metadata.near(key) {
             if let Some((_, meta)) = self.own_metadata(&key)? {
                 return Ok(Some((key, meta)));
             }

@@ -6,6 +6,7 @@
 mod connection;
 mod cors;
 mod lasting;
+mod owner;
 mod tls;
 
 use std::io;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use self::connection::Connections;
 pub(crate) use self::connection::Tracked;
+pub use self::owner::SOCKET;
 pub use self::tls::{Tls, TlsError};
 use crate::http::App;
 use crate::node::Node;
@@ -109,12 +111,15 @@ impl Server {
         }
         let app = App::new(node.clone()).at(self.address);
         let connections = Connections::new(app, self.tls, &shutdown);
+        let data_dir = node.settings().data_dir.clone();
+        let owners =
+            owner::accept_until(&data_dir, |stream| connections.serve_owner(stream), &shutdown);
         let patience = connections.patience();
         let begin = |stream: TcpStream, peer: SocketAddr| {
             prepare(&stream, patience);
             connections.serve(stream, peer.ip());
         };
-        accept_until(self.listener, begin, &shutdown).await;
+        tokio::join!(accept_until(self.listener, begin, &shutdown), owners);
         node.stopping().cancel();
         drain(connections, drain_timeout).await;
     }

@@ -20,8 +20,10 @@ pub use apply::{
 
 pub use tail::Tail;
 
+use crate::accounts::Accounts;
 use crate::digest::Digest;
 use crate::local::Birth;
+use crate::records::MetaKeys;
 use crate::store::{Flush, OwnedRow, Store, StoreError};
 use crate::time::{WallClock, monotonic};
 
@@ -138,6 +140,10 @@ pub struct WriterParts {
     pub digest: Arc<Digest>,
     /// Where this node's own versions wait for other nodes.
     pub tail: Arc<Tail>,
+    /// What follows the records of accounts.
+    pub accounts: Arc<Accounts>,
+    /// What follows which keys have metadata.
+    pub metadata: Arc<MetaKeys>,
     /// Where it goes on.
     pub applier: Applier,
     /// The wall clock.
@@ -515,6 +521,8 @@ impl Thread {
     /// Lets digest, figures and watchers know, before anybody is answered.
     fn note(&mut self, outcome: &mut Outcome) {
         self.parts.digest.update(outcome);
+        self.parts.metadata.note(&outcome.metadata);
+        self.parts.accounts.follow(&std::mem::take(&mut outcome.system));
         self.figures.groups.fetch_add(1, Ordering::Relaxed);
         self.figures.commits.fetch_add(outcome.added.len() as u64, Ordering::Relaxed);
         for reason in &outcome.superseded {

@@ -151,8 +151,9 @@ impl Product {
 fn kvs_config(folder: &Path, data: &str, ports: Ports) -> io::Result<String> {
     let file = folder.join(format!("bench-{}.yaml", ports.clients));
     let port = ports.clients;
-    let text =
-        format!("port: {port}\nbind_address: 127.0.0.1\ndata_dir: {data}\ndurability: sync\n");
+    let text = format!(
+        "port: {port}\nbind_address: 127.0.0.1\ndata_dir: {data}\ndurability: sync\nauth_enabled: false\n"
+    );
     fs::write(&file, text)?;
     Ok(file.display().to_string())
 }

@@ -1,6 +1,7 @@
 //! Asking about the cluster, and telling the node its part in it.
 //!
-//! Until there are accounts a node takes what changes anything here only from its own machine.
+//! With authentication this takes `admin:cluster:…`; without, what changes anything is taken only from the
+//! machine that the node runs on.
 
 use reqwest::Method;
 

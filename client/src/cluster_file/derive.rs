@@ -11,6 +11,7 @@ use super::{ClusterFile, Secret};
 
 const GOSSIP: &[u8] = b"kvs cluster file 1: gossip";
 const AUTHORITY: &[u8] = b"kvs cluster file 1: authority";
+const ACCOUNTS: &[u8] = b"kvs cluster file 1: accounts";
 const DIGEST: &[u8] = b"kvs cluster file 1: digest";
 const FINGERPRINT: &[u8] = b"kvs cluster file 1: fingerprint";
 const KEY_ID: &[u8] = b"kvs cluster file 1: key id";
@@ -24,6 +25,11 @@ impl ClusterFile {
     /// The seed of the Ed25519 key with which the secret at this place signs certificates.
     pub fn tls_seed(&self, at: usize) -> Option<[u8; 32]> {
         self.derive(at, AUTHORITY)
+    }
+
+    /// The key that seals private keys of tokens with the secret at this place of the ring.
+    pub fn accounts_key(&self, at: usize) -> Option<[u8; 32]> {
+        self.derive(at, ACCOUNTS)
     }
 
     /// The key of the digest tree of a cluster that is born with this file. The ring changes; that

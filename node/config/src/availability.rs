@@ -12,9 +12,6 @@ use crate::{
 
 /// A setting and the feature that it needs.
 const MISSING: &[(&str, &str)] = &[
-    ("auth_enabled", AUTHENTICATION),
-    ("token_ttl", AUTHENTICATION),
-    ("token_max_ttl", AUTHENTICATION),
     ("tamper_logging_enabled", "a tamper-evident log"),
     ("rate_limiting_enabled", RATE_LIMITS),
     ("rate_limit", RATE_LIMITS),
@@ -22,7 +19,6 @@ const MISSING: &[(&str, &str)] = &[
     ("trusted_proxies", RATE_LIMITS),
 ];
 
-const AUTHENTICATION: &str = "authentication";
 const RATE_LIMITS: &str = "rate limits";
 
 /// The feature that a setting waits for, if it does.

@@ -118,14 +118,16 @@ settings! {
         /// `https://app.example.org`, or `*` for all. Empty, no page may.
         cors_allowed_origins: Vec<String> = Vec::new();
 
-        /// Shows /members/ to anyone who can connect.
+        /// Shows /members/ to anyone who can connect. Off, it takes `admin:cluster:read`.
         members_public: bool = true;
 
-        /// Shows /metrics to anyone who can connect. There are no keys or values in it.
+        /// Shows /metrics to anyone who can connect. There are no keys or values in it. Off, it
+        /// takes `admin:cluster:read`.
         metrics_public: bool = true;
 
-        /// Asks clients for credentials.
-        auth_enabled: bool = false;
+        /// Asks callers who they are: key routes take tokens, and administration is possible. Off,
+        /// whoever reaches the port may do everything with keys.
+        auth_enabled: bool = true;
 
         /// Lets callers without credentials read. Has no effect while `auth_enabled` is false:
         /// then anyone may.

@@ -35,6 +35,26 @@ pub enum Command {
     },
     /// Take a version that another node accepted, if it wins.
     Merge(Version),
+    /// Do this, if the record is still as it was when somebody was permitted to.
+    Guarded(Guard, Box<Self>),
+}
+
+/// What a permission was given on. Who may write a key depends on whether it is there and on who
+/// first wrote it; both can change until the write is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether the record was there.
+    pub present: bool,
+    /// Who first wrote it, if it was.
+    pub owner: Option<UserId>,
+}
+
+impl Guard {
+    /// The guard of a permission on the record whose newest version is `head`.
+    pub fn of(head: Option<&Head>, now: UnixMillis) -> Self {
+        let live = live(head, now);
+        Self { present: live.is_some(), owner: live.and_then(|head| head.owner) }
+    }
 }
 
 /// When a written version expires.
@@ -110,6 +130,9 @@ pub enum Rejection {
         /// The version that is current, if the record is there.
         current: Option<VersionId>,
     },
+    /// The record is not as it was when somebody was permitted to change it: ask again.
+    #[error("the record changed while it was looked at")]
+    Moved,
 }
 
 impl Command {
@@ -121,6 +144,15 @@ impl Command {
     /// A plain delete without condition.
     pub const fn delete(uuid: VersionId) -> Self {
         Self::Delete { condition: Condition::Always, uuid }
+    }
+
+    /// The same, only while the guard holds; without one in any case.
+    #[must_use]
+    pub fn guarded(self, guard: Option<Guard>) -> Self {
+        match guard {
+            Some(guard) => Self::Guarded(guard, Box::new(self)),
+            None => self,
+        }
     }
 }
 
@@ -149,6 +181,10 @@ pub fn decide(current: Option<&Head>, command: Command, moment: &Moment) -> Deci
         }
         Command::Delete { condition, uuid } => delete(current, &condition, uuid, moment),
         Command::Merge(version) => merge_in(current, version),
+        Command::Guarded(guard, command) if guard == Guard::of(current, moment.now) => {
+            decide(current, *command, moment)
+        }
+        Command::Guarded(..) => Decision::Reject(Rejection::Moved),
     }
 }
 
@@ -210,7 +246,8 @@ fn delete(
         origin: moment.origin,
         uuid,
         created_at: moment.stamp.millis(),
-        owner: None,
+        // Whoever might see the value may see that it was deleted.
+        owner: current.and_then(|head| head.owner),
         expires_at: None,
         body: Body::Tombstone,
     };

@@ -73,3 +73,7 @@ identifier! {
     /// A group of users.
     GroupId
 }
+identifier! {
+    /// A token that was given to somebody: the `jti` of its claims.
+    TokenId
+}

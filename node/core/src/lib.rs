@@ -19,7 +19,10 @@
 //! 14. [`audit`]: the tamper-evident log.
 //! 15. [`json`]: what we ask of a JSON text.
 
+pub mod access;
+pub mod account;
 pub mod agreement;
+pub mod audit;
 pub mod clock;
 pub mod codec;
 pub mod decide;
@@ -38,18 +41,20 @@ pub mod scope;
 pub mod seal;
 pub mod stamp;
 pub mod sync;
+pub mod token;
 pub mod value;
 pub mod version;
 pub mod wire;
 
 pub use clock::Clock;
-pub use decide::{Command, Condition, Decision, Expiry, Rejection, decide};
+pub use decide::{Command, Condition, Decision, Expiry, Guard, Rejection, decide};
 pub use format::Format;
-pub use id::{GroupId, NodeId, UserId, VersionId};
+pub use id::{GroupId, NodeId, TokenId, UserId, VersionId};
 pub use key::{Key, KeyError, Kind, Prefix, RecordId};
 pub use merge::{Outcome, Rank, Superseded, merge};
 pub use meta::Meta;
 pub use mode::Mode;
+pub use scope::{Right, Scope, ScopeSet};
 pub use stamp::{Stamp, UnixMillis};
 pub use value::{ContentType, Value};
 pub use version::{Absence, Body, BodyKind, Head, Origin, Version};

@@ -46,6 +46,7 @@ impl Home {
             port: 0,
             digest_leaves: 65_536,
             clustering_enabled: false,
+            auth_enabled: false,
             ..Settings::default()
         }
     }

@@ -16,8 +16,8 @@ use crate::config::Environment;
 ///
 /// A mode is twelve letters: cdwr (create, delete, write, read) for the owner, the group and all
 /// others, with - for what is not allowed; or the same as a number, such as 0xF31. It governs the
-/// key and what is below it, up to keys with metadata of their own. Modes are kept now and take
-/// effect once authentication is available.
+/// key and what is below it, up to keys with metadata of their own. A key that its owner never gave a
+/// mode has cdwr--wr---r.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,13 +34,16 @@ pub(super) struct Chmod {
 
 /// Set the owner and the group of a key.
 ///
-/// Both are uuids, of a user and of a group; - stands for nobody.
+/// Both are names or uuids, of a user and of a group; - stands for nobody. A name is looked up, which
+/// takes `admin:users:read` or `admin:groups:read`. An owner is changed with
+/// `admin:resources:update` alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kvs chown 0190b6f2-4c1e-4c7e-9d0a-0a8a3c1f2b11 home/room     the owner
-  kvs chown :0190b6f2-4c1e-4c7e-9d0a-0a8a3c1f2b12 home/room    the group
-  kvs chown -:- home/room                                      neither")]
+  kvs chown alice home/room               the owner
+  kvs chown :family home/room             the group
+  kvs chown alice:family -R home/room     both, also of keys below
+  kvs chown -:- home/room                 neither")]
 pub(super) struct Chown {
     /// OWNER, OWNER:GROUP or :GROUP
     #[arg(allow_hyphen_values = true, value_parser = ownership)]
@@ -67,8 +70,8 @@ struct Subject {
 /// What to set of owner and group.
 #[derive(Clone, Debug)]
 struct Ownership {
-    owner: Field<Uuid>,
-    group: Field<Uuid>,
+    owner: Field<String>,
+    group: Field<String>,
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
@@ -82,21 +85,41 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 fn ownership(text: &str) -> Result<Ownership, String> {
     let (owner, group) = text.split_once(':').unwrap_or((text, ""));
-    let ownership = Ownership { owner: subject_id(owner)?, group: subject_id(group)? };
+    let ownership = Ownership { owner: named(owner), group: named(group) };
     if ownership.owner.is_keep() && ownership.group.is_keep() {
         return Err("give OWNER, OWNER:GROUP or :GROUP".to_owned());
     }
     Ok(ownership)
 }
 
-fn subject_id(text: &str) -> Result<Field<Uuid>, String> {
+fn named(text: &str) -> Field<String> {
     match text {
-        "" => Ok(Field::Keep),
-        "-" => Ok(Field::Clear),
-        text => {
-            let refused = |error| format!("{text} is not a uuid: {error}; - stands for nobody");
-            text.parse().map(Field::Set).map_err(refused)
-        }
+        "" => Field::Keep,
+        "-" => Field::Clear,
+        text => Field::Set(text.to_owned()),
+    }
+}
+
+impl Ownership {
+    /// The same as ids: names are looked up.
+    async fn ids(self, client: &Client) -> Result<(Field<Uuid>, Field<Uuid>), Failure> {
+        let owner = match self.owner {
+            Field::Keep => Field::Keep,
+            Field::Clear => Field::Clear,
+            Field::Set(name) => Field::Set(match name.parse() {
+                Ok(id) => id,
+                Err(_name) => client.user(&name).await?.id,
+            }),
+        };
+        let group = match self.group {
+            Field::Keep => Field::Keep,
+            Field::Clear => Field::Clear,
+            Field::Set(name) => Field::Set(match name.parse() {
+                Ok(id) => id,
+                Err(_name) => client.group(&name).await?.id,
+            }),
+        };
+        Ok((owner, group))
     }
 }
 
@@ -109,7 +132,7 @@ impl Chmod {
 
 impl Chown {
     pub(super) async fn run(self, environment: &Environment) -> Done {
-        let Ownership { owner, group } = self.owner;
+        let (owner, group) = self.owner.ids(&self.subject.remote.client(environment)?).await?;
         let patch = MetadataPatch { owner, group, ..MetadataPatch::default() };
         self.subject.patch(environment, patch).await
     }

@@ -6,8 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use kvs_client::Client;
 
+use super::config::sources;
 use super::failure::Failure;
+use super::start::registry;
+use super::stop::Target;
 use crate::config::Environment;
+use crate::daemon::State;
+use crate::server;
 
 /// Where a node answers if nothing else is said.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
@@ -15,7 +20,14 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 const CA_HELP: &str =
     "Certificates in PEM to trust the node by, instead of the system's [env: KVS_CA]";
 
-const SERVER_HELP: &str = "Address of the node [env: KVS_SERVER] [default: http://127.0.0.1:8080]";
+const SERVER_HELP: &str = "Address of the node, or unix:PATH for its admin.sock [env: KVS_SERVER] \
+                           [default: http://127.0.0.1:8080]";
+
+const LOCAL_HELP: &str = "Ask as the owner of the data of a node on this machine, by its \
+                          configuration or name: no token is needed";
+
+/// What an address begins with that is a socket.
+const SOCKET: &str = "unix:";
 
 /// As in `kvs_client`, whose own HTTP client cannot be told about proxies.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,13 +38,16 @@ const READ_TIMEOUT: Duration = Duration::from_mins(1);
 #[command(next_help_heading = "Node")]
 pub(super) struct Remote {
     #[arg(long, value_name = "URL", help = SERVER_HELP)]
-    server: Option<String>,
+    pub(super) server: Option<String>,
 
     #[arg(long, value_name = "FILE", help = CA_HELP)]
     ca: Option<PathBuf>,
 
     #[arg(long, help = "Token that says who asks [env: KVS_TOKEN]")]
     token: Option<String>,
+
+    #[arg(long, value_name = "CONFIG", help = LOCAL_HELP, conflicts_with_all = ["server", "token"])]
+    pub(super) local: Option<PathBuf>,
 
     /// Print JSON, one object a line
     #[arg(long)]
@@ -41,11 +56,35 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) fn client(&self, environment: &Environment) -> Result<Client, Failure> {
+        if let Some(config) = &self.local {
+            return by_socket(&data_dir(config, environment)?.join(server::SOCKET), READ_TIMEOUT);
+        }
         let server = self.server.as_deref().or(environment.server.as_deref());
         let token = self.token.as_deref().or(environment.token.as_deref());
         let ca = self.ca.as_deref().or(environment.ca.as_deref());
         trusting(ca, server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
     }
+}
+
+/// The data directory of a node: of the one that runs under that name, else as its configuration says.
+pub(super) fn data_dir(config: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
+    let target = Target::new(Some(config))?;
+    if let Ok(State::Running { record: Some(record), .. }) = target.state(&registry(environment)?) {
+        return Ok(record.data_dir);
+    }
+    let sources = sources(Some(config), environment.clone(), Vec::new())?;
+    Ok(sources.load()?.settings.data_dir)
+}
+
+/// A client of the node whose socket this is, as the owner of its data.
+pub(super) fn by_socket(path: &Path, timeout: Duration) -> Result<Client, Failure> {
+    if !path.exists() {
+        let path = path.display();
+        return Err(Failure::new(format!("there is no {path}: does the node run there?")));
+    }
+    let http = builder(timeout).no_proxy().unix_socket(path).build();
+    let http = http.map_err(|error| Failure::of(&error))?;
+    Ok(Client::with_http("http://localhost", None, http)?)
 }
 
 /// A client of a node; one on this machine is never reached through a proxy.
@@ -63,10 +102,10 @@ fn trusting(
     token: Option<&str>,
     timeout: Duration,
 ) -> Result<Client, Failure> {
-    let mut http = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .read_timeout(timeout)
-        .redirect(reqwest::redirect::Policy::none());
+    if let Some(path) = server.strip_prefix(SOCKET) {
+        return by_socket(Path::new(path), timeout);
+    }
+    let mut http = builder(timeout);
     if is_local(server) {
         http = http.no_proxy();
     }
@@ -75,6 +114,13 @@ fn trusting(
     }
     let http = http.build().map_err(|error| Failure::of(&error))?;
     Ok(Client::with_http(server, token, http)?)
+}
+
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .read_timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {

@@ -5,7 +5,7 @@ mod greeting;
 mod reload;
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,14 +178,23 @@ async fn greet(
     settings: &Settings,
     background: Option<&mut Background>,
 ) -> Done {
-    let ready = tokio::time::timeout(READY_WITHIN, node.catch_up()).await.is_ok();
+    let asks = settings.auth_enabled;
+    let ready = async {
+        node.catch_up().await;
+        if asks {
+            node.accounts().ready().await;
+        }
+    };
+    let ready = tokio::time::timeout(READY_WITHIN, ready).await.is_ok();
     let greeting = greeting.clone().of(node);
     let state = if ready { "ready" } else { "up, and waits for its cluster" };
     tracing::info!(url = %greeting.url, version = env!("CARGO_PKG_VERSION"), "{state}");
-    tracing::warn!("no authentication in this build: whoever reaches the port may read and write");
+    if !asks {
+        tracing::warn!("auth_enabled is false: whoever reaches the port may read and write");
+    }
     match background {
         Some(background) => background.ready(&greeting, settings, node),
-        None => tell(greeting.foreground()),
+        None => tell(greeting.foreground(io::stdout().is_terminal())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use kvs_client::{ClusterStatus, PeerStatus};
+use kvs_client::{Client, ClusterStatus, PeerStatus};
 use serde::Serialize;
 
 use super::cluster::status::lag;
@@ -14,7 +14,8 @@ use super::start::registry;
 use super::stop::{Target, uptime};
 use super::{Done, Failure, remote, time};
 use crate::config::Environment;
-use crate::daemon::{InstanceName, Registry, State};
+use crate::daemon::{InstanceName, Record, Registry, State};
+use crate::server::SOCKET;
 
 /// How long a node may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -123,8 +124,8 @@ impl Line {
             Some(pid) => Some(Process {
                 pid,
                 uptime_seconds: record.as_ref().map(uptime),
-                mode: mode(record.as_ref().map(|record| record.url.as_str())).await?,
-                share: Share::of(record.as_ref().map(|record| record.url.as_str())).await?,
+                mode: mode(record.as_ref()).await?,
+                share: Share::of(record.as_ref()).await?,
             }),
         };
         let (running, log) = (pid.is_some(), registry.log_file(name));
@@ -168,9 +169,9 @@ impl Line {
 
 impl Share {
     /// Asks the node; one that stands alone, or does not answer, says nothing.
-    async fn of(url: Option<&str>) -> Result<Self, Failure> {
-        let Some(url) = url else { return Ok(Self::default()) };
-        let cluster = remote::client(url, None, PATIENCE)?.cluster().await;
+    async fn of(record: Option<&Record>) -> Result<Self, Failure> {
+        let Some(record) = record else { return Ok(Self::default()) };
+        let cluster = client(record)?.cluster().await;
         Ok(cluster.map(|status| Self::from(&status)).unwrap_or_default())
     }
 }
@@ -193,10 +194,19 @@ impl From<&ClusterStatus> for Share {
 }
 
 /// What the node says of itself: a node without an address is not ready yet.
-async fn mode(url: Option<&str>) -> Result<String, Failure> {
-    let Some(url) = url else { return Ok("starting".to_owned()) };
-    let health = remote::client(url, None, PATIENCE)?.health().await;
+async fn mode(record: Option<&Record>) -> Result<String, Failure> {
+    let Some(record) = record else { return Ok("starting".to_owned()) };
+    let health = client(record)?.health().await;
     Ok(health.map_or_else(|_silent| "no answer".to_owned(), |health| health.mode))
+}
+
+/// A client of an instance: as the owner of its data, where that is possible.
+fn client(record: &Record) -> Result<Client, Failure> {
+    let socket = record.data_dir.join(SOCKET);
+    if socket.exists() {
+        return remote::by_socket(&socket, PATIENCE);
+    }
+    remote::client(&record.url, None, PATIENCE)
 }
 
 fn print(lines: &[Line]) -> Done {

@@ -19,6 +19,9 @@ use crate::store::Store;
 /// How often seeds are asked for the file.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
+/// The file in the data directory with the secrets of a node that stands alone.
+const OWN_SECRETS: &str = "accounts.kvs";
+
 /// The secret that a node shares with others.
 #[derive(Debug)]
 pub(super) enum Secret {
@@ -65,6 +68,26 @@ pub(super) fn secret(
         }
         (false, false) => Err(ClusterError::NoFile { seeds: settings.seed_nodes.join(", "), path }),
     }
+}
+
+/// The secrets of a node that stands alone and asks who calls: a cluster file like any other, made
+/// where there is none. With that of a cluster that it is given later, it belongs to that one.
+///
+/// # Errors
+///
+/// The file cannot be read or made.
+pub fn of_its_own(settings: &Settings) -> Result<ClusterFile, ClusterError> {
+    let known = config::cluster_file(settings);
+    if known.exists() {
+        return Ok(ClusterFile::load(&known)?);
+    }
+    let path = settings.data_dir.join(OWN_SECRETS);
+    if path.exists() {
+        return Ok(ClusterFile::load(&path)?);
+    }
+    let file = ClusterFile::new(rand::random(), rand::random(), rand::random());
+    file.save_new(&path)?;
+    Ok(file)
 }
 
 /// Asks the seeds for the cluster file until one on this machine gives it; nothing if the node stops

@@ -34,8 +34,9 @@ pub(super) fn create(call: &Call) -> Answer {
 }
 
 /// `DELETE /api/backups/{name}`: deletes one.
-pub(super) async fn delete(call: Call, name: String) -> Answer {
+pub(super) async fn delete(call: Call, path: Vec<String>) -> Answer {
     call.query.finish(&[])?;
+    let name = path.into_iter().next().unwrap_or_default();
     let absent = || Problem::NoBackup(name.clone());
     let found = BackupName::parse(&name).ok_or_else(absent)?;
     if call.node.backups().is_making(&found) {

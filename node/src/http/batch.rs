@@ -6,14 +6,17 @@
 mod answer;
 mod plan;
 
+use std::collections::HashSet;
+
 use kvs_client::{BatchRequest, BatchResponse};
 use kvs_core::decide::Expiry;
-use kvs_core::{Command, Key, RecordId};
+use kvs_core::{Command, Key, RecordId, Rejection};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::openapi::describe::Describe as _;
-use super::{Answer, Call, Problem, body, mode, value};
-use crate::writer::{Write, WriteResult};
+use super::permit::{self, Wants};
+use super::{Answer, Call, Problem, body, kv, mode, value};
+use crate::writer::{Refused, Write, WriteResult};
 use plan::{Change, Planned};
 
 /// `POST /kv/_batch`.
@@ -23,16 +26,21 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let (node, text) = (call.node.clone(), call.body.clone());
     let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
-    let (steps, writes) = steps(&call, planned).await?;
-    let results = if writes.is_empty() { Vec::new() } else { call.node.write(writes).await? };
-    answer::of(&call, pair(steps, results)?).await
+    let mut items: Vec<Item> = planned.into_iter().map(Item::of).collect();
+    let mut tries = kv::ATTEMPTS;
+    while let Some(moved) = round(&call, &mut items).await? {
+        tries = tries.checked_sub(moved).ok_or(Problem::Contended)?;
+    }
+    let done = items.into_iter().map(Item::done).collect();
+    answer::of(&call, done).await
 }
 
-/// What is left to do for an item once all writes are under way.
-enum Step {
-    Get(Key),
-    Write { is_delete: bool },
-    Refused(Problem),
+/// An item on its way.
+enum Item {
+    /// What it changes is still to be changed.
+    Waiting(Key, Change),
+    /// What is left comes with the answer.
+    Done(Done),
 }
 
 /// What is left to do for an item once all writes are done.
@@ -43,63 +51,79 @@ enum Done {
     Refused(Problem),
 }
 
-/// Parts the writes from the rest, in order.
-async fn steps(
-    call: &Call,
-    planned: Vec<Result<Planned, Problem>>,
-) -> Result<(Vec<Step>, Vec<Write>), Problem> {
-    let mut steps = Vec::with_capacity(planned.len());
-    let mut writes = Vec::with_capacity(planned.len());
-    for item in planned {
-        steps.push(match item {
-            Err(problem) => Step::Refused(problem),
-            Ok(Planned::Get(key)) => Step::Get(key),
-            Ok(Planned::Change(key, change)) => {
-                if let Err(problem) = mode::check_write(&call.node) {
-                    Step::Refused(problem)
-                } else {
-                    let is_delete = matches!(change, Change::Delete { .. });
-                    writes.push(write(call, key, change).await?);
-                    Step::Write { is_delete }
-                }
-            }
-        });
+impl Item {
+    fn of(planned: Result<Planned, Problem>) -> Self {
+        match planned {
+            Err(problem) => Self::Done(Done::Refused(problem)),
+            Ok(Planned::Get(key)) => Self::Done(Done::Get(key)),
+            Ok(Planned::Change(key, change)) => Self::Waiting(key, change),
+        }
     }
-    Ok((steps, writes))
+
+    fn done(self) -> Done {
+        match self {
+            Self::Done(done) => done,
+            Self::Waiting(..) => Done::Refused(Problem::Contended),
+        }
+    }
 }
 
-async fn write(call: &Call, key: Key, change: Change) -> Result<Write, Problem> {
+/// Carries out what waits, with one flush. Nothing once nothing waits; else 1 if somebody got in the
+/// way. Of a caller who may not do everything, one write of each key at a time: who may do the next
+/// one depends on it.
+async fn round(call: &Call, items: &mut [Item]) -> Result<Option<usize>, Problem> {
+    let (mut writes, mut places, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut left = false;
+    for (at, item) in items.iter_mut().enumerate() {
+        let Item::Waiting(key, change) = item else { continue };
+        if !call.caller.is_unlimited() && !seen.insert(key.clone()) {
+            left = true;
+            continue;
+        }
+        match prepare(call, key, change).await {
+            Ok(write) => {
+                writes.push(write);
+                places.push((at, matches!(change, Change::Delete { .. })));
+            }
+            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem))),
+        }
+    }
+    if writes.is_empty() {
+        return Ok(left.then_some(0));
+    }
+    let mut moved = false;
+    for ((at, is_delete), result) in places.into_iter().zip(call.node.write(writes).await?) {
+        if matches!(result, Err(Refused::Rejected(Rejection::Moved))) {
+            moved = true;
+            continue;
+        }
+        items[at] = Item::Done(if is_delete { Done::Deleted(result) } else { Done::Put(result) });
+    }
+    Ok((left || moved).then_some(usize::from(moved)))
+}
+
+async fn prepare(call: &Call, key: &Key, change: &Change) -> Result<Write, Problem> {
+    mode::check_write(&call.node)?;
     let uuid = value::new_version_id();
     let command = match change {
-        Change::Delete { condition } => Command::Delete { condition, uuid },
+        Change::Delete { condition } => {
+            let guard = permit::delete(call, key, Wants::of(condition)).await?;
+            Command::Delete { condition: condition.clone(), uuid }.guarded(guard)
+        }
         Change::Put { body, ttl, condition } => {
+            let wants = Wants { ttl: *ttl, ..Wants::of(condition) };
+            let guard = permit::put(call, key, wants).await?;
             let ttl = match ttl {
-                Some(ttl) => Some(ttl),
-                None => call.node.default_ttl(&key).await?,
+                Some(ttl) => Some(*ttl),
+                None => call.node.default_ttl(key).await?,
             };
+            let (body, condition) = (body.clone(), condition.clone());
             let expiry = ttl.map_or(Expiry::Never, Expiry::After);
             let author = call.caller.user();
-            Command::Put { body, expiry, condition, uuid, author }
+            Command::Put { body, expiry, condition, uuid, author }.guarded(guard)
         }
     };
-    Ok(Write { record: RecordId::value(key), command })
-}
-
-fn pair(steps: Vec<Step>, results: Vec<WriteResult>) -> Result<Vec<Done>, Problem> {
-    let mut results = results.into_iter();
-    let mut result = || {
-        let missing = || Problem::Internal("a write of a batch has no result".to_owned());
-        results.next().ok_or_else(missing)
-    };
-    let done = steps.into_iter().map(|step| {
-        Ok(match step {
-            Step::Get(key) => Done::Get(key),
-            Step::Refused(problem) => Done::Refused(problem),
-            Step::Write { is_delete: true } => Done::Deleted(result()?),
-            Step::Write { is_delete: false } => Done::Put(result()?),
-        })
-    });
-    done.collect()
+    Ok(Write { record: RecordId::value(key.clone()), command })
 }
 
 pub(super) fn describe(operation: OperationBuilder) -> OperationBuilder {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
+use kvs_core::access::Switches;
 
-use super::Problem;
 use super::query::Query;
 use super::shared::{Peer, Shared};
+use super::{Problem, denial, gate};
 use crate::caller::Caller;
 use crate::node::Node;
 
@@ -44,6 +45,19 @@ impl Call {
         let accept = self.header("accept")?.unwrap_or_default();
         let mut named = accept.split(',').map(|range| range.split(';').next().unwrap_or_default());
         Ok(named.any(|named| named.trim().eq_ignore_ascii_case(media_type)))
+    }
+
+    /// What the configuration says of callers without a name.
+    pub fn switches(&self) -> Switches {
+        gate::switches(&self.node)
+    }
+
+    /// The same problem, noted if it is a denial: for what is answered within a body.
+    pub fn noting(&self, problem: Problem) -> Problem {
+        if let Problem::Denied(denial) = &problem {
+            denial::note(&self.shared, self.peer, denial);
+        }
+        problem
     }
 
     /// A header's text; nothing if it is absent.

@@ -38,9 +38,6 @@ pub(super) async fn sync(call: Call) -> Answer {
 /// `GET /members/`: this node, and those that it knows.
 pub(super) async fn members(call: Call) -> Answer {
     call.query.finish(&[])?;
-    if !call.node.settings().members_public {
-        return Err(Problem::SwitchedOff { switch: "members_public" });
-    }
     let mut members = vec![this_node(&call)];
     if let Some(cluster) = call.node.cluster() {
         let view = cluster.engine.view().await;

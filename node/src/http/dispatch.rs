@@ -13,11 +13,13 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
 use kvs_config::Settings;
 use kvs_core::{Key, KeyError, Prefix};
+use percent_encoding::percent_decode_str;
 
+use super::gate::Door;
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, here, mode};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, mode};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -27,14 +29,14 @@ use crate::time::monotonic;
 pub struct App {
     node: Arc<Node>,
     shared: Arc<Shared>,
-    peer: Peer,
+    door: Door,
 }
 
 impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
         let shared = Arc::new(Shared::new(&node.settings().limits));
-        Self { node, shared, peer: Peer::default() }
+        Self { node, shared, door: Door::Network(Peer::default()) }
     }
 
     /// The same, known to answer at `address`.
@@ -47,7 +49,13 @@ impl App {
     /// The same for requests that come from `peer`.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {
-        Self { peer: peer.into(), ..self }
+        Self { door: Door::Network(peer.into()), ..self }
+    }
+
+    /// The same for requests that come by the socket that only the owner of the data can open.
+    #[must_use]
+    pub fn from_owner(self) -> Self {
+        Self { door: Door::Socket, ..self }
     }
 
     /// The node that answers.
@@ -69,10 +77,13 @@ pub fn router(app: App) -> Router {
 
 /// Answers a request, whatever it asks.
 pub async fn respond(app: App, request: Request) -> Response<Body> {
-    let (started, shared) = (monotonic(), app.shared.clone());
+    let (started, shared, peer) = (monotonic(), app.shared.clone(), app.door.peer());
     let head = request.method() == Method::HEAD;
     let mut route = None;
     let answer = answer(app, request, &mut route).await;
+    if let Err(Problem::Denied(denial)) = &answer {
+        denial::note(&shared, peer, denial);
+    }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
     if head {
         leave_out_body(&mut response);
@@ -95,14 +106,16 @@ async fn answer(app: App, request: Request, found: &mut Option<&'static Route>) 
     let place = Place::of(uri.path())?;
     let route = *found.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    here::check(route, app.peer, &headers)?;
+    let caller = gate::identify(&app.node, app.door, route, &headers)?;
+    let target = place.target(route)?;
+    gate::check(&app.node, app.door, route, &caller, &headers, target.key())?;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
         rule => read_body_in_time(rule, app.node.settings(), body).await?,
     };
     let query = Query::parse(uri.query().unwrap_or_default())?;
-    place.call(route, call(app, query, headers, body))?.await
+    target.call(call(app, caller, query, headers, body)).await
 }
 
 /// The connection refuses headers that are far too large before they are all read. Here their size
@@ -113,10 +126,35 @@ fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
     if size > limit { Err(Problem::HeadersTooLarge(limit)) } else { Ok(()) }
 }
 
-fn call(app: App, query: Query, headers: HeaderMap, body: Bytes) -> Call {
-    let App { node, shared, peer } = app;
-    // Everybody is anonymous until there are accounts.
-    Call { node, caller: Caller::anonymous(), query, headers, body, peer, shared }
+fn call(app: App, caller: Caller, query: Query, headers: HeaderMap, body: Bytes) -> Call {
+    let App { node, shared, door } = app;
+    Call { node, caller, query, headers, body, peer: door.peer(), shared }
+}
+
+/// What is to be called, with what the path says.
+enum Target {
+    Fixed(fn(Call) -> Answering),
+    Key(fn(Call, Key) -> Answering, Key),
+    Prefix(fn(Call, Prefix) -> Answering, Prefix),
+    Named(fn(Call, Vec<String>) -> Answering, Vec<String>),
+}
+
+impl Target {
+    const fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(_, key) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn call(self, call: Call) -> Answering {
+        match self {
+            Self::Fixed(handler) => handler(call),
+            Self::Key(handler, key) => handler(call, key),
+            Self::Prefix(handler, prefix) => handler(call, prefix),
+            Self::Named(handler, names) => handler(call, names),
+        }
+    }
 }
 
 /// Where a path leads.
@@ -158,7 +196,7 @@ impl<'a> Place<'a> {
     fn is_at(&self, route: &Route) -> bool {
         match (self, route.endpoint) {
             (Self::Fixed(path), Endpoint::Fixed(at, _)) => *path == at,
-            (Self::Fixed(path), Endpoint::Named(at, _)) => name_below(path, at).is_some(),
+            (Self::Fixed(path), Endpoint::Named(template, _)) => names(template, path).is_some(),
             (Self::Key(_), Endpoint::Key(None, _)) => true,
             (Self::Sub(_, name), Endpoint::Key(Some(sub), _) | Endpoint::Prefix(sub, _)) => {
                 *name == sub
@@ -167,28 +205,39 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn call(&self, route: &Route, call: Call) -> Result<Answering, Problem> {
+    fn target(&self, route: &Route) -> Result<Target, Problem> {
         match (route.endpoint, self) {
-            (Endpoint::Fixed(_, handler), _) => Ok(handler(call)),
-            (Endpoint::Named(at, handler), Self::Fixed(path)) => {
-                Ok(handler(call, name_below(path, at).unwrap_or_default().to_owned()))
-            }
+            (Endpoint::Fixed(_, handler), _) => Ok(Target::Fixed(handler)),
             (Endpoint::Key(_, handler), Self::Key(path) | Self::Sub(path, _)) => {
-                Ok(handler(call, Key::from_url_path(path)?))
+                Ok(Target::Key(handler, Key::from_url_path(path)?))
             }
-            (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => Ok(handler(call, prefix(path)?)),
-            (Endpoint::Named(..) | Endpoint::Key(..) | Endpoint::Prefix(..), _) => {
+            (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => {
+                Ok(Target::Prefix(handler, prefix(path)?))
+            }
+            (Endpoint::Named(template, handler), Self::Fixed(path)) => {
+                Ok(Target::Named(handler, names(template, path).ok_or(Problem::NoRoute)?))
+            }
+            (Endpoint::Key(..) | Endpoint::Prefix(..) | Endpoint::Named(..), _) => {
                 Err(Problem::NoRoute)
             }
         }
     }
 }
 
-/// The one segment that follows a path and a slash, as it stands in the URL; nothing if that is not
-/// what follows.
-fn name_below<'a>(path: &'a str, at: &str) -> Option<&'a str> {
-    let name = path.strip_prefix(at)?.strip_prefix('/')?;
-    (!name.is_empty() && !name.contains('/')).then_some(name)
+/// The names in a path, if it is as the template says.
+fn names(template: &str, path: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut given = path.split('/');
+    for wanted in template.split('/') {
+        let given = given.next()?;
+        if wanted.starts_with('{') {
+            let name = percent_decode_str(given).decode_utf8().ok()?;
+            found.push(Some(name.into_owned()).filter(|name| !name.is_empty())?);
+        } else if wanted != given {
+            return None;
+        }
+    }
+    given.next().is_none().then_some(found)
 }
 
 /// `HEAD` is allowed wherever `GET` is.
@@ -200,14 +249,7 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 6] = [
-    ("/api/users", "auth_enabled"),
-    ("/api/groups", "auth_enabled"),
-    ("/api/tokens", "auth_enabled"),
-    ("/api/whoami", "auth_enabled"),
-    ("/api/explain", "auth_enabled"),
-    ("/api/audit", "tamper_logging_enabled"),
-];
+const SWITCHED: [(&str, &str); 1] = [("/api/audit", "tamper_logging_enabled")];
 
 /// Why nothing is at `path`.
 fn missing(path: &str) -> Problem {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Response;
 use kvs_client::{Health, JSON_CONTENT_TYPE};
+use kvs_core::Right;
 use serde::Serialize;
 
 use super::page::answer;
@@ -43,13 +44,19 @@ pub(super) fn ready(call: &Call) -> Answer {
     if !call.node.has_caught_up() {
         return Err(Problem::Syncing);
     }
+    if call.node.settings().auth_enabled && !call.node.accounts().is_ready() {
+        return Err(Problem::AccountsNotKnown);
+    }
     Ok(json(&health(&call.node)))
 }
 
-/// `GET /health`: what the node is and does. Without accounts everybody may know its identity.
+/// `GET /health`: what the node is and does. Who may not read the cluster learns nothing of it.
 pub(super) async fn state(call: Call) -> Answer {
     call.query.finish(&[])?;
     let node = &call.node;
+    if node.settings().auth_enabled && !call.caller.permits(Right::ReadCluster) {
+        return Ok(json(&Health { status: status(node).to_owned(), ..health(node) }));
+    }
     let node_id = Some(node.identity().node.uuid());
     let view = match node.cluster() {
         Some(cluster) => tokio::time::timeout(PATIENCE, cluster.engine.view()).await.ok().flatten(),

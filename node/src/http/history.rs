@@ -3,11 +3,12 @@
 use http::StatusCode;
 use kvs_client::{self as api, Page, RestoreRequest, RevisionOp};
 use kvs_core::decide::Expiry;
-use kvs_core::{Absence, Body, Key, RecordId, Stamp, Superseded, UnixMillis, Version, VersionId};
+use kvs_core::{Absence, Body, Key, Stamp, Superseded, UnixMillis, Version, VersionId};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, condition};
 use super::openapi::describe::{Describe as _, JSON, count, text};
+use super::permit::{Restores, Wants};
 use super::{Answer, Call, Problem, body, page, value};
 use crate::records::{Cursor, Revision};
 
@@ -49,7 +50,9 @@ pub(super) async fn restore(call: Call, key: Key) -> Answer {
         return Err(Problem::Content(reason));
     }
     let expiry = Expiry::Keep(call.node.default_ttl(&key).await?);
-    let receipt = kv::put(&call, RecordId::value(key), version.body, expiry, condition).await??;
+    let restores = Some(Restores { owner: version.owner });
+    let wants = Wants { restores, ..Wants::of(&condition) };
+    let receipt = kv::put_permitted(&call, &key, wants, version.body, expiry, condition).await?;
     Ok(value::written(&receipt, StatusCode::OK))
 }
 

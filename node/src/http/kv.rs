@@ -9,8 +9,9 @@ use axum::body::Body as HttpBody;
 use http::header::CONTENT_RANGE;
 use http::{Response, StatusCode};
 use kvs_core::decide::{Condition, Expiry};
-use kvs_core::{Body, Command, Key, RecordId, Version, VersionId};
+use kvs_core::{Body, Command, Key, RecordId, Rejection, Version, VersionId};
 
+use super::permit::{self, Wants};
 use super::value::{self, Shape};
 use super::{Answer, Call, Problem};
 use crate::writer::{Applied, Receipt, Refused, Write};
@@ -27,7 +28,7 @@ pub(super) async fn read(mut call: Call, key: Key) -> Answer {
     let revision = call.query.take("revision");
     call.query.finish(&["raw", "revision"])?;
     let version = match revision {
-        None => current(&call, RecordId::value(key)).await?,
+        None => current(&call, &key).await?,
         Some(text) => revision_named(&call, key, &text).await?,
     };
     value::answer(&version, shape, &call.headers)
@@ -51,12 +52,13 @@ pub(super) async fn write(mut call: Call, key: Key) -> Answer {
     }
     let condition = condition::of_request(&call)?;
     let body = Body::Value(value::from_request(&call).await?);
+    let wants = Wants { ttl, ..Wants::of(&condition) };
     let ttl = match ttl {
         Some(ttl) => Some(ttl),
         None => call.node.default_ttl(&key).await?,
     };
     let expiry = ttl.map_or(Expiry::Never, Expiry::After);
-    let receipt = put(&call, RecordId::value(key), body, expiry, condition).await??;
+    let receipt = put_permitted(&call, &key, wants, body, expiry, condition).await?;
     let status = if receipt.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(value::written(&receipt, status))
 }
@@ -65,17 +67,30 @@ pub(super) async fn write(mut call: Call, key: Key) -> Answer {
 pub(super) async fn delete(call: Call, key: Key) -> Answer {
     call.query.finish(&[])?;
     let condition = condition::of_request(&call)?;
-    let uuid = value::new_version_id();
-    let record = RecordId::value(key);
-    submit(&call, Write { record, command: Command::Delete { condition, uuid } }).await??;
+    delete_permitted(&call, key, condition).await?;
     let mut response = Response::new(HttpBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }
 
-/// The version of a record that is there now.
-pub(super) async fn current(call: &Call, record: RecordId) -> Result<Version, Problem> {
-    match call.node.newest(&call.caller, record).await? {
+async fn delete_permitted(call: &Call, key: Key, condition: Condition) -> Result<(), Problem> {
+    let wants = Wants::of(&condition);
+    for _ in 0..ATTEMPTS {
+        let guard = permit::delete(call, &key, wants).await?;
+        let uuid = value::new_version_id();
+        let command = Command::Delete { condition: condition.clone(), uuid }.guarded(guard);
+        match submit(call, Write { record: RecordId::value(key.clone()), command }).await? {
+            Err(Rejection::Moved) => {}
+            Err(rejection) => return Err(rejection.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+    Err(Problem::Contended)
+}
+
+/// The version of a value that is there now, if the caller may know of it.
+pub(super) async fn current(call: &Call, key: &Key) -> Result<Version, Problem> {
+    match call.node.newest(&call.caller, key).await? {
         Some(version) => alive(call, version),
         None => Err(Problem::Absent(kvs_core::Absence::NeverWritten)),
     }
@@ -89,14 +104,37 @@ fn alive(call: &Call, version: Version) -> Result<Version, Problem> {
     }
 }
 
-/// Writes a body in the caller's name. The outer error is of the store, the inner one of the record.
+/// Writes a value in the caller's name, if they may. What was permitted of one owner's key is asked
+/// again where it turns out to be another's by now.
+pub(super) async fn put_permitted(
+    call: &Call,
+    key: &Key,
+    wants: Wants,
+    body: Body,
+    expiry: Expiry,
+    condition: Condition,
+) -> Result<Receipt, Problem> {
+    for _ in 0..ATTEMPTS {
+        let guard = permit::put(call, key, wants).await?;
+        let (uuid, author) = (value::new_version_id(), call.caller.user());
+        let (body, condition) = (body.clone(), condition.clone());
+        let command = Command::Put { body, expiry, condition, uuid, author }.guarded(guard);
+        match submit(call, Write { record: RecordId::value(key.clone()), command }).await? {
+            Err(Rejection::Moved) => {}
+            done => return Ok(done?),
+        }
+    }
+    Err(Problem::Contended)
+}
+
+/// Writes a body in the caller's name, who may. The outer error is of the store, the inner one of the record.
 pub(super) async fn put(
     call: &Call,
     record: RecordId,
     body: Body,
     expiry: Expiry,
     condition: Condition,
-) -> Result<Result<Receipt, kvs_core::Rejection>, Problem> {
+) -> Result<Result<Receipt, Rejection>, Problem> {
     let (uuid, author) = (value::new_version_id(), call.caller.user());
     let command = Command::Put { body, expiry, condition, uuid, author };
     submit(call, Write { record, command }).await
@@ -106,7 +144,7 @@ pub(super) async fn put(
 pub(super) async fn submit(
     call: &Call,
     write: Write,
-) -> Result<Result<Receipt, kvs_core::Rejection>, Problem> {
+) -> Result<Result<Receipt, Rejection>, Problem> {
     let results = call.node.write(vec![write]).await?;
     match results.into_iter().next() {
         Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),

@@ -2,6 +2,7 @@
 
 use http::header::ETAG;
 use kvs_client::{Field, Metadata, MetadataPatch, ModeSetting, ModeView};
+use kvs_core::access::Action;
 use kvs_core::decide::{Condition, Expiry};
 use kvs_core::{
     Absence, Body, Command, GroupId, Key, Meta, Mode, RecordId, Rejection, UserId, Version,
@@ -10,13 +11,14 @@ use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, ATTEMPTS, condition, ttl};
 use super::openapi::describe::{Describe as _, JSON, answer, reference, with_header};
-use super::{Answer, Call, Problem, body, value};
+use super::{Answer, Call, Problem, body, permit, value};
+use crate::caller::Caller;
 use crate::records::View;
 use crate::store::StoreError;
 use crate::writer::Write;
 
 /// What is known of a key beside its value.
-struct Facts {
+struct Shown {
     value: Result<Version, Absence>,
     own: Option<Version>,
     governing: Option<(Key, Meta)>,
@@ -112,6 +114,7 @@ async fn set(call: &Call, key: Key, change: impl Fn(&Meta) -> Meta) -> Answer {
     let condition = condition::of_request(call)?;
     for _ in 0..ATTEMPTS {
         let own = facts(call, key.clone()).await?.own;
+        permitted(call, &key, own.as_ref(), &change).await?;
         let current = own.as_ref().map(|version| version.uuid);
         if !condition.holds(current) {
             return Err(Problem::Precondition(current));
@@ -119,11 +122,38 @@ async fn set(call: &Call, key: Key, change: impl Fn(&Meta) -> Meta) -> Answer {
         let meta = change(&own.as_ref().map(meta_of).unwrap_or_default());
         let same = current.map_or(Condition::Absent, |uuid| Condition::Is(vec![uuid]));
         match store(call, RecordId::meta(key.clone()), meta, same).await? {
-            Ok(()) => return respond(call, &facts(call, key).await?),
+            // Also to whoever has just made it unreadable for themself.
+            Ok(()) => return respond(call, &facts_for(call, &Caller::owner(), key).await?),
             Err(_changed) => {}
         }
     }
     Err(Problem::Contended)
+}
+
+/// Whether the caller may make this change of the metadata that a key has by now.
+async fn permitted(
+    call: &Call,
+    key: &Key,
+    own: Option<&Version>,
+    change: &impl Fn(&Meta) -> Meta,
+) -> Result<(), Problem> {
+    if call.caller.is_unlimited() {
+        return Ok(());
+    }
+    let before = own.map(meta_of).unwrap_or_default();
+    let after = change(&before);
+    let facts = permit::facts(call, key).await?;
+    let mut actions = vec![Action::Read];
+    if before.owner != after.owner {
+        actions.push(Action::ChangeOwner);
+    }
+    let group = after.group.filter(|group| Some(*group) != before.group);
+    let (above, user) = (key.clone(), call.caller.user());
+    let above_others =
+        call.node.view(&call.caller, move |view| view.is_above_others(&above, user)).await?;
+    actions.push(Action::ChangeMetadata { group, above_others });
+    permit::check(call, key, &facts, &actions)
+        .map_err(|problem| permit::hidden(call, key, &facts, problem))
 }
 
 /// Writes metadata; if nothing is left of it, deletes what is there.
@@ -145,14 +175,22 @@ async fn store(
     }
 }
 
-async fn facts(call: &Call, key: Key) -> Result<Facts, Problem> {
-    Ok(call.node.view(&call.caller, move |view| look(view, &key)).await?)
+async fn facts(call: &Call, key: Key) -> Result<Shown, Problem> {
+    facts_for(call, &call.caller, key).await
 }
 
-fn look(view: &View<'_>, key: &Key) -> Result<Facts, StoreError> {
-    let value = view.current(&RecordId::value(key.clone()))?;
+async fn facts_for(call: &Call, caller: &Caller, key: Key) -> Result<Shown, Problem> {
+    Ok(call.node.view(caller, move |view| look(view, &key)).await?)
+}
+
+/// What may not be read looks as if it were not there.
+fn look(view: &View<'_>, key: &Key) -> Result<Shown, StoreError> {
+    let value = view.current(key)?;
+    if !view.may_read_metadata(key)? {
+        return Ok(Shown { value, own: None, governing: None });
+    }
     let own = view.own_metadata(key)?.map(|(version, _)| version);
-    Ok(Facts { value, own, governing: view.governing_metadata(key)? })
+    Ok(Shown { value, own, governing: view.governing_metadata(key)? })
 }
 
 fn meta_of(version: &Version) -> Meta {
@@ -162,7 +200,7 @@ fn meta_of(version: &Version) -> Meta {
     }
 }
 
-fn respond(call: &Call, facts: &Facts) -> Answer {
+fn respond(call: &Call, facts: &Shown) -> Answer {
     let mut response = super::history::json_answer(&view(call, facts))?;
     if let Some(own) = &facts.own {
         response.headers_mut().insert(ETAG, value::tag(own.uuid));
@@ -170,8 +208,8 @@ fn respond(call: &Call, facts: &Facts) -> Answer {
     Ok(response)
 }
 
-fn view(call: &Call, facts: &Facts) -> Metadata {
-    let Facts { value, governing, .. } = facts;
+fn view(call: &Call, facts: &Shown) -> Metadata {
+    let Shown { value, governing, .. } = facts;
     let value = value.as_ref().ok();
     let meta = governing.as_ref().map(|(_, meta)| meta.clone()).unwrap_or_default();
     let first_writer = value.and_then(|version| version.owner);

@@ -7,6 +7,7 @@ mod operation;
 mod process;
 mod scrape;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -30,12 +31,14 @@ pub struct Metrics {
     operations: Box<[Operation]>,
     /// Requests that no route answers.
     nowhere: Operation,
+    /// Denials: of credentials, and of what known callers may not do.
+    denials: [AtomicU64; 2],
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let operations = ROUTES.iter().map(|_route| Operation::default()).collect();
-        Self { operations, nowhere: Operation::default() }
+        Self { operations, nowhere: Operation::default(), denials: Default::default() }
     }
 }
 
@@ -45,6 +48,17 @@ impl Metrics {
         let at = route.and_then(|route| ROUTES.iter().position(|row| std::ptr::eq(row, route)));
         let operation = at.and_then(|at| self.operations.get(at)).unwrap_or(&self.nowhere);
         operation.note(status, took);
+    }
+
+    /// Counts a denial: of credentials, or of what a known caller may not do.
+    pub fn note_denial(&self, of_credentials: bool) {
+        self.denials[usize::from(!of_credentials)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Denials by what was denied, as labels spell it.
+    fn denials(&self) -> [(&'static str, u64); 2] {
+        let count = |at: usize| self.denials[at].load(Ordering::Relaxed);
+        [("credentials", count(0)), ("permission", count(1))]
     }
 
     /// All operations that were called, with their names.
@@ -58,9 +72,6 @@ impl Metrics {
 /// Tells the figures.
 pub(super) async fn serve(call: Call) -> Answer {
     call.query.finish(&[])?;
-    if !call.node.settings().metrics_public {
-        return Err(Problem::SwitchedOff { switch: "metrics_public" });
-    }
     let cluster = super::cluster::of(&call.node).await.ok();
     let scrape = Scrape { node: call.node, shared: call.shared, cluster };
     // The store takes locks of its own to tell its sizes.

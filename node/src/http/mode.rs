@@ -2,16 +2,19 @@
 
 use kvs_core::engine::Life;
 
-use super::{Problem, Route};
+use super::{Access, Problem, Route};
 use crate::node::Node;
 
-/// Whether the node may now do what the route does with keys. One that has not caught up with its
+/// Whether the node may now do what the route does with keys and accounts. One that has not caught up with its
 /// cluster answers only where it is told to.
 ///
 /// # Errors
 ///
 /// Why not.
 pub(super) fn check(node: &Node, route: &Route) -> Result<(), Problem> {
+    if matches!(route.access, Access::Accounts(_)) {
+        return if route.changes() { check_write(node) } else { Ok(()) };
+    }
     if !route.is_of_keys() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, Paths,
 };
 use utoipa::openapi::schema::ComponentsBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Required,
     Response as Described,
@@ -28,6 +29,9 @@ const ABOUT: &str = "A key-value store for JSON under path-like keys. Keys are p
 
 const KEY: &str = "The key: here one segment, percent-encoded; segments of longer keys are \
     separated by slashes.";
+
+/// What the description calls the tokens that callers show.
+const TOKEN: &str = "token";
 
 const PREFIX: &str = "What to look below: a key, written or not. Left out with its slash, it is \
     the root.";
@@ -85,7 +89,12 @@ fn add(paths: &mut Paths, path: &str, method: HttpMethod, operation: Operation) 
 }
 
 fn operation(route: &Route, id: String) -> Operation {
-    let tag = if route.template().starts_with("/kv/") { "keys" } else { "node" };
+    let tag = match route.template() {
+        path if path.starts_with("/kv/") => "keys",
+        path if path.starts_with("/api/backup") => "node",
+        path if path.starts_with("/api/") => "accounts",
+        _ => "node",
+    };
     let base = OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(route.summary))
@@ -93,25 +102,46 @@ fn operation(route: &Route, id: String) -> Operation {
         .refuses(statuses(route));
     let placed = match route.endpoint {
         Endpoint::Fixed(..) => base,
-        Endpoint::Named(..) => base.parameter(in_path("name", "Which one.")),
         Endpoint::Key(..) => base.parameter(in_path("key", KEY)),
         Endpoint::Prefix(..) => base.parameter(in_path("prefix", PREFIX)),
+        Endpoint::Named(path, _) => named(path)
+            .fold(base, |operation, name| operation.parameter(in_path(name, "Which one."))),
     };
     let placed = match route.body {
         BodyRule::Ignored => placed,
         BodyRule::Value | BodyRule::Batch => placed.refuses(&[408, 413, 415]),
     };
-    (route.describe)(placed).build()
+    let operation = (route.describe)(placed);
+    match route.access {
+        Access::Public => operation.build(),
+        // Some settings let callers without a token in.
+        _ => operation.security(needs_token()).security(SecurityRequirement::default()).build(),
+    }
+}
+
+fn needs_token() -> SecurityRequirement {
+    let no_scopes: [&str; 0] = [];
+    SecurityRequirement::new(TOKEN, no_scopes)
 }
 
 /// The problems that the frame around the handlers knows.
 fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
         Access::Public => &[400, 431, 500],
-        Access::Scopes(_) if route.changes() => &[400, 403, 431, 500, 503, 507],
-        Access::Here | Access::Scopes(_) => &[400, 403, 431, 500],
-        Access::EachItem => &[400, 431, 500, 503, 507],
+        Access::PublicInPart => &[400, 401, 431, 500],
+        Access::Keys(_) if route.changes() => &[400, 401, 403, 431, 500, 503, 507],
+        Access::Accounts(_) if route.changes() => &[400, 401, 403, 404, 431, 500, 503, 507],
+        Access::Known | Access::Accounts(_) => &[400, 401, 403, 404, 431, 500, 503],
+        Access::PublicIf(_) | Access::Keys(_) | Access::Reading(_) | Access::Admin(_) => {
+            &[400, 401, 403, 431, 500, 503]
+        }
+        Access::EachItem => &[400, 401, 403, 431, 500, 503, 507],
     }
+}
+
+/// The names in a path.
+fn named(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
 fn in_path(name: &str, description: &str) -> ParameterBuilder {
@@ -180,8 +210,26 @@ fn components() -> Components {
     schema::<api::ModeRequest>(&mut schemas);
     schema::<api::ForgetRequest>(&mut schemas);
     schema::<api::Drained>(&mut schemas);
+    schema::<api::Page<api::User>>(&mut schemas);
+    schema::<api::NewAccount>(&mut schemas);
+    schema::<api::UserPatch>(&mut schemas);
+    schema::<api::Page<api::Group>>(&mut schemas);
+    schema::<api::GroupPatch>(&mut schemas);
+    schema::<api::Page<api::GroupMember>>(&mut schemas);
+    schema::<api::NewToken>(&mut schemas);
+    schema::<api::CreatedToken>(&mut schemas);
+    schema::<api::Page<api::Token>>(&mut schemas);
+    schema::<api::Page<api::TokenKey>>(&mut schemas);
+    schema::<api::RotateKeys>(&mut schemas);
+    schema::<api::RotatedKeys>(&mut schemas);
+    schema::<api::WhoAmI>(&mut schemas);
+    schema::<api::Explanation>(&mut schemas);
     schema::<api::Problem>(&mut schemas);
-    ComponentsBuilder::new().schemas_from_iter(schemas).build()
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+    ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(TOKEN, SecurityScheme::Http(token.build()))
+        .build()
 }
 
 type Schemas = Vec<(String, RefOr<utoipa::openapi::Schema>)>;

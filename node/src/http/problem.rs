@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a request, and the one place that knows its status code.
 
 use axum::body::Body;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
 use kvs_core::decide::Rejection;
@@ -11,6 +11,8 @@ use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
+use super::denial::{Denial, Kind};
+use crate::accounts::AccountError;
 use crate::backup::BeginError;
 use crate::backup::shelf::ShelfError;
 use crate::cluster::{ForgetFailed, UpgradeFailed};
@@ -130,10 +132,22 @@ pub enum Problem {
     Departing(Departure),
     /// What changes the cluster is taken from this machine alone.
     #[error(
-        "this is taken only from the machine that the node runs on, as long as there are no \
-         accounts; ask there"
+        "this is taken only from the machine that the node runs on, while `auth_enabled` is false; \
+         ask there"
     )]
     NotHere,
+    /// Somebody may not do this.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// Whether credentials are good is not known here yet.
+    #[error(
+        "this node does not know yet what its cluster knows of accounts, so it cannot judge \
+         credentials; another one may"
+    )]
+    AccountsNotKnown,
+    /// A user, a group or a token cannot be changed as asked.
+    #[error("{0}")]
+    Account(AccountError),
     /// A page of another origin has a browser ask for it.
     #[error("this is not taken from web pages of another origin")]
     ForeignPage,
@@ -243,6 +257,29 @@ const fn look(status: StatusCode, slug: &'static str, title: &'static str) -> Lo
     Look { status, slug, title }
 }
 
+fn of_account(error: &AccountError) -> Look {
+    use StatusCode as S;
+    match error {
+        AccountError::Exists { .. } => look(S::CONFLICT, "account-exists", "Name in use"),
+        AccountError::Unknown { .. }
+        | AccountError::NoToken(_)
+        | AccountError::NotMember { .. } => {
+            look(S::NOT_FOUND, "account-unknown", "No such account")
+        }
+        AccountError::Whose | AccountError::Ttl(_) | AccountError::Disabled(_) => {
+            look(S::UNPROCESSABLE_ENTITY, "content-wrong", "Wrong content")
+        }
+        AccountError::NoKey => look(S::SERVICE_UNAVAILABLE, "no-signing-key", "No signing key"),
+        AccountError::Contended => look(S::CONFLICT, "contended", "Contended account"),
+        // Each of these becomes a problem of its own kind: see the conversion.
+        AccountError::Lacking(_)
+        | AccountError::Read(_)
+        | AccountError::Record(_)
+        | AccountError::Submit(_)
+        | AccountError::Refused(_) => look(S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    }
+}
+
 impl Problem {
     /// A query parameter that is not as it should be.
     pub fn query(name: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -310,6 +347,14 @@ impl Problem {
             Self::ReadOnly => look(S::FORBIDDEN, "read-only", "Read-only mode"),
             Self::Departing(_) => look(S::SERVICE_UNAVAILABLE, "departing", "Leaving the cluster"),
             Self::NotHere => look(S::FORBIDDEN, "not-here", "Only from its machine"),
+            Self::Denied(denial) => match denial.kind() {
+                Kind::Unknown(kind) => look(S::UNAUTHORIZED, kind, "Credentials wanted"),
+                Kind::Forbidden(kind) => look(S::FORBIDDEN, kind, "Not allowed"),
+            },
+            Self::AccountsNotKnown => {
+                look(S::SERVICE_UNAVAILABLE, "accounts-not-known", "Accounts not known yet")
+            }
+            Self::Account(error) => of_account(error),
             Self::ForeignPage => look(S::FORBIDDEN, "foreign-page", "Not from that page"),
             Self::ReadOnlyByConfiguration(_) => {
                 look(S::CONFLICT, "read-only-configured", "Read-only by configuration")
@@ -383,6 +428,11 @@ impl Problem {
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if let Self::Denied(denial) = self
+            && self.status() == StatusCode::UNAUTHORIZED
+        {
+            headers.insert(WWW_AUTHENTICATE, denial.challenge());
+        }
         if let Self::Method(allowed) = self
             && let Ok(allowed) = HeaderValue::from_str(allowed)
         {
@@ -437,6 +487,19 @@ impl From<SubmitError> for Problem {
     }
 }
 
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Lacking(lacking) => Denial::from(lacking).into(),
+            AccountError::Read(error) => error.into(),
+            AccountError::Submit(error) => error.into(),
+            AccountError::Refused(refused) => refused.into(),
+            AccountError::Record(error) => Self::Damaged(error.to_string()),
+            error => Self::Account(error),
+        }
+    }
+}
+
 impl From<SetModeError> for Problem {
     fn from(error: SetModeError) -> Self {
         match error {
@@ -485,6 +548,7 @@ impl From<Rejection> for Problem {
         match rejection {
             Rejection::Absent(absence) => Self::Absent(absence),
             Rejection::Condition { current } => Self::Precondition(current),
+            Rejection::Moved => Self::Contended,
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The routes, all of them, in one table.
 
 use http::Method;
+use kvs_core::Right;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Scope, backups, batch, changes, cluster, docs, health,
-    history, kv, listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Switch, accounts, backups, batch, changes, cluster, docs,
+    health, history, kv, listing, metadata, metrics, openapi,
 };
 
-const READ: Access = Access::Scopes(&[Scope::Read]);
-const WRITE: Access = Access::Scopes(&[Scope::Write]);
-const READ_WRITE: Access = Access::Scopes(&[Scope::Read, Scope::Write]);
-const DELETE: Access = Access::Scopes(&[Scope::Delete]);
+const READ: Access = Access::Keys(&[Right::Read]);
+const WRITE: Access = Access::Keys(&[Right::Write]);
+const READ_WRITE: Access = Access::Keys(&[Right::Read, Right::Write]);
+const DELETE: Access = Access::Keys(&[Right::Delete]);
+const CLUSTER: Access = Access::Admin(Right::UpdateCluster);
 
 /// Every route of this build.
 pub static ROUTES: &[Route] = &[
@@ -162,7 +164,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/health", |call| Box::pin(health::state(call))),
-        access: Access::Public,
+        access: Access::PublicInPart,
         body: BodyRule::Ignored,
         operation: "health",
         summary: "Tells what the node is and does",
@@ -171,7 +173,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/members/", |call| Box::pin(cluster::members(call))),
-        access: Access::Public,
+        access: Access::PublicIf(Switch::Members),
         body: BodyRule::Ignored,
         operation: "members",
         summary: "Lists the nodes that this one knows",
@@ -180,7 +182,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/cluster", |call| Box::pin(cluster::status(call))),
-        access: Access::Public,
+        access: Access::Reading(Right::ReadCluster),
         body: BodyRule::Ignored,
         operation: "cluster_status",
         summary: "Tells how far this node and its peers are",
@@ -189,7 +191,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/sync", |call| Box::pin(cluster::sync(call))),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Ignored,
         operation: "cluster_sync",
         summary: "Compares with all peers at once, and repairs what differs",
@@ -198,7 +200,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/mode", |call| Box::pin(cluster::admin::mode(call))),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Value,
         operation: "cluster_mode",
         summary: "Has the node take clients' writes or refuse them",
@@ -207,7 +209,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/drain", |call| Box::pin(cluster::admin::drain(call))),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Ignored,
         operation: "cluster_drain",
         summary: "Has the node ask for no more requests and send on what it accepted",
@@ -216,7 +218,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/leave", |call| Box::pin(cluster::admin::leave(call))),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Ignored,
         operation: "cluster_leave",
         summary: "Has the node leave its cluster for good",
@@ -225,7 +227,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         endpoint: Endpoint::Fixed("/cluster/forget", |call| Box::pin(cluster::admin::forget(call))),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Value,
         operation: "cluster_forget",
         summary: "Gives up a member that will not come back",
@@ -236,7 +238,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Fixed("/cluster/upgrade", |call| {
             Box::pin(cluster::admin::upgrade(call))
         }),
-        access: Access::Here,
+        access: CLUSTER,
         body: BodyRule::Ignored,
         operation: "cluster_upgrade",
         summary: "Has the cluster write in the next format, once all members understand it",
@@ -245,7 +247,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::list(call))),
-        access: Access::Here,
+        access: Access::Admin(Right::ReadBackups),
         body: BodyRule::Ignored,
         operation: "list_backups",
         summary: "Lists the backups that are where this node keeps its own",
@@ -256,7 +258,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Fixed("/api/backups", |call| {
             Box::pin(async move { backups::create(&call) })
         }),
-        access: Access::Here,
+        access: Access::Admin(Right::CreateBackups),
         body: BodyRule::Ignored,
         operation: "create_backup",
         summary: "Begins a backup of this node",
@@ -264,10 +266,10 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::DELETE,
-        endpoint: Endpoint::Named("/api/backups", |call, name| {
-            Box::pin(backups::delete(call, name))
+        endpoint: Endpoint::Named("/api/backups/{name}", |call, names| {
+            Box::pin(backups::delete(call, names))
         }),
-        access: Access::Here,
+        access: Access::Admin(Right::DeleteBackups),
         body: BodyRule::Ignored,
         operation: "delete_backup",
         summary: "Deletes a backup",
@@ -278,7 +280,7 @@ pub static ROUTES: &[Route] = &[
         endpoint: Endpoint::Fixed("/api/backup/status", |call| {
             Box::pin(async move { backups::status(&call) })
         }),
-        access: Access::Here,
+        access: Access::Admin(Right::ReadBackups),
         body: BodyRule::Ignored,
         operation: "backup_status",
         summary: "Tells whether a backup is being made, and what became of the last ones",
@@ -286,8 +288,229 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/users", |call| {
+            Box::pin(async move { accounts::users::list(call) })
+        }),
+        access: Access::Accounts(Right::ReadUsers),
+        body: BodyRule::Ignored,
+        operation: "list_users",
+        summary: "Lists all users, by name",
+        describe: accounts::users::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/users", |call| Box::pin(accounts::users::create(call))),
+        access: Access::Accounts(Right::CreateUsers),
+        body: BodyRule::Value,
+        operation: "create_user",
+        summary: "Makes a user",
+        describe: accounts::users::describe_create,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
+            Box::pin(async move { accounts::users::read(&call, names) })
+        }),
+        access: Access::Accounts(Right::ReadUsers),
+        body: BodyRule::Ignored,
+        operation: "read_user",
+        summary: "Reads a user",
+        describe: accounts::users::describe_read,
+    },
+    Route {
+        method: Method::PATCH,
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
+            Box::pin(accounts::users::update(call, names))
+        }),
+        access: Access::Accounts(Right::UpdateUsers),
+        body: BodyRule::Value,
+        operation: "update_user",
+        summary: "Changes a user",
+        describe: accounts::users::describe_update,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/users/{name}", |call, names| {
+            Box::pin(accounts::users::delete(call, names))
+        }),
+        access: Access::Accounts(Right::DeleteUsers),
+        body: BodyRule::Ignored,
+        operation: "delete_user",
+        summary: "Deletes a user for good",
+        describe: accounts::users::describe_delete,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/groups", |call| {
+            Box::pin(async move { accounts::groups::list(call) })
+        }),
+        access: Access::Accounts(Right::ReadGroups),
+        body: BodyRule::Ignored,
+        operation: "list_groups",
+        summary: "Lists all groups, by name",
+        describe: accounts::groups::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/groups", |call| Box::pin(accounts::groups::create(call))),
+        access: Access::Accounts(Right::CreateGroups),
+        body: BodyRule::Value,
+        operation: "create_group",
+        summary: "Makes a group",
+        describe: accounts::groups::describe_create,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
+            Box::pin(async move { accounts::groups::read(&call, names) })
+        }),
+        access: Access::Accounts(Right::ReadGroups),
+        body: BodyRule::Ignored,
+        operation: "read_group",
+        summary: "Reads a group",
+        describe: accounts::groups::describe_read,
+    },
+    Route {
+        method: Method::PATCH,
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
+            Box::pin(accounts::groups::update(call, names))
+        }),
+        access: Access::Accounts(Right::UpdateGroups),
+        body: BodyRule::Value,
+        operation: "update_group",
+        summary: "Changes a group",
+        describe: accounts::groups::describe_update,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/groups/{name}", |call, names| {
+            Box::pin(accounts::groups::delete(call, names))
+        }),
+        access: Access::Accounts(Right::DeleteGroups),
+        body: BodyRule::Ignored,
+        operation: "delete_group",
+        summary: "Deletes a group",
+        describe: accounts::groups::describe_delete,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Named("/api/groups/{name}/members", |call, names| {
+            Box::pin(async move { accounts::members::list(call, names) })
+        }),
+        access: Access::Accounts(Right::ReadGroups),
+        body: BodyRule::Ignored,
+        operation: "list_group_members",
+        summary: "Lists who is in a group, by name",
+        describe: accounts::members::describe_list,
+    },
+    Route {
+        method: Method::PUT,
+        endpoint: Endpoint::Named("/api/groups/{name}/members/{user}", |call, names| {
+            Box::pin(accounts::members::add(call, names))
+        }),
+        access: Access::Accounts(Right::UpdateGroups),
+        body: BodyRule::Ignored,
+        operation: "add_group_member",
+        summary: "Puts a user into a group",
+        describe: accounts::members::describe_change,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/groups/{name}/members/{user}", |call, names| {
+            Box::pin(accounts::members::remove(call, names))
+        }),
+        access: Access::Accounts(Right::UpdateGroups),
+        body: BodyRule::Ignored,
+        operation: "remove_group_member",
+        summary: "Takes a user out of a group",
+        describe: accounts::members::describe_change,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/tokens", |call| {
+            Box::pin(async move { accounts::tokens::list(call) })
+        }),
+        access: Access::Accounts(Right::ReadTokens),
+        body: BodyRule::Ignored,
+        operation: "list_tokens",
+        summary: "Lists what is known of tokens",
+        describe: accounts::tokens::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/tokens", |call| Box::pin(accounts::tokens::create(call))),
+        access: Access::Accounts(Right::CreateTokens),
+        body: BodyRule::Value,
+        operation: "create_token",
+        summary: "Makes a token",
+        describe: accounts::tokens::describe_create,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| {
+            Box::pin(async move { accounts::tokens::read(&call, names) })
+        }),
+        access: Access::Accounts(Right::ReadTokens),
+        body: BodyRule::Ignored,
+        operation: "read_token",
+        summary: "Reads what is known of a token",
+        describe: accounts::tokens::describe_read,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/tokens/{token}", |call, names| {
+            Box::pin(accounts::tokens::revoke(call, names))
+        }),
+        access: Access::Accounts(Right::RevokeTokens),
+        body: BodyRule::Ignored,
+        operation: "revoke_token",
+        summary: "Has a token refused from now on",
+        describe: accounts::tokens::describe_revoke,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/keys", |call| {
+            Box::pin(async move { accounts::keys::list(call) })
+        }),
+        access: Access::Accounts(Right::ReadTokens),
+        body: BodyRule::Ignored,
+        operation: "list_token_keys",
+        summary: "Lists the keys that tokens are signed with",
+        describe: accounts::keys::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/keys", |call| Box::pin(accounts::keys::rotate(call))),
+        access: Access::Accounts(Right::UpdateCluster),
+        body: BodyRule::Value,
+        operation: "rotate_token_keys",
+        summary: "Makes a new key that tokens are signed with",
+        describe: accounts::keys::describe_rotate,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/whoami", |call| {
+            Box::pin(async move { accounts::whoami::answer(&call) })
+        }),
+        access: Access::Known,
+        body: BodyRule::Ignored,
+        operation: "whoami",
+        summary: "Tells who asks, and what they may do",
+        describe: accounts::whoami::describe,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/explain", |call| Box::pin(accounts::explain::answer(call))),
+        access: Access::Known,
+        body: BodyRule::Ignored,
+        operation: "explain",
+        summary: "Tells whether somebody may do something with a key, and why",
+        describe: accounts::explain::describe,
+    },
+    Route {
+        method: Method::GET,
         endpoint: Endpoint::Fixed("/metrics", |call| Box::pin(metrics::serve(call))),
-        access: Access::Public,
+        access: Access::PublicIf(Switch::Metrics),
         body: BodyRule::Ignored,
         operation: "metrics",
         summary: "Tells the node's figures to a monitoring system",

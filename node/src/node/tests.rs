@@ -9,7 +9,9 @@ use crate::time::ManualClock;
 
 fn settings(dir: &Path) -> Settings {
     let data_dir = dir.to_owned();
-    Settings { data_dir, digest_leaves: 65_536, clustering_enabled: false, ..Settings::default() }
+    let (clustering_enabled, auth_enabled) = (false, false);
+    let digest_leaves = 65_536;
+    Settings { data_dir, digest_leaves, clustering_enabled, auth_enabled, ..Settings::default() }
 }
 
 fn start(dir: &Path) -> Running {
@@ -69,7 +71,7 @@ async fn what_was_written_is_there_after_a_clean_restart_and_the_tree_with_it() 
     assert_eq!(node.digest.root(), Some(derived(node)));
     assert_eq!(node.identity().node, identity);
     assert_eq!(node.resume(before).unwrap(), Some(before));
-    let newest = node.newest(&Caller::anonymous(), record("a/b")).await.unwrap();
+    let newest = node.newest(&Caller::anybody(), &record("a/b").key).await.unwrap();
     assert!(newest.is_some());
     put(node, "c").await;
     assert!(node.present_position().sequence > before.sequence);

@@ -189,12 +189,15 @@ impl View<'_> {
         death: Option<Stamp>,
     ) -> Result<Option<Change<P>>, StoreError> {
         let record = super::record_of(row)?;
-        if !self.within(prefix, &record) {
+        if !within(prefix, &record.key) {
             return Ok(None);
         }
         let Some(value) = self.read.get(Column::Data, row)? else { return Ok(None) };
         let named = |error| rows::damaged(Column::Data, row, error);
         let (_, head) = kvs_core::codec::decode_row_head(&value).map_err(named)?;
+        if !self.may_see(&record, &head)? {
+            return Ok(None);
+        }
         let expiry = head.body != BodyKind::Tombstone && head.dies() == death;
         let operation = match (record.kind, head.body, death) {
             (Kind::Value, _, Some(_)) if expiry => Operation::Expire,
@@ -206,9 +209,17 @@ impl View<'_> {
         Ok(Some(Change { operation, key: record.key, head, position }))
     }
 
-    fn within(&self, prefix: &Prefix, record: &RecordId) -> bool {
-        let itself = matches!(prefix, Prefix::Under(key) if *key == record.key);
-        (itself || prefix.covers(&record.key)) && self.caller.may_read(&record.key)
+    /// Whether the caller may know of a record whose newest version is `head`.
+    fn may_see(&self, record: &RecordId, head: &Head) -> Result<bool, StoreError> {
+        match record.kind {
+            Kind::Value => self.may_read(&record.key, Some(head)),
+            Kind::Meta if self.caller.is_unlimited() => self.may_read(&record.key, None),
+            Kind::Meta => {
+                let value = self.row(&RecordId::value(record.key.clone()))?;
+                let value = value.map(|(_, version)| version.head());
+                self.may_read(&record.key, value.as_ref())
+            }
+        }
     }
 
     /// What changed below `prefix` within a span of time, in the order of time, expiries included.
@@ -253,6 +264,10 @@ impl View<'_> {
         let done = writes.row.is_none() && deaths.row.is_none();
         Ok(Page { items, next: (!done).then_some(at) })
     }
+}
+
+fn within(prefix: &Prefix, key: &Key) -> bool {
+    prefix.covers(key) || matches!(prefix, Prefix::Under(above) if above == key)
 }
 
 /// A cursor with the row that comes next already read.

@@ -1,6 +1,6 @@
 //! Older versions of a value.
 
-use kvs_core::{Key, RecordId, Stamp, Superseded, UnixMillis, Version, VersionId};
+use kvs_core::{Key, Stamp, Superseded, UnixMillis, Version, VersionId};
 
 use super::View;
 use crate::store::{Column, StoreError, rows};
@@ -16,20 +16,21 @@ pub struct Revision {
 
 impl View<'_> {
     /// The newest version of a value, dead or alive, then the older ones that are kept, newest
-    /// first. Older ones from before `oldest` are left out.
+    /// first. Left out are older ones from before `oldest`, and those that the caller may not read
+    /// by today's metadata.
     ///
     /// # Errors
     ///
     /// A row cannot be read or is damaged.
     pub fn history(&self, key: &Key, oldest: UnixMillis) -> Result<Vec<Revision>, StoreError> {
-        let newest = self.newest(&RecordId::value(key.clone()))?;
-        let Some((_, version)) = newest else { return Ok(Vec::new()) };
+        let Some((_, version)) = self.newest(key)? else { return Ok(Vec::new()) };
+        let facts = self.facts(key, Some(version.head()))?;
         let mut history = vec![Revision { version, superseded: None }];
         let (start, end) = rows::revisions_of(key);
         let mut cursor = self.read.cursor(Column::Revisions, &start, &end);
         while let Some((row, value)) = cursor.next()? {
             let (reason, version) = rows::read_revision(row, value.to_vec())?;
-            if version.stamp >= Stamp::at(oldest) {
+            if version.stamp >= Stamp::at(oldest) && self.may_read_revision(key, &facts, &version) {
                 history.push(Revision { version, superseded: Some(reason) });
             }
         }

@@ -176,7 +176,7 @@ impl View<'_> {
                 continue;
             }
             let position = after_row(row);
-            if self.caller.may_read(&key) && self.live_head(row, value)?.is_some() {
+            if self.is_shown(&key, row, value)? {
                 let (_, version) = decode(row, value.to_vec())?;
                 bytes += size(&version);
                 items.push(Entry { key, version });
@@ -187,6 +187,14 @@ impl View<'_> {
         }
         let next = rows.next()?.map(|(row, _)| at_row(row));
         Ok(Page { items, next })
+    }
+
+    /// Whether a value is there that the caller may know of.
+    fn is_shown(&self, key: &Key, row: &[u8], value: &[u8]) -> Result<bool, StoreError> {
+        match self.live_head(row, value)? {
+            Some(head) => self.may_read(key, Some(&head)),
+            None => Ok(false),
+        }
     }
 }
 
@@ -234,7 +242,7 @@ impl ChildWalk<'_> {
     fn resume(&mut self, position: &ListPosition) -> Result<(), StoreError> {
         let Ok(record) = RecordId::decode(&position.row) else { return Ok(()) };
         let key = self.child_of(&record.key);
-        let value = self.view.current(&RecordId::value(key.clone()))?.ok();
+        let value = self.view.current(&key)?.ok();
         let value = value.as_ref().and_then(Summary::of);
         self.child = Some(Child { key, value, children: false });
         Ok(())
@@ -278,8 +286,8 @@ impl ChildWalk<'_> {
     }
 
     fn take(&mut self, row: &[u8], value: &[u8], key: &Key) -> Result<(), StoreError> {
-        let live = self.view.caller.may_read(key) && self.view.live_head(row, value)?.is_some();
-        let Some(child) = self.child.as_mut().filter(|_| live) else {
+        let shown = self.view.is_shown(key, row, value)?;
+        let Some(child) = self.child.as_mut().filter(|_| shown) else {
             return Ok(());
         };
         if child.key == *key {

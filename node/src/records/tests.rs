@@ -13,6 +13,7 @@ struct Fixture {
     store: MemoryStore,
     applier: Applier,
     caller: Caller,
+    metadata: MetaKeys,
     now: u64,
     scan_keys: usize,
 }
@@ -22,13 +23,15 @@ impl Fixture {
         let store = MemoryStore::default();
         let state = local::open(&store, Path::new("memory"), UnixMillis(1)).unwrap();
         let applier = Applier::new(&state, Retention { count: 3, max_age: None });
-        Self { store, applier, caller: Caller::anonymous(), now: 1_000, scan_keys: 10_000 }
+        let (caller, metadata) = (Caller::anybody(), MetaKeys::default());
+        Self { store, applier, caller, metadata, now: 1_000, scan_keys: 10_000 }
     }
 
     fn apply(&mut self, record: RecordId, command: Command) {
         let write = Write { record, command };
         let now = UnixMillis(self.now);
-        self.applier.apply(&self.store, [write], &[], now, Flush::Later).unwrap();
+        let done = self.applier.apply(&self.store, [write], &[], now, Flush::Later).unwrap();
+        self.metadata.note(&done.metadata);
     }
 
     fn put(&mut self, key: &str, expiry: Expiry) {
@@ -52,6 +55,7 @@ impl Fixture {
         View {
             read: &self.store,
             caller: &self.caller,
+            metadata: &self.metadata,
             now: UnixMillis(self.now),
             scan_keys: self.scan_keys,
         }

@@ -76,6 +76,15 @@ impl Connections {
         self.abandoned.cancel();
     }
 
+    /// Serves the requests of the data's owner, in a task of its own.
+    pub(super) fn serve_owner(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let app = self.app.clone().from_owner();
+        let requests = Requests { node: app.node().clone(), app, layered: None };
+        let (leaving, abandoned) = (self.leaving.child_token(), self.abandoned.child_token());
+        let serving = serve(self.builder.clone(), stream, requests, leaving, self.patience);
+        self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
+    }
+
     /// Serves the requests that come on `stream`, in a task of its own.
     pub(super) fn serve(&self, stream: TcpStream, peer: IpAddr) {
         let app = self.app.clone().from_peer(peer);

@@ -14,7 +14,7 @@ use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::decide::Moment;
 use kvs_core::digest::{DigestKey, Entry, Leaf};
 use kvs_core::{
-    Body, Clock, Command, Decision, Format, Head, Kind, Origin, RecordId, Rejection, Stamp,
+    Body, Clock, Command, Decision, Format, Head, Key, Kind, Origin, RecordId, Rejection, Stamp,
     Superseded, UnixMillis, Version, VersionId, decide, format,
 };
 
@@ -41,9 +41,13 @@ pub struct Write {
 impl Write {
     /// Roughly how many bytes the write occupies while it waits.
     pub fn bytes(&self) -> usize {
-        let body = match &self.command {
+        let mut command = &self.command;
+        while let Command::Guarded(_, inner) = command {
+            command = inner;
+        }
+        let body = match command {
             Command::Put { body, .. } | Command::Merge(Version { body, .. }) => body,
-            Command::Delete { .. } => return 256,
+            Command::Delete { .. } | Command::Guarded(..) => return 256,
         };
         match body {
             kvs_core::Body::Value(value) => 256 + value.stored_len(),
@@ -103,6 +107,21 @@ pub struct Outcome {
     pub added: Vec<Leaf>,
     /// The versions that this node accepted from clients, in commit order.
     pub accepted: Vec<Accepted>,
+    /// The system's own records that have new versions.
+    pub system: Vec<(Key, Version)>,
+    /// Keys whose metadata has new versions.
+    pub metadata: Vec<Key>,
+}
+
+impl Outcome {
+    /// Notes what others want to know at once: who may do what.
+    fn announce(&mut self, record: &RecordId, version: &Version) {
+        if record.kind == Kind::Meta {
+            self.metadata.push(record.key.clone());
+        } else if record.key.is_system() {
+            self.system.push((record.key.clone(), version.clone()));
+        }
+    }
 }
 
 /// A version that this node accepted from a client and that other nodes are to have.
@@ -342,6 +361,7 @@ impl Applier {
                 codec::version_of_row(&old.row)
             });
         }
+        group.outcome.announce(record, version);
         let local = Local { sequence: self.next_sequence, revisions };
         self.next_sequence += 1;
         let head = version.head();

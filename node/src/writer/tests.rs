@@ -36,7 +36,19 @@ fn start_on(
     let applier = Applier::new(&state, Retention { count: 3, max_age: None });
     let clock = Arc::new(ManualClock::at(1_000));
     let tail = Arc::new(Tail::after(0));
-    start(WriterParts { store, digest, tail, applier, clock, durability, queue_bytes }).unwrap()
+    let (accounts, metadata) = (Arc::new(Accounts::none()), Arc::default());
+    let parts = WriterParts {
+        store,
+        digest,
+        tail,
+        accounts,
+        metadata,
+        applier,
+        clock,
+        durability,
+        queue_bytes,
+    };
+    start(parts).unwrap()
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ fn with_key(mut command: Command, endpoint: &str) -> Command {
 fn start(machine: &Machine, endpoint: &str) -> String {
     let prefix = machine.path("").file_name().unwrap().to_string_lossy().replace('.', "");
     let config = format!(
-        "port: 0\ndigest_leaves: 65536\ndata_dir: data\nbackup_target: s3://kvs-test/{prefix}\n\
+        "port: 0\nauth_enabled: false\ndigest_leaves: 65536\ndata_dir: data\nbackup_target: s3://kvs-test/{prefix}\n\
          backup_s3:\n  endpoint: {endpoint}\n  access_key_id: S3RVER\n  \
          secret_access_key_file: secret\n"
     );

@@ -40,7 +40,8 @@ impl Machine {
 
     /// A configuration of this name, with a free port and a small digest tree.
     pub(crate) fn config(&self, name: &str) -> PathBuf {
-        let text = format!("port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\n");
+        let text =
+            format!("port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\nauth_enabled: false\n");
         self.file(&format!("{name}.yaml"), &text)
     }
 
@@ -50,7 +51,7 @@ impl Machine {
         let seeds = serde_json::to_string(seeds).unwrap();
         let text = format!(
             "node_id: {name}\nport: {port}\ndigest_leaves: 65536\ndata_dir: data-{name}\n\
-             seed_nodes: {seeds}\nsync_interval: 1s\n"
+             seed_nodes: {seeds}\nsync_interval: 1s\nauth_enabled: false\n"
         );
         self.file(&format!("{name}.yaml"), &text);
         format!("127.0.0.1:{port}")

@@ -1,5 +1,6 @@
 //! The program `kvs` as people use it: real processes, each test with a home of its own.
 
+mod accounts;
 mod backup;
 mod backup_s3;
 mod client;

@@ -130,7 +130,7 @@ fn a_conflict_adds_to_the_history_of_a_key_and_takes_nothing_from_it() {
     machine.file(
         "node1.yaml",
         "port: 0\ndigest_leaves: 65536\ndata_dir: one\nrevisions: 6\n\
-                 serve_while_syncing: true\n",
+                 serve_while_syncing: true\nauth_enabled: false\n",
     );
     let start = || {
         machine.kvs(["start", "node1"]).assert().success();

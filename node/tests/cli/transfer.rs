@@ -102,7 +102,10 @@ fn a_node_that_takes_less_at_once_is_given_less() {
         ("bytes", "limits:\n  value_size: 1KiB\n  batch_size: 1KiB\n"),
         ("items", "limits:\n  batch_items: 3\n"),
     ] {
-        machine.file(&format!("{name}.yaml"), &format!("port: 0\ndata_dir: {name}\n{limits}"));
+        machine.file(
+            &format!("{name}.yaml"),
+            &format!("port: 0\nauth_enabled: false\ndata_dir: {name}\n{limits}"),
+        );
         machine.kvs(["start", name]).assert().success();
         let url = machine.status(name)["address"].as_str().unwrap().to_owned();
         let line = |number| format!("{{\"key\":\"k/{number}\",\"data\":\"{:100}\"}}\n", "x");

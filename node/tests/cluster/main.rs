@@ -17,6 +17,7 @@ mod seed;
 mod site;
 mod wait;
 
+mod accounts;
 mod backups;
 mod births;
 mod chaos;

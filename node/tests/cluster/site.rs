@@ -15,6 +15,7 @@ pub(crate) const PEER_PORT: u16 = 9080;
 /// Small and quick, so that a test need not wait for what takes seconds by default.
 const SETTINGS: &str = "\
 data_dir: data
+auth_enabled: false
 block_cache: 8MiB
 write_buffer: 4MiB
 digest_leaves: 65536
@@ -203,7 +204,7 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &target);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
             fs::copy(entry.path(), target).unwrap();
         }
     }

@@ -30,7 +30,7 @@ impl Machine {
         let ip = self.site.ip(1);
         let common = format!(
             "bind_address: {ip}\nallow_anonymous_read: true\nallow_anonymous_write: true\n\
-             digest_leaves: 65536\n"
+             auth_enabled: false\ndigest_leaves: 65536\n"
         );
         let first = format!("{common}port: 8081\ndata_dir: data1\n");
         let second = format!("{common}port: 8082\ndata_dir: data2\nseed_nodes: [\"{ip}:8081\"]\n");

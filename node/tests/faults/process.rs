@@ -21,6 +21,7 @@ pub(crate) const SMALL_FILES: &str = "write_buffer: 4MiB\n";
 const SETTINGS: &str = "\
 port: 0
 data_dir: data
+auth_enabled: false
 block_cache: 8MiB
 digest_leaves: 65536
 disk_reserve: 16MiB

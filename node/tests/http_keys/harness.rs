@@ -49,6 +49,8 @@ impl TestNode {
             digest_leaves: 65_536,
             // One node is all there is to see here.
             clustering_enabled: false,
+            // Who may do what is for tests of its own.
+            auth_enabled: false,
             ..Settings::default()
         };
         change(&mut settings);

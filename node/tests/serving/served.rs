@@ -82,6 +82,7 @@ pub(crate) fn settings(dir: &Path) -> Settings {
     let data_dir = dir.to_owned();
     Settings {
         clustering_enabled: false,
+        auth_enabled: false,
         data_dir,
         port: 0,
         digest_leaves: 65_536,

@@ -51,9 +51,9 @@ compression_level: 3
 ";
     assert!(file.contains(entry), "{file}");
     let entry = "
-# Asks clients for credentials.
-# Not available yet: this build does not have authentication.
-#auth_enabled: false
+# Keeps a tamper-evident log of every change.
+# Not available yet: this build does not have a tamper-evident log.
+#tamper_logging_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }
@@ -72,8 +72,8 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("cluster_file", ""),
         ("read_only", "false"),
         ("log_level", "info"),
-        // These four are true once the build has them.
-        ("auth_enabled", "false"),
+        ("auth_enabled", "true"),
+        // The log and the limits are true once the build has them.
         ("tamper_logging_enabled", "false"),
         ("clustering_enabled", "true"),
         ("rate_limiting_enabled", "false"),

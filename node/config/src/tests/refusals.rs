@@ -156,22 +156,19 @@ fn a_node_name_has_1_to_253_bytes_without_control_characters() {
 fn features_that_are_missing_are_refused_and_never_ignored() {
     let or_false = "leave it out or set it to false";
     let cases = [
-        ("auth_enabled", "true", "authentication", or_false),
         ("tamper_logging_enabled", "true", "a tamper-evident log", or_false),
         ("rate_limiting_enabled", "true", "rate limits", or_false),
         ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
         ("rate_limit", "100", "rate limits", "leave it out"),
         ("rate_limit_window", "1s", "rate limits", "leave it out or set it to 1m"),
-        ("token_ttl", "2h", "authentication", "leave it out or set it to 1h"),
-        ("token_max_ttl", "1d", "authentication", "leave it out or set it to 30d"),
     ];
     for (name, value, feature, remedy) in cases {
         let why = format!("this build does not have {feature} yet; {remedy}");
         check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
     }
-    let env = [("KVS__AUTH_ENABLED", "true")];
-    let message = "KVS__AUTH_ENABLED: true is refused: this build does not have authentication \
-                   yet; leave it out or set it to false";
+    let env = [("KVS__TAMPER_LOGGING_ENABLED", "true")];
+    let message = "KVS__TAMPER_LOGGING_ENABLED: true is refused: this build does not have a \
+                   tamper-evident log yet; leave it out or set it to false";
     assert_eq!(refused("", &env, &[]), message);
 }
 
@@ -202,11 +199,12 @@ fn backups_are_told_what_a_schedule_a_target_and_an_endpoint_may_be() {
 
 #[test]
 fn what_asks_for_nothing_that_is_missing_is_taken() {
-    let file = "auth_enabled: false\nseed_nodes: []\nsync_interval: 10s\nbackup_schedule:\n\
+    let file = "tamper_logging_enabled: false\nseed_nodes: []\nsync_interval: 10s\nbackup_schedule:\n\
                 tls:\n  cert_file:\nallow_anonymous_read: true\nallow_anonymous_write: true\n";
     let settings = from_file(file).unwrap().settings;
     assert!(settings.allow_anonymous_read && settings.allow_anonymous_write);
-    assert!(layered("auth_enabled: true", &[("KVS__AUTH_ENABLED", "false")], &[]).is_ok());
+    let env = [("KVS__RATE_LIMITING_ENABLED", "false")];
+    assert!(layered("rate_limiting_enabled: true", &env, &[]).is_ok());
 }
 
 #[test]
@@ -235,6 +233,7 @@ fn everything_wrong_is_reported_at_once() {
 config.yaml:2: prot: there is no such setting; did you mean port?
 config.yaml:1: port: 70000 is out of range: 0 to 65535 is allowed
 KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed
-config.yaml:3: auth_enabled: true is refused: this build does not have authentication yet; leave it out or set it to false";
-    assert_eq!(refused("port: 70000\nprot: 1\nauth_enabled: true\n", &env, &[]), expected);
+config.yaml:3: rate_limiting_enabled: true is refused: this build does not have rate limits yet; leave it out or set it to false";
+    let text = "port: 70000\nprot: 1\nrate_limiting_enabled: true\n";
+    assert_eq!(refused(text, &env, &[]), expected);
 }

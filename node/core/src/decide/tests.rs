@@ -96,8 +96,28 @@ fn owner_and_creation_are_carried_on_until_the_key_is_gone() {
     assert_eq!((second.created_at, second.owner), (UnixMillis(10), first.owner));
 
     let gone = committed(decide(Some(&second.head()), Command::delete(id(3)), &moment(30)));
+    assert_eq!(gone.owner, first.owner, "who might see the value may see that it is gone");
     let again = committed(decide(Some(&gone.head()), put_if(Condition::Always), &moment(40)));
     assert_eq!((again.created_at, again.owner), (UnixMillis(40), None));
+}
+
+#[test]
+fn a_guarded_write_happens_only_to_what_the_permission_was_given_on() {
+    let first = written(10, 1, Expiry::After(Duration::from_millis(15))).head();
+    let there = Guard::of(Some(&first), UnixMillis(20));
+    assert_eq!(there, Guard { present: true, owner: first.owner });
+    let absent = Guard::of(None, UnixMillis(20));
+    let put = |guard| put_if(Condition::Always).guarded(Some(guard));
+    let moved = Decision::Reject(Rejection::Moved);
+    let commits = |decision| matches!(decision, Decision::Commit { .. });
+    assert!(commits(decide(Some(&first), put(there), &moment(20))));
+    assert_eq!(decide(Some(&first), put(absent), &moment(20)), moved);
+    // Expired, it is absent, and whoever may write it then is another question.
+    assert_eq!(decide(Some(&first), put(there), &moment(25)), moved);
+    assert!(commits(decide(Some(&first), put(absent), &moment(25))));
+    let other = Guard { owner: None, ..there };
+    assert_eq!(first.owner == other.owner, commits(decide(Some(&first), put(other), &moment(20))));
+    assert_eq!(put_if(Condition::Always).guarded(None), put_if(Condition::Always));
 }
 
 #[test]

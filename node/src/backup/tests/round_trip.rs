@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::caller::Caller;
 use crate::store::{Column, Read as _, RocksStore, rows};
 
 /// Every value that a store holds, with all that its row says.
@@ -60,7 +59,7 @@ async fn a_backup_under_load_is_one_moment_and_comes_back_key_by_key_and_root_by
         let read = |key: &str| {
             let (node, record) = (running.node.clone(), RecordId::value(Key::client(key).unwrap()));
             async move {
-                let version = node.newest(&Caller::anonymous(), record).await.unwrap();
+                let version = node.version(&record).await.unwrap();
                 let Some(Body::Value(value)) = version.map(|version| version.body) else {
                     return 0;
                 };

@@ -7,6 +7,7 @@ use kvs_config::Settings;
 use kvs_core::engine::Life;
 use uuid::Uuid;
 
+use crate::accounts::ROOT_TOKEN;
 use crate::node::Node;
 
 /// What people want to know of a node that was started.
@@ -19,12 +20,31 @@ pub(super) struct Greeting {
     cluster: Option<(SocketAddr, Uuid)>,
     /// What it waits for before it serves.
     waits_for: Option<&'static str>,
+    /// How somebody who reads this may call it.
+    credentials: Credentials,
+}
+
+/// How to call a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Credentials {
+    /// Nobody is asked for any.
+    NotAsked,
+    /// The first token is in a file.
+    Kept {
+        path: PathBuf,
+        /// The token itself, where it was made in this run.
+        new: Option<String>,
+    },
+    /// There is a way to make some.
+    ToBeMade,
 }
 
 impl Greeting {
     pub(super) fn new(settings: &Settings, scheme: &str, address: SocketAddr) -> Self {
         let url = format!("{scheme}://{}", reachable(address));
-        Self { url, data_dir: settings.data_dir.clone(), cluster: None, waits_for: None }
+        let data_dir = settings.data_dir.clone();
+        let credentials = Credentials::of(settings);
+        Self { url, data_dir, cluster: None, waits_for: None, credentials }
     }
 
     /// The same with what is known of the node by now.
@@ -32,21 +52,23 @@ impl Greeting {
         let known =
             |cluster: &crate::cluster::Cluster| (cluster.membership.view().me.peer, cluster.id);
         let cluster = node.cluster().map(known);
-        Self { cluster, waits_for: waits_for(node.life(), cluster.is_some()), ..self }
+        let credentials = self.credentials.clone().with(node, &self.data_dir);
+        Self { credentials, cluster, waits_for: waits_for(node.life(), cluster.is_some()), ..self }
     }
 
     /// For a node in the foreground.
-    pub(super) fn foreground(&self) -> String {
-        format!("{}\n\nStop it with Ctrl-C.", self.text())
+    pub(super) fn foreground(&self, to_a_person: bool) -> String {
+        format!("{}\n\nStop it with Ctrl-C.", self.text(to_a_person))
     }
 
     /// For a node in the background.
     pub(super) fn background(&self, name: &str, log: &Path) -> String {
         let log = log.display();
-        format!("{}\n\nStop it with: kvs stop {name}\nIts log: {log}", self.text())
+        format!("{}\n\nStop it with: kvs stop {name}\nIts log: {log}", self.text(true))
     }
 
-    fn text(&self) -> String {
+    /// Tokens are shown to people, and to nothing that may keep what it is shown.
+    fn text(&self, to_a_person: bool) -> String {
         format!(
             "\
 {state}
@@ -54,11 +76,12 @@ Its data lies in {data_dir}
 {peers}
 {hint}
 
-Authentication is not available yet in this build: whoever reaches this port may read and write.",
+{credentials}",
             state = self.state(),
             data_dir = self.data_dir.display(),
             peers = self.peers(),
             hint = self.hint(),
+            credentials = self.credentials.text(to_a_person),
         )
     }
 
@@ -81,15 +104,69 @@ Authentication is not available yet in this build: whoever reaches this port may
     fn hint(&self) -> String {
         let url = &self.url;
         if self.waits_for.is_some() {
-            return format!("See how far it is:\n  curl {url}/health\n  curl {url}/cluster");
+            let status = match self.credentials {
+                Credentials::NotAsked => format!("curl {url}/cluster"),
+                _ => "kvs cluster status --local CONFIG".to_owned(),
+            };
+            return format!("See how far it is:\n  curl {url}/health\n  {status}");
         }
+        let header = self.credentials.header();
         format!(
             "\
 Try it:
-  curl -X PUT {url}/kv/home/room/socks -d '[\"red\",\"blue\"]'
-  curl {url}/kv/home/room/socks
-  curl {url}/kv/home/_ls"
+  curl{header} -X PUT {url}/kv/home/room/socks -d '[\"red\",\"blue\"]'
+  curl{header} {url}/kv/home/room/socks
+  curl{header} {url}/kv/home/_ls"
         )
+    }
+}
+
+impl Credentials {
+    const fn of(settings: &Settings) -> Self {
+        if settings.auth_enabled { Self::ToBeMade } else { Self::NotAsked }
+    }
+
+    /// The same with what is known of the node by now: a token that has ended is none.
+    fn with(self, node: &Node, data_dir: &Path) -> Self {
+        let path = data_dir.join(ROOT_TOKEN);
+        let Ok(token) = std::fs::read_to_string(&path) else { return self };
+        let is_good = node.accounts().believe(token.trim(), node.now()).is_ok();
+        if self == Self::NotAsked || !is_good {
+            return self;
+        }
+        let new = node.accounts().were_born().then(|| token.trim().to_owned());
+        Self::Kept { path, new }
+    }
+
+    /// What goes behind `curl`.
+    fn header(&self) -> String {
+        match self {
+            Self::NotAsked => String::new(),
+            Self::Kept { path, .. } => {
+                format!(" -H \"Authorization: Bearer $(cat '{}')\"", path.display())
+            }
+            Self::ToBeMade => " -H \"Authorization: Bearer $KVS_TOKEN\"".to_owned(),
+        }
+    }
+
+    fn text(&self, to_a_person: bool) -> String {
+        match self {
+            Self::NotAsked => "Authentication is off (auth_enabled: false): whoever reaches this \
+                               port may read and write."
+                .to_owned(),
+            Self::ToBeMade => "Callers are asked for a token. Make one of the first user with:\n  \
+                               export KVS_TOKEN=$(kvs token create --root --local CONFIG)"
+                .to_owned(),
+            Self::Kept { path, new } => {
+                let shown = new.as_ref().filter(|_| to_a_person);
+                let shown = shown.map(|token| format!("\n  {token}")).unwrap_or_default();
+                let path = path.display();
+                format!(
+                    "Callers are asked for a token. The one of the first user is good for a day, \
+                     and kept in\n  {path}{shown}\nMore: kvs user --help, kvs token --help"
+                )
+            }
+        }
     }
 }
 
@@ -136,14 +213,14 @@ mod tests {
     #[test]
     fn a_member_names_its_port_for_others_and_one_that_waits_says_for_what() {
         let alone = Greeting::new(&Settings::default(), "http", ([127, 0, 0, 1], 81).into());
-        assert!(alone.text().contains("is ready at http://127.0.0.1:81\nIts data lies in"));
-        assert!(!alone.text().contains("Other nodes"), "{}", alone.text());
+        assert!(alone.text(true).contains("is ready at http://127.0.0.1:81\nIts data lies in"));
+        assert!(!alone.text(true).contains("Other nodes"), "{}", alone.text(true));
         let member = Greeting {
             cluster: Some((([127, 0, 0, 1], 1_081).into(), Uuid::nil())),
             waits_for: waits_for(Some(Life::Filling), true),
             ..alone
         };
-        let said = member.text();
+        let said = member.text(true);
         assert!(
             said.contains(&format!("at 127.0.0.1:1081; cluster {}\n\n", Uuid::nil())),
             "{said}"
@@ -151,6 +228,6 @@ mod tests {
         assert!(said.contains("not ready: it waits for the rest"), "{said}");
         assert!(said.contains("/health") && !said.contains("Try it"), "{said}");
         let ready = Greeting { waits_for: waits_for(Some(Life::Serving), true), ..member };
-        assert!(ready.text().contains("is ready at"), "{}", ready.text());
+        assert!(ready.text(true).contains("is ready at"), "{}", ready.text(true));
     }
 }

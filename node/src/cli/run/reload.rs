@@ -91,7 +91,7 @@ impl Reload {
         // Before they are read: what changes meanwhile is read once more.
         self.secrets = secret_states(self.settings());
         let Some(cluster) = node.cluster() else { return };
-        match cluster.renew(self.settings()).await {
+        match cluster.renew(node).await {
             Ok(true) => tracing::info!("the cluster's secrets were read again, and are in force"),
             Ok(false) => {}
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use http::StatusCode;
-use kvs_core::{Body, RecordId};
+use kvs_core::{Body, Key};
 
 use super::Done;
 use crate::http::openapi::describe::JSON;
@@ -63,7 +63,7 @@ fn write(
         Done::Refused(problem) => Err(problem),
         // Not even worth reading.
         Done::Get(_) if out.len() >= limit => Err(Problem::TooLarge { what: "answer", limit }),
-        Done::Get(key) => read(out, view, &RecordId::value(key)),
+        Done::Get(key) => read(out, view, &key),
         Done::Deleted(result) => {
             result?;
             write_status(out, StatusCode::NO_CONTENT);
@@ -74,9 +74,9 @@ fn write(
     }
 }
 
-fn read(out: &mut Vec<u8>, view: Option<&View<'_>>, record: &RecordId) -> Result<(), Problem> {
+fn read(out: &mut Vec<u8>, view: Option<&View<'_>>, key: &Key) -> Result<(), Problem> {
     let view = view.ok_or_else(|| Problem::Internal("a batch has no view to read".to_owned()))?;
-    let version = view.current(record)?.map_err(Problem::Absent)?;
+    let version = view.current(key)?.map_err(Problem::Absent)?;
     let Body::Value(value) = &version.body else {
         return Err(Problem::Internal(format!("version {} is no value", version.uuid)));
     };

@@ -5,10 +5,12 @@ use http::StatusCode;
 use kvs_config::Settings;
 use kvs_core::decide::{Condition, Expiry};
 use kvs_core::value::{ContentType, Value};
-use kvs_core::{Body, Key, RecordId, Rejection, Version, json};
+use kvs_core::{Body, Command, Key, RecordId, Rejection, Version, json};
 
-use super::{ATTEMPTS, condition, current, put};
+use super::{ATTEMPTS, condition, current, submit};
+use crate::http::permit::{self, Wants};
 use crate::http::{Answer, Call, Problem, body, value};
+use crate::writer::Write;
 
 /// `PATCH`.
 pub(in crate::http) async fn patch(call: Call, key: Key) -> Answer {
@@ -20,17 +22,21 @@ pub(in crate::http) async fn patch(call: Call, key: Key) -> Answer {
         "application/merge-patch+json or application/json",
     )?;
     json::check(&call.body, call.node.settings().limits.json_depth)?;
-    let record = RecordId::value(key);
     for _ in 0..ATTEMPTS {
-        let version = current(&call, record.clone()).await?;
+        let version = current(&call, &key).await?;
+        let guard = permit::put(&call, &key, Wants { read: true, ..Wants::default() }).await?;
         if !condition.holds(Some(version.uuid)) {
             return Err(Problem::Precondition(Some(version.uuid)));
         }
         let same = Condition::Is(vec![version.uuid]);
         let patched = Body::Value(patched(&call, version).await?);
-        match put(&call, record.clone(), patched, Expiry::Keep(None), same).await? {
+        let (uuid, author, expiry) =
+            (value::new_version_id(), call.caller.user(), Expiry::Keep(None));
+        let command = Command::Put { body: patched, expiry, condition: same, uuid, author };
+        let record = RecordId::value(key.clone());
+        match submit(&call, Write { record, command: command.guarded(guard) }).await? {
             Ok(receipt) => return Ok(value::written(&receipt, StatusCode::OK)),
-            Err(Rejection::Condition { .. } | Rejection::Absent(_)) => {}
+            Err(Rejection::Condition { .. } | Rejection::Absent(_) | Rejection::Moved) => {}
         }
     }
     Err(Problem::Contended)

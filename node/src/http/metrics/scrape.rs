@@ -62,6 +62,8 @@ impl Scrape {
         });
         figures.counters("requests", "Requests that were answered", None, counts)?;
         figures.latencies(metrics)?;
+        let denials = metrics.denials().map(|(of, count)| ([("of", of)], count));
+        figures.counters("denials", "Requests that were denied", None, denials)?;
         let open = self.shared.streams.open() as u64;
         figures.gauge("streams_open", "Streams of changes that are open", None, &open)
     }

@@ -158,6 +158,7 @@ fn optional(
 fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The path, the query, a header or the JSON is malformed.",
+        401 => "No credentials, or none that are believed: `WWW-Authenticate` says what is wanted.",
         403 => "The caller may not do this; the node is read-only, or the key is reserved.",
         404 => "There is nothing; the body says whether there ever was.",
         408 => "The body did not arrive in time.",

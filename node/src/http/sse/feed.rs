@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use kvs_core::{Prefix, UnixMillis};
+use kvs_core::{Prefix, Right, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
@@ -40,6 +40,8 @@ pub(super) struct Feed {
     /// What is sent before anything else.
     opening: Option<String>,
     committed: watch::Receiver<u64>,
+    /// Changes of accounts: what the reader may see changes with them.
+    accounts: watch::Receiver<u64>,
     /// Whether the reader has seen everything once: before, it cannot be too slow.
     live: bool,
     /// When the next expiry may have to be told.
@@ -88,6 +90,7 @@ impl Feed {
         let now = Instant::now();
         Self {
             committed: call.node.writer().committed(),
+            accounts: call.node.accounts().changes(),
             node: call.node,
             caller: call.caller,
             prefix,
@@ -111,7 +114,7 @@ impl Feed {
         if let Some(opening) = self.opening.take() {
             return Some((Ok(opening.into()), Some(self)));
         }
-        while !self.node.stopping().is_cancelled() {
+        while !self.node.stopping().is_cancelled() && self.may_go_on() {
             let found = match self.look().await {
                 Ok(found) => found,
                 Err(error) => return Some((Err(broken(&error)), None)),
@@ -138,6 +141,24 @@ impl Feed {
         None
     }
 
+    /// Whether the reader's token is still good. What it permits may have changed.
+    fn may_go_on(&mut self) -> bool {
+        self.accounts.borrow_and_update();
+        let Some(bearer) = self.caller.token() else { return true };
+        match self.node.accounts().renew(bearer, self.node.now()) {
+            Ok(bearer) => {
+                self.caller = self.caller.renewed(bearer);
+                self.caller.denied_everywhere(Right::Read).is_none()
+            }
+            Err(_ended) => false,
+        }
+    }
+
+    /// When the reader's token ends.
+    fn ends(&self) -> Option<UnixMillis> {
+        self.caller.token().map(|bearer| bearer.claims.exp.millis())
+    }
+
     fn take_note(&mut self, found: &Found) {
         let now = Instant::now();
         self.at = found.at;
@@ -162,7 +183,7 @@ impl Feed {
     }
 
     async fn wait(&mut self) -> Woken {
-        let stopping = self.node.stopping().clone();
+        let (stopping, ends) = (self.node.stopping().clone(), self.ends());
         tokio::select! {
             biased;
             () = stopping.cancelled() => Woken::End,
@@ -171,6 +192,9 @@ impl Feed {
                 if changed.is_ok() { Woken::Work } else { Woken::End }
             }
             () = expired(&self.node, self.expiry) => Woken::Work,
+            // Then it is seen whether the stream may go on.
+            () = expired(&self.node, ends) => Woken::Work,
+            Ok(()) = self.accounts.changed() => Woken::Work,
             () = time::sleep_until(self.heartbeat) => Woken::Heartbeat,
         }
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::local;
+use crate::records::MetaKeys;
 use crate::store::{Flush, MemoryStore};
 use crate::writer::{Applier, Retention, Write};
 
@@ -36,8 +37,9 @@ fn store(keys: &[(&str, Option<u64>)]) -> MemoryStore {
 }
 
 fn look(store: &MemoryStore, at: Position, live: bool, backlog: usize, scan_keys: usize) -> Found {
-    let caller = Caller::anonymous();
-    let view = View { read: store, caller: &caller, now: UnixMillis(NOW + 500), scan_keys };
+    let caller = Caller::anybody();
+    let (metadata, now) = (MetaKeys::default(), UnixMillis(NOW + 500));
+    let view = View { read: store, caller: &caller, metadata: &metadata, now, scan_keys };
     find(&view, &Prefix::Root, at, live, backlog).unwrap()
 }
 
