@@ -8,7 +8,7 @@ use crate::{
     target::Protocol,
 };
 
-use Condition::{AtLeast, AtMost, KeysPerSecond, MemoryBelow, Slowdown, Times};
+use Condition::{AtLeast, AtMost, Guarded, KeysPerSecond, MemoryBelow, Slowdown, Times};
 
 /// One bar.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Bar {
 pub enum Condition {
     /// At least so many times the throughput of another server.
     Times(Operation, Protocol, f64),
+    /// With everything on at least so many times the throughput with everything off.
+    Guarded(Operation, f64),
     /// At least so many keys a second.
     KeysPerSecond(Operation, f64),
     /// The p99 at the most keys at most so many times that at the fewest.
@@ -37,7 +39,7 @@ pub enum Condition {
 }
 
 /// All bars, in the order in which they are shown.
-pub const BARS: [Bar; 25] = [
+pub const BARS: [Bar; 27] = [
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::Redis, 0.8)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGrpc, 1.5)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGateway, 4.0)),
@@ -52,6 +54,8 @@ pub const BARS: [Bar; 25] = [
     bar(Scenario::Growth, Slowdown(Operation::Get, 1.5)),
     bar(Scenario::Growth, Slowdown(Operation::Put, 1.5)),
     bar(Scenario::Growth, MemoryBelow(1_073_741_824.0)),
+    bar(Scenario::Guarded, Guarded(Operation::Put, 0.8)),
+    bar(Scenario::Guarded, Guarded(Operation::Get, 0.8)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P50, 5_000.0)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P99, 50_000.0)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ALL_P50, 5_000.0)),
@@ -113,6 +117,9 @@ impl Condition {
             Times(operation, other, least) => {
                 format!("{} at least {least} × {}", verb(operation), other.name())
             }
+            Guarded(operation, least) => {
+                format!("{} at least {least} × the same with all off", verb(operation))
+            }
             KeysPerSecond(operation, least) => {
                 format!("{} at least {} keys/s", verb(operation), grouped(least))
             }
@@ -128,6 +135,7 @@ impl Condition {
     fn figure(self, section: &Section) -> Option<Spread> {
         match self {
             Times(operation, other, _) => ratio(section, operation, other),
+            Guarded(operation, _) => share(section, operation),
             KeysPerSecond(operation, _) => ours(section, operation)?.throughput(),
             Slowdown(operation, _) => slowdown(section, operation),
             MemoryBelow(_) => memory(section),
@@ -137,7 +145,10 @@ impl Condition {
 
     fn is_met(self, figure: f64) -> bool {
         match self {
-            Times(_, _, least) | KeysPerSecond(_, least) | AtLeast(_, _, least) => figure >= least,
+            Times(_, _, least)
+            | Guarded(_, least)
+            | KeysPerSecond(_, least)
+            | AtLeast(_, _, least) => figure >= least,
             Slowdown(_, most) | AtMost(_, _, most) => figure <= most,
             MemoryBelow(most) => figure < most,
         }
@@ -151,7 +162,7 @@ impl Condition {
 
     fn in_words(self, figure: f64) -> String {
         match self {
-            Times(..) | Slowdown(..) => format!("{figure:.2} ×"),
+            Times(..) | Guarded(..) | Slowdown(..) => format!("{figure:.2} ×"),
             KeysPerSecond(..) => format!("{}/s", grouped(figure)),
             MemoryBelow(_) => bytes(figure),
             AtMost(_, unit, _) | AtLeast(_, unit, _) => unit.in_words(figure),
@@ -182,6 +193,13 @@ pub fn ratio(section: &Section, operation: Operation, other: Protocol) -> Option
     let ours = ours(section, operation)?;
     let theirs = section.find(other, operation, ours.point)?;
     Spread::of_ratios(&ours.throughputs(), &theirs.throughputs())
+}
+
+/// Our throughput with everything on by that with everything off, round by round.
+pub fn share(section: &Section, operation: Operation) -> Option<Spread> {
+    let open = ours(section, operation)?;
+    let guarded = section.find(Protocol::KvsGuarded, operation, open.point)?;
+    Spread::of_ratios(&guarded.throughputs(), &open.throughputs())
 }
 
 /// Rounds at different sizes are no pairs, so the quotient of two medians has to do.

@@ -55,6 +55,8 @@ pub enum Scenario {
     Keys,
     /// Latency at 1 and at 5 million keys, and memory.
     Growth,
+    /// What asking who calls, modes and the tamper-evident log cost.
+    Guarded,
     /// How soon a write to one of three nodes is readable on all.
     ClusterVisible,
     /// Writes a second of three nodes that replicate, beside a single one.
@@ -138,6 +140,7 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Section, Sce
         Scenario::Connections => curve::over_connections(settings).await,
         Scenario::Keys => curve::over_keys(settings).await,
         Scenario::Growth => growth::measure_growth(settings).await,
+        Scenario::Guarded => comparison::guarded(settings).await,
         Scenario::ClusterVisible => cluster::measure_visibility(settings).await,
         Scenario::ClusterThroughput => cluster::measure_throughput(settings).await,
         Scenario::ClusterRepair => cluster::measure_repair(settings).await,

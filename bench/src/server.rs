@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod fleet;
+mod guard;
 mod product;
 
 pub use fleet::{Fleet, LeftOut};
@@ -86,6 +87,7 @@ pub struct Server {
     product: Product,
     address: SocketAddr,
     folder: TempDir,
+    token: Option<&'static str>,
 }
 
 impl Server {
@@ -105,8 +107,13 @@ impl Server {
             Ports { clients: free_port().map_err(failed)?, peers: free_port().map_err(failed)? };
         let child = spawn(product, programs, folder.path(), ports).map_err(failed)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.clients));
-        let mut server = Self { child, product, address, folder };
+        let mut server = Self { child, product, address, folder, token: None };
         server.wait_until_ready().await?;
+        if product == Product::KvsGuarded {
+            let data = server.folder.path().join("data");
+            let token = guard::admit(&programs.kvs, &data).await.map_err(failed)?;
+            server.token = Some(token.leak());
+        }
         Ok(server)
     }
 
@@ -117,7 +124,7 @@ impl Server {
 
     /// How to talk to it.
     pub fn endpoint(&self, protocol: Protocol) -> Endpoint {
-        Endpoint { protocol, address: self.address }
+        Endpoint { protocol, address: self.address, token: self.token }
     }
 
     /// Its process.

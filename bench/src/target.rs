@@ -49,6 +49,8 @@ pub trait Session: Sized + Send {
 pub enum Protocol {
     /// KVS over HTTP/1.1.
     Kvs,
+    /// The same with a token, of a node that asks who calls and writes down what they do.
+    KvsGuarded,
     /// The bare axum handler over HTTP/1.1.
     Bare,
     /// etcd over gRPC.
@@ -66,6 +68,7 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kvs => "KVS",
+            Self::KvsGuarded => "KVS, guarded",
             Self::Bare => "bare axum handler",
             Self::EtcdGrpc => "etcd, gRPC",
             Self::EtcdGateway => "etcd, JSON gateway",
@@ -82,6 +85,8 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What its callers show. As good as the process: there is one for each node that is measured.
+    pub token: Option<&'static str>,
 }
 
 impl Endpoint {
@@ -89,7 +94,9 @@ impl Endpoint {
     pub async fn connect(self) -> Result<AnySession, TargetError> {
         let address = self.address;
         Ok(match self.protocol {
-            Protocol::Kvs | Protocol::Bare => AnySession::Kvs(KvsSession::connect(address).await?),
+            Protocol::Kvs | Protocol::KvsGuarded | Protocol::Bare => {
+                AnySession::Kvs(KvsSession::connect(address).await?.showing(self.token))
+            }
             Protocol::EtcdGrpc => AnySession::Grpc(GrpcSession::connect(address).await?),
             Protocol::EtcdGateway => AnySession::Gateway(GatewaySession::connect(address).await?),
             Protocol::Redis => AnySession::Redis(RedisSession::connect(address).await?),
@@ -100,7 +107,7 @@ impl Endpoint {
     /// Succeeds once the server is ready to be measured, and makes what it needs for that.
     pub async fn prepare(self) -> Result<(), TargetError> {
         match self.protocol {
-            Protocol::Kvs | Protocol::Bare => {
+            Protocol::Kvs | Protocol::KvsGuarded | Protocol::Bare => {
                 KvsSession::connect(self.address).await?.ready().await
             }
             Protocol::Nats => NatsSession::create_bucket(self.address).await,

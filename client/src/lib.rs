@@ -28,6 +28,7 @@ mod sse;
 
 pub use client::{
     Client,
+    audit::AuditOptions,
     options::{ChangesOptions, Condition, ListOptions, PageOptions, PutOptions, TreeOptions},
     values::{Head, Raw},
     watch::{Watch, WatchEvent},

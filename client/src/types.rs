@@ -6,6 +6,7 @@
 mod value;
 
 mod account;
+mod audit;
 mod backup;
 mod batch;
 mod change;
@@ -28,6 +29,7 @@ pub use self::{
         CreatedToken, Explanation, Group, GroupMember, GroupPatch, NewAccount, NewToken,
         RotateKeys, RotatedKeys, Token, TokenKey, User, UserPatch, WhoAmI,
     },
+    audit::{AuditEntry, AuditHead, AuditPage, AuditPeer},
     backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},

@@ -263,7 +263,7 @@ impl Accounts {
         let rights = directory.rights(&kid, &claims, now)?;
         let name = directory.user_by_id(rights.user, now).map(|user| user.name.clone());
         let name = name.ok_or(TokenError::User)?;
-        Ok(Bearer { name, rights, kid, claims, outside: None })
+        Ok(Bearer::new(name, rights, kid, claims))
     }
 
     /// What a token says whose signature fits, and that was made for here and now.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kvs_core::access::{self, Action, Because, Decision, Resource, Switches};
 use kvs_core::account::{KeyId, Name, Rights};
+use kvs_core::audit::Subject;
 use kvs_core::token::{Claims, UnixSeconds};
 use kvs_core::{Right, ScopeSet, TokenId, UnixMillis, UserId};
 use uuid::Uuid;
@@ -21,11 +22,19 @@ pub struct Bearer {
     pub kid: KeyId,
     /// What the token says, or would say if it were our own.
     pub claims: Claims,
+    /// Whether it permits anything that is for administrators.
+    pub administers: bool,
     /// For whom somebody outside vouches, where it is no token of our own.
     pub outside: Option<Arc<Outside>>,
 }
 
 impl Bearer {
+    /// Somebody whose token says this, and who has these rights by it.
+    pub fn new(name: Name, rights: Rights, kid: KeyId, claims: Claims) -> Self {
+        let administers = rights.scopes.administers();
+        Self { name, rights, kid, claims, administers, outside: None }
+    }
+
     /// Somebody as if they showed a token without limits: to explain what they may do.
     pub fn supposed(name: Name, rights: Rights, now: UnixMillis) -> Self {
         let until = UnixSeconds(UnixSeconds::of(now).0 + 1);
@@ -38,7 +47,7 @@ impl Bearer {
             exp: until,
             jti: TokenId::new(Uuid::nil()),
         };
-        Self { name, kid: KeyId::none(), claims, rights, outside: None }
+        Self::new(name, rights, KeyId::none(), claims)
     }
 }
 
@@ -88,6 +97,15 @@ impl Caller {
     /// The user who asks, and will own the keys that they write first.
     pub fn user(&self) -> Option<UserId> {
         self.token().map(|bearer| bearer.rights.user)
+    }
+
+    /// Who they are to the tamper-evident log.
+    pub fn subject(&self) -> Subject {
+        match &self.who {
+            Who::Anybody | Who::Anonymous => Subject::Anonymous,
+            Who::Owner => Subject::Socket,
+            Who::Bearer(bearer) => Subject::User(bearer.rights.user),
+        }
     }
 
     /// Who asks, if they showed a token.

@@ -26,6 +26,7 @@ mod import;
 mod progress;
 mod record;
 
+mod audit;
 mod backup;
 mod bench;
 mod clock;
@@ -103,6 +104,7 @@ enum Command {
     Export(export::Export),
     Import(import::Import),
     Backup(backup::Backup),
+    Audit(audit::Audit),
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
     Member(member::Members),
@@ -184,6 +186,7 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Export(export) => block_on(export.run(&environment)),
         Command::Import(import) => block_on(import.run(&environment)),
         Command::Backup(backup) => backup.run(&environment),
+        Command::Audit(audit) => audit.run(&environment),
         Command::Bench(bench) => bench.run(&environment),
         Command::Cluster(cluster) => cluster.run(environment),
         Command::Member(member) => block_on(member.run(&environment)),

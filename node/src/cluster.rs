@@ -28,6 +28,7 @@ use uuid::Uuid;
 pub use birth::of_its_own as secret_of_its_own;
 pub use describe::{convergence, life, status};
 
+use crate::audit;
 use crate::config;
 use crate::local::{self, Identity};
 use crate::membership::{self, Membership, Parts};
@@ -399,6 +400,7 @@ fn bring_up(
     let serving =
         PeerServing { credentials: credentials.clone(), handler, figures: figures.clone(), limits };
     node.spawn(server.serve(serving, stopping));
+    node.spawn(audit::exchange::run(node.clone(), links.clone(), membership.clone()));
     node.spawn(tell_engine(node.clone(), engine.clone(), membership.clone()));
     let standing = engine.standing();
     let thread = Mutex::new(Some(thread));

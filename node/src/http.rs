@@ -5,6 +5,7 @@
 //! anywhere becomes a [`problem::Problem`].
 
 mod accounts;
+mod audit;
 mod backups;
 mod batch;
 mod body;
@@ -35,6 +36,7 @@ mod shared;
 mod sse;
 mod streams;
 mod value;
+mod witness;
 
 pub use call::{Answer, Call};
 pub use denial::Denial;

@@ -4,6 +4,7 @@
 //! [`replication`] makes nodes agree, [`node`] puts these together and serves the HTTP API.
 
 pub mod accounts;
+pub mod audit;
 pub mod backup;
 pub mod caller;
 pub mod cli;

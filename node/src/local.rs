@@ -10,6 +10,7 @@ use kvs_core::{Format, NodeId, Origin, Stamp, UnixMillis};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::audit;
 use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, StoreError};
 
@@ -19,6 +20,9 @@ const KEPT: [&[u8]; 4] = [local::CLOCK, local::STARTS, local::MADE_FILE, local::
 /// What the row of the mode may say.
 const READ_ONLY: &[u8] = b"read_only";
 const NORMAL: &[u8] = b"normal";
+
+/// Columns that are about the node, whatever data it has.
+const OF_THE_NODE: [Column; 2] = [Column::Local, Column::Audit];
 
 /// Rows that are removed in one batch.
 const EMPTY_STEP: usize = 4_096;
@@ -176,7 +180,7 @@ pub fn open_up_to(
 /// The store is of a newer format, or cannot be read or written.
 pub fn empty_if_wanted(store: &dyn Store, path: &Path, newest: Format) -> Result<(), OpenError> {
     check_format(store, path, newest)?;
-    empty_if_marked(store)
+    empty_if_marked(store, path)
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 
@@ -279,19 +283,23 @@ pub fn mark_for_joining(store: &dyn Store) -> Result<(), StoreError> {
     store.write(&batch, Flush::Synced)
 }
 
-/// Removes everything but the node's name for itself, if an earlier run wanted that. A crash on the
+/// Removes everything but the node's name for itself and its tamper-evident log, if an earlier run wanted that. A crash on the
 /// way leaves the mark, so that it goes on.
-fn empty_if_marked(store: &dyn Store) -> Result<(), StoreError> {
+fn empty_if_marked(store: &dyn Store, path: &Path) -> Result<(), StoreError> {
     let Some(mark) = store.get(Column::Local, local::EMPTYING)? else { return Ok(()) };
     let known: Option<IdentityRow> = read_json(store, local::IDENTITY)?;
-    for column in Column::ALL.into_iter().filter(|column| *column != Column::Local) {
+    let kept = known.filter(|_| mark != [1]);
+    if kept.is_none() {
+        // The log is that of a node which is no more.
+        audit::retire(store, path).map_err(|error| StoreError::Failed(error.to_string()))?;
+    }
+    for column in Column::ALL.into_iter().filter(|column| !OF_THE_NODE.contains(column)) {
         empty(store, column)?;
     }
-    let kept = known.filter(|_| mark != [1]);
     let mut batch = Batch::default();
     let mut rows = store.cursor(Column::Local, &[], &[0xff]);
     while let Some((name, _)) = rows.next()? {
-        if !KEPT.contains(&name) {
+        if !KEPT.contains(&name) && !name.starts_with(audit::layout::LOCAL) {
             batch.delete(Column::Local, name);
         }
     }
@@ -483,7 +491,7 @@ mod tests {
         mark_for_emptying(&store, false).unwrap();
         let same = start(&store).identity;
         assert_eq!((same.node, same.joined, same.cluster), (first.node, first.joined, None));
-        for column in Column::ALL.into_iter().filter(|column| *column != Column::Local) {
+        for column in Column::ALL.into_iter().filter(|column| !OF_THE_NODE.contains(column)) {
             assert!(store.last(column).unwrap().is_none(), "{}", column.name());
         }
         assert_eq!(store.get(Column::Local, b"cursor/x").unwrap(), None);

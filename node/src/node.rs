@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use kvs_config::Settings;
 use kvs_core::access::Action;
+use kvs_core::audit::Subject;
 use kvs_core::engine::{self, ClockAhead, Life};
 use kvs_core::token::Lifetimes;
 use kvs_core::{Format, Head, Key, RecordId, Stamp, UnixMillis, Version};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
+use crate::audit::{self, Appender, Audit};
 use crate::backup::shelf::ShelfError;
 use crate::backup::{self, Backups};
 use crate::caller::Caller;
@@ -158,6 +160,8 @@ pub struct Node {
     clustered: bool,
     /// Copies of the store, elsewhere.
     backups: Backups,
+    /// The tamper-evident log.
+    audit: Audit,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
     stopping: CancellationToken,
@@ -235,13 +239,14 @@ impl Running {
             tail: tail.clone(),
             accounts: accounts.clone(),
             metadata: metadata.clone(),
-            applier: Applier::new(&state, retention(&settings)),
+            applier: applier(&state, &settings, &*store).map_err(failed)?,
             clock: clock.clone(),
             durability: durability(&settings),
             queue_bytes: settings.queue_size.as_len(),
         })
         .map_err(StartError::Thread)?;
         let duty = Duty::new(local::read_only(&*store).map_err(failed)?);
+        let audit = Audit::open(&settings, &*store, &writer).map_err(failed)?;
         let node = Arc::new(Node {
             store,
             writer,
@@ -260,6 +265,7 @@ impl Running {
             cluster: OnceLock::new(),
             clustered: plan.is_some(),
             backups,
+            audit,
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             accounts,
@@ -275,6 +281,7 @@ impl Running {
             node.spawn(accounts::upkeep(node.clone()));
         }
         node.spawn(backup::schedule(node.clone()));
+        node.spawn(audit::run(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
             // A member that stands apart for a while must not forget what the others remember.
@@ -320,11 +327,25 @@ async fn ends(what: &'static str, ending: impl Future<Output = ()>) {
 fn close(node: &Node, writer: WriterThread, data_dir: &std::path::Path) -> Result<(), StoreError> {
     let applier =
         writer.stop().map_err(|_panic| StoreError::Failed("the writer thread panicked".into()))?;
+    node.audit.close(node)?;
     local::close(&*node.store, applier.last_sequence() + 1, applier.last_stamp())?;
     if let Err(error) = node.digest.save(data_dir, node.store.sequence()) {
         tracing::warn!(%error, "the digest tree was not saved; the next start rebuilds it");
     }
     Ok(())
+}
+
+/// What turns commands into rows, and into entries of the tamper-evident log if there is to be one.
+fn applier(
+    state: &LocalState,
+    settings: &Settings,
+    store: &dyn Store,
+) -> Result<Applier, StoreError> {
+    let applier = Applier::new(state, retention(settings));
+    if !settings.tamper_logging_enabled {
+        return Ok(applier);
+    }
+    Ok(applier.audited(Appender::open(store)?))
 }
 
 fn rocks_options(settings: &Settings) -> RocksOptions {
@@ -569,6 +590,11 @@ impl Node {
         self.cluster.set(cluster).is_ok()
     }
 
+    /// Its tamper-evident log.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// Its backups.
     pub const fn backups(&self) -> &Backups {
         &self.backups
@@ -778,7 +804,20 @@ impl Node {
     ///
     /// None of them was carried out, or the store failed.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
-        self.writer.submit(writes).await
+        self.write_for(Subject::Node, writes).await
+    }
+
+    /// The same for somebody whom the tamper-evident log names; [`Self::write`] is for the node itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn write_for(
+        &self,
+        author: Subject,
+        writes: Vec<Write>,
+    ) -> Result<Vec<WriteResult>, SubmitError> {
+        self.writer.submit_for(author, writes).await
     }
 
     /// How long a value written under `key` lives if its write does not say.

@@ -53,7 +53,7 @@ pub enum Subject {
     /// A user, whichever of their tokens they show.
     User(UserId),
     /// Whoever calls from an address or network.
-    Address(Option<IpAddr>),
+    Address(IpAddr),
 }
 
 /// What callers may ask for, and what they have asked for.

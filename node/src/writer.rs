@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use kvs_core::audit::Subject;
 use kvs_core::{Format, Stamp, Superseded};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -21,10 +22,11 @@ pub use apply::{
 pub use tail::Tail;
 
 use crate::accounts::Accounts;
+use crate::audit::Notice;
 use crate::digest::Digest;
 use crate::local::Birth;
 use crate::records::MetaKeys;
-use crate::store::{Flush, OwnedRow, Store, StoreError};
+use crate::store::{Batch, Flush, OwnedRow, Store, StoreError};
 use crate::time::{WallClock, monotonic};
 
 /// Writes that go into one group while more are waiting.
@@ -33,6 +35,8 @@ const GROUP_WRITES: usize = 256;
 const GROUP_BYTES: usize = 4 << 20;
 /// Dead records that are removed in one group, so that collecting never holds writers up for long.
 const COLLECT_STEP: usize = 512;
+/// Roughly what a notice for the tamper-evident log occupies while it waits.
+const NOTICE_BYTES: usize = 256;
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub struct WriterFigures {
     pub collected: AtomicU64,
     /// Versions that lost, in the order of [`Superseded::ALL`].
     pub superseded: [AtomicU64; 3],
+    /// Notices for the tamper-evident log that the store did not take.
+    pub unrecorded: AtomicU64,
     /// Bytes of writes that wait.
     pub waiting_bytes: AtomicUsize,
     /// The stamp that was given out last, as bits.
@@ -108,6 +114,7 @@ enum Job {
     Scrub { at: ScrubPosition, reply: oneshot::Sender<Scrubbing> },
     Raise { to: Stamp, reply: oneshot::Sender<Result<Stamp, StoreError>> },
     Adopt { birth: Birth, reply: oneshot::Sender<()> },
+    Batch { batch: Batch, flush: Flush, reply: oneshot::Sender<Result<(), StoreError>> },
     Stop,
 }
 
@@ -115,7 +122,10 @@ enum Job {
 #[derive(Debug)]
 struct Submission {
     writes: Vec<Write>,
+    /// Who asked for them.
+    author: Subject,
     rows: Vec<OwnedRow>,
+    notices: Vec<Notice>,
     flush: Flush,
     bytes: usize,
     reply: Reply,
@@ -187,7 +197,20 @@ impl Writer {
     ///
     /// Nothing was written, or the store failed.
     pub async fn submit(&self, writes: Vec<Write>) -> Result<Vec<WriteResult>, SubmitError> {
-        let answer = self.enqueue_from_client(writes)?;
+        self.submit_for(Subject::Anonymous, writes).await
+    }
+
+    /// The same for somebody whom the tamper-evident log names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::submit`].
+    pub async fn submit_for(
+        &self,
+        author: Subject,
+        writes: Vec<Write>,
+    ) -> Result<Vec<WriteResult>, SubmitError> {
+        let answer = self.enqueue_from_client(author, writes)?;
         Ok(answer.await.map_err(|_gone| SubmitError::Stopping)??)
     }
 
@@ -205,6 +228,7 @@ impl Writer {
     ) -> Result<Vec<WriteResult>, SubmitError> {
         // One thread replicates, one message at a time: that bounds what waits of it. Clients that
         // fill the queue must not keep out what other nodes have accepted.
+        let (versions, rows) = ((Subject::Node, versions), (rows, Vec::new()));
         let answer = self.enqueue(versions, rows, flush, usize::MAX)?;
         Ok(answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??)
     }
@@ -237,25 +261,53 @@ impl Writer {
         *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
+    /// Puts notices into the tamper-evident log. The answer tells when they are on disk, if it is to
+    /// be waited for.
+    ///
+    /// # Errors
+    ///
+    /// Too much waits, or the node is stopping: they are not recorded.
+    pub(crate) fn record(
+        &self,
+        notices: Vec<Notice>,
+        durably: bool,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        let flush = if durably { self.flush } else { Flush::Later };
+        self.enqueue((Subject::Node, Vec::new()), (Vec::new(), notices), flush, self.queue_bytes)
+    }
+
+    /// Writes rows that no version depends on; for threads that may wait.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or the node is stopping.
+    pub(crate) fn write_batch(&self, batch: Batch, flush: Flush) -> Result<(), SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Batch { batch, flush, reply })?;
+        Ok(answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??)
+    }
+
     fn enqueue_from_client(
         &self,
+        author: Subject,
         writes: Vec<Write>,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
         if *closed {
             return Err(SubmitError::Leaving);
         }
-        self.enqueue(writes, Vec::new(), self.flush, self.queue_bytes)
+        self.enqueue((author, writes), (Vec::new(), Vec::new()), self.flush, self.queue_bytes)
     }
 
     fn enqueue(
         &self,
-        writes: Vec<Write>,
-        rows: Vec<OwnedRow>,
+        (author, writes): (Subject, Vec<Write>),
+        (rows, notices): (Vec<OwnedRow>, Vec<Notice>),
         flush: Flush,
         most: usize,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
-        let bytes = writes.iter().map(Write::bytes).sum();
+        let written: usize = writes.iter().map(Write::bytes).sum();
+        let bytes = written + notices.len() * NOTICE_BYTES;
         let waiting = self.figures.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
         // One job always fits, or a large batch could never be written.
         if waiting > 0 && waiting.saturating_add(bytes) > most {
@@ -263,7 +315,7 @@ impl Writer {
             return Err(SubmitError::QueueFull);
         }
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { writes, rows, flush, bytes, reply };
+        let submission = Submission { writes, author, rows, notices, flush, bytes, reply };
         self.send(Job::Writes(submission)).inspect_err(|_stopping| {
             self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
         })?;
@@ -372,8 +424,9 @@ struct Thread {
 
 /// Submissions whose writes make one group.
 struct Pending {
-    writes: Vec<Write>,
+    writes: Vec<(Write, Subject)>,
     rows: Vec<OwnedRow>,
+    notices: Vec<Notice>,
     flush: Flush,
     /// How many writes each submission has, and where its results go.
     replies: Vec<(usize, Reply)>,
@@ -382,16 +435,30 @@ struct Pending {
 
 impl From<Submission> for Pending {
     fn from(submission: Submission) -> Self {
-        let Submission { writes, rows, flush, bytes, reply } = submission;
-        Self { replies: vec![(writes.len(), reply)], writes, rows, flush, bytes }
+        let empty = Self {
+            writes: Vec::with_capacity(submission.writes.len()),
+            rows: Vec::new(),
+            notices: Vec::new(),
+            flush: Flush::Later,
+            replies: Vec::new(),
+            bytes: 0,
+        };
+        empty.with(submission)
     }
 }
 
 impl Pending {
+    fn with(mut self, submission: Submission) -> Self {
+        self.add(submission);
+        self
+    }
+
     fn add(&mut self, submission: Submission) {
         self.replies.push((submission.writes.len(), submission.reply));
-        self.writes.extend(submission.writes);
+        let author = submission.author;
+        self.writes.extend(submission.writes.into_iter().map(|write| (write, author)));
         self.rows.extend(submission.rows);
+        self.notices.extend(submission.notices);
         self.bytes += submission.bytes;
         if submission.flush == Flush::Synced {
             self.flush = Flush::Synced;
@@ -479,6 +546,10 @@ impl Thread {
                 let _ = reply.send(());
                 false
             }
+            Job::Batch { batch, flush, reply } => {
+                let _ = reply.send(self.parts.store.write(&batch, flush));
+                false
+            }
             Job::Writes(submission) => {
                 self.write(submission.into());
                 false
@@ -499,13 +570,17 @@ impl Thread {
         let now = self.parts.clock.now();
         let store = self.parts.store.clone();
         let applier = &mut self.parts.applier;
-        let Pending { writes, rows, flush, .. } = pending;
+        let Pending { writes, rows, notices, flush, .. } = pending;
+        let extra = (&rows[..], &notices[..]);
         let result =
-            store.check_room().and_then(|()| applier.apply(&*store, writes, &rows, now, flush));
+            store.check_room().and_then(|()| applier.apply_for(&*store, writes, extra, now, flush));
         self.figures.waiting_bytes.fetch_sub(pending.bytes, Ordering::AcqRel);
         match result {
             Ok(outcome) => self.answer(outcome, pending.replies),
-            Err(error) => refuse(&error, pending.replies),
+            Err(error) => {
+                self.figures.unrecorded.fetch_add(notices.len() as u64, Ordering::Relaxed);
+                refuse(&error, pending.replies);
+            }
         }
     }
 

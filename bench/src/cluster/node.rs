@@ -91,7 +91,7 @@ impl Node {
     /// How to talk to it.
     pub fn endpoint(&self) -> Endpoint {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.clients));
-        Endpoint { protocol: Protocol::Kvs, address }
+        Endpoint { protocol: Protocol::Kvs, address, token: None }
     }
 
     /// How it and its peers are.
@@ -140,7 +140,7 @@ impl Node {
             seed.map(|seed| format!("\"peer://127.0.0.1:{}\"", seed.peers)).unwrap_or_default();
         format!(
             "port: {clients}\npeer_port: {peers}\nbind_address: 127.0.0.1\ndata_dir: {data}\n\
-             durability: sync\nauth_enabled: false\nseed_nodes: [{seeds}]\n"
+             durability: sync\nauth_enabled: false\ntamper_logging_enabled: false\nseed_nodes: [{seeds}]\n"
         )
     }
 

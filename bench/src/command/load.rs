@@ -64,7 +64,7 @@ pub(super) fn endpoint(url: &str) -> Result<Endpoint, CommandError> {
     if !address.ip().is_loopback() {
         return Err(CommandError::NotLoopback(address));
     }
-    Ok(Endpoint { protocol, address })
+    Ok(Endpoint { protocol, address, token: None })
 }
 
 fn in_words(figures: &Figures) -> String {

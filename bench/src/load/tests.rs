@@ -9,7 +9,7 @@ fn workload(reads: u8, batch: usize) -> Workload {
 }
 
 fn load(stub: &stub::Stub, workload: Workload, pace: Pace) -> Load {
-    let endpoint = Endpoint { protocol: Protocol::Kvs, address: stub.address };
+    let endpoint = Endpoint { protocol: Protocol::Kvs, address: stub.address, token: None };
     Load {
         endpoint,
         others: Vec::new(),

@@ -59,6 +59,7 @@ fn chapter(scenario: Scenario, section: &Section, plots: &[Plot]) -> String {
     text += &match scenario {
         Scenario::Connections | Scenario::Keys => curve(section),
         Scenario::Growth => growth(section),
+        Scenario::Guarded => guarded(section),
         Scenario::ClusterVisible
         | Scenario::ClusterThroughput
         | Scenario::ClusterRepair
@@ -78,6 +79,7 @@ fn title(scenario: Scenario) -> &'static str {
         Scenario::Connections => "Over the number of connections",
         Scenario::Keys => "Over the number of keys",
         Scenario::Growth => "Growth",
+        Scenario::Guarded => "Authentication, modes and the tamper-evident log",
         Scenario::ClusterVisible => "Three nodes: visible everywhere",
         Scenario::ClusterThroughput => "Three nodes: throughput",
         Scenario::ClusterRepair => "Three nodes: repair",
@@ -176,6 +178,34 @@ fn growth(section: &Section) -> String {
         write!(text, "\nResident memory at {keys} keys: {}.\n", bytes(float(memory.bytes))).ok();
     }
     text + "\n"
+}
+
+fn guarded(section: &Section) -> String {
+    let mut table = Table::of_figures([
+        "server",
+        "operation",
+        "keys/s",
+        "(least – greatest)",
+        "p50",
+        "p99",
+        "it ÷ KVS",
+        "failed",
+    ]);
+    for one in &section.measurements {
+        let is_ours = one.protocol == Protocol::Kvs;
+        let share = crate::bar::share(section, one.operation).filter(|_| !is_ours);
+        table.row([
+            one.protocol.name().to_owned(),
+            format!("{:?}", one.operation).to_uppercase(),
+            median(one.throughput(), grouped),
+            range(one.throughput(), grouped),
+            median(one.p50(), latency),
+            median(one.p99(), latency),
+            both(share, |figure| format!("{figure:.2}")),
+            grouped(float(one.failures())),
+        ]);
+    }
+    table.finish() + "\n"
 }
 
 fn readings(section: &Section) -> String {

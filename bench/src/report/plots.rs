@@ -49,8 +49,9 @@ const P99: Subject = Subject {
     value: |measurement| measurement.p99().map(|spread| spread.median),
 };
 
-const COLOURS: [(Protocol, &str); 6] = [
+const COLOURS: [(Protocol, &str); 7] = [
     (Protocol::Kvs, "#cf222e"),
+    (Protocol::KvsGuarded, "#bf3989"),
     (Protocol::Bare, "#8c959f"),
     (Protocol::Redis, "#0969da"),
     (Protocol::EtcdGrpc, "#1a7f37"),

@@ -37,6 +37,8 @@ const READERS: [Protocol; 6] = [
     Protocol::Nats,
 ];
 
+const GUARDED: [Protocol; 2] = [Protocol::Kvs, Protocol::KvsGuarded];
+
 /// NATS has no batches.
 const BATCHERS: [Protocol; 3] = [Protocol::Kvs, Protocol::Redis, Protocol::EtcdGrpc];
 
@@ -96,6 +98,26 @@ pub(super) async fn batch(settings: &Settings) -> Result<Section, ScenarioError>
         |endpoint| settings.load(endpoint, workload(BATCH_KEYS, 0, BATCH), BATCH_CONNECTIONS);
     let turns = turns(&fleet.endpoints(&BATCHERS), Operation::Batch, BATCH_CONNECTIONS, load);
     interleave(settings, &turns, Some(place), &mut section).await?;
+    fleet.stop().await;
+    Ok(section)
+}
+
+/// KVS with all off and with all on, reads and puts.
+pub(super) async fn guarded(settings: &Settings) -> Result<Section, ScenarioError> {
+    let place = &settings.disk;
+    let fleet = Fleet::start(&GUARDED, &settings.programs, place).await;
+    let endpoints = fleet.endpoints(&GUARDED);
+    fill_all(&endpoints, &workload(KEYS, 0, 1)).await?;
+    let asked = format!(
+        "durable puts and reads of 256 B over {CONNECTIONS} connections, {KEYS} keys, with \
+         authentication, modes and the tamper-evident log off and on"
+    );
+    let mut section = settings.section(asked, place, &fleet);
+    let load =
+        |reads| move |endpoint| settings.load(endpoint, workload(KEYS, reads, 1), CONNECTIONS);
+    let mut all = turns(&endpoints, Operation::Put, CONNECTIONS, load(0));
+    all.extend(turns(&endpoints, Operation::Get, CONNECTIONS, load(100)));
+    interleave(settings, &all, Some(place), &mut section).await?;
     fleet.stop().await;
     Ok(section)
 }

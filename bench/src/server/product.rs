@@ -14,8 +14,10 @@ pub(super) const ANSWER: &str = "answer.json";
 /// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
-    /// Ours.
+    /// Ours, open to everybody on this machine.
     Kvs,
+    /// Ours as its defaults have it: callers show tokens, keys have modes, and all is written down.
+    KvsGuarded,
     /// The bare axum handler, which is this very program.
     Bare,
     /// etcd, one member.
@@ -49,6 +51,7 @@ impl Product {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kvs => "KVS",
+            Self::KvsGuarded => "KVS, guarded",
             Self::Bare => "bare axum handler",
             Self::Etcd => "etcd",
             Self::Redis => "Redis",
@@ -60,6 +63,7 @@ impl Product {
     pub fn behind(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Kvs => Self::Kvs,
+            Protocol::KvsGuarded => Self::KvsGuarded,
             Protocol::Bare => Self::Bare,
             Protocol::EtcdGrpc | Protocol::EtcdGateway => Self::Etcd,
             Protocol::Redis => Self::Redis,
@@ -71,6 +75,7 @@ impl Product {
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::Kvs => Protocol::Kvs,
+            Self::KvsGuarded => Protocol::KvsGuarded,
             Self::Bare => Protocol::Bare,
             Self::Etcd => Protocol::EtcdGrpc,
             Self::Redis => Protocol::Redis,
@@ -81,7 +86,14 @@ impl Product {
     /// What the report says about how it was run.
     pub fn settings(self) -> &'static str {
         match self {
-            Self::Kvs => "`durability: sync`, else defaults",
+            Self::Kvs => {
+                "`durability: sync`, `auth_enabled: false`, `tamper_logging_enabled: false`, else \
+                 defaults"
+            }
+            Self::KvsGuarded => {
+                "`durability: sync`, else defaults; a user with `read` and `write`, a mode on the \
+                 prefix of all keys"
+            }
             Self::Bare => "axum over hyper, its runtime with defaults",
             Self::Etcd => "one member, `--quota-backend-bytes=8589934592 --log-level=error`",
             Self::Redis => {
@@ -96,7 +108,8 @@ impl Product {
     pub(super) fn arguments(self, folder: &Path, ports: Ports) -> io::Result<Vec<String>> {
         let data = folder.join("data").display().to_string();
         Ok(match self {
-            Self::Kvs => vec!["run".to_owned(), kvs_config(folder, &data, ports)?],
+            Self::Kvs => vec!["run".to_owned(), kvs_config(folder, &data, ports, OPEN)?],
+            Self::KvsGuarded => vec!["run".to_owned(), kvs_config(folder, &data, ports, "")?],
             Self::Bare => bare_arguments(folder, ports),
             Self::Etcd => etcd_arguments(&data, ports),
             Self::Redis => redis_arguments(folder, ports),
@@ -109,7 +122,7 @@ impl Programs {
     /// Where the program of a product is.
     pub fn path(&self, product: Product) -> PathBuf {
         match product {
-            Product::Kvs => self.kvs.clone(),
+            Product::Kvs | Product::KvsGuarded => self.kvs.clone(),
             Product::Bare => self.bench.clone(),
             Product::Etcd => self.peers.join("etcd"),
             Product::Redis => self.peers.join("redis-server"),
@@ -141,18 +154,21 @@ impl Programs {
 impl Product {
     fn advice(self) -> &'static str {
         match self {
-            Self::Kvs => "build it with `make build` or name it with --kvs",
+            Self::Kvs | Self::KvsGuarded => "build it with `make build` or name it with --kvs",
             _ => "install it with bench/peers/install.sh",
         }
     }
 }
 
+/// What turns everything off that other stores do not do.
+const OPEN: &str = "auth_enabled: false\ntamper_logging_enabled: false\n";
+
 /// The file has the port in its name, since a node keeps instances apart by that.
-fn kvs_config(folder: &Path, data: &str, ports: Ports) -> io::Result<String> {
+fn kvs_config(folder: &Path, data: &str, ports: Ports, more: &str) -> io::Result<String> {
     let file = folder.join(format!("bench-{}.yaml", ports.clients));
     let port = ports.clients;
     let text = format!(
-        "port: {port}\nbind_address: 127.0.0.1\ndata_dir: {data}\ndurability: sync\nauth_enabled: false\n"
+        "port: {port}\nbind_address: 127.0.0.1\ndata_dir: {data}\ndurability: sync\n{more}"
     );
     fs::write(&file, text)?;
     Ok(file.display().to_string())

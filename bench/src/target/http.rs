@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, StatusCode,
     client::conn::http1::{self, Connection, SendRequest},
-    header::{CONTENT_TYPE, HOST, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -34,6 +34,7 @@ pub struct HttpConnection {
     sender: SendRequest<Full<Bytes>>,
     driver: Driver,
     host: HeaderValue,
+    authorization: Option<HeaderValue>,
 }
 
 /// Status, headers and body of an answer.
@@ -46,7 +47,13 @@ impl HttpConnection {
             dial(address).await.map_err(|source| TargetError::Connect { address, source })?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
         let host = HeaderValue::try_from(address.to_string()).expect("an address is printable");
-        Ok(Self { sender, driver: Box::pin(driver), host })
+        Ok(Self { sender, driver: Box::pin(driver), host, authorization: None })
+    }
+
+    /// Shows this token with every request from here on.
+    pub(super) fn show(&mut self, token: Option<&str>) {
+        let header = |token| HeaderValue::try_from(format!("Bearer {token}"));
+        self.authorization = token.map(|token| header(token).expect("a token is printable"));
     }
 
     /// Asks for `path` and returns the answer, of whatever status.
@@ -87,6 +94,9 @@ impl HttpConnection {
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         request
     }
 }

@@ -45,6 +45,13 @@ impl Session for KvsSession {
 }
 
 impl KvsSession {
+    /// The same with this token.
+    #[must_use]
+    pub fn showing(mut self, token: Option<&'static str>) -> Self {
+        self.0.show(token);
+        self
+    }
+
     /// Succeeds once the node serves.
     pub async fn ready(&mut self) -> Result<(), TargetError> {
         self.0.succeed(Method::GET, "/readyz", Bytes::new()).await.map(drop)

@@ -91,16 +91,6 @@ pub enum Reason {
         /// The rule and the other setting's value.
         why: String,
     },
-    /// It asks for a feature that this build lacks.
-    #[error("{value} is refused: this build does not have {feature} yet; {remedy}")]
-    Unavailable {
-        /// What was given.
-        value: String,
-        /// What is missing.
-        feature: &'static str,
-        /// What to write instead.
-        remedy: String,
-    },
 }
 
 impl Reason {

@@ -23,7 +23,6 @@ mod value;
 mod issuer;
 mod settings;
 
-mod availability;
 mod check;
 mod nearest;
 mod renamed;

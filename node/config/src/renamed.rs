@@ -33,7 +33,7 @@ const RENAMED: &[(&str, Fate)] = &[
     ("anonymous_write_enabled", Now("allow_anonymous_write", "true")),
     ("rate_limit_enabled", Now("rate_limiting_enabled", "false")),
     ("rate_limit_requests", Now("rate_limit", "100")),
-    ("tamper_log_enabled", Now("tamper_logging_enabled", "false")),
+    ("tamper_log_enabled", Now("tamper_logging_enabled", "true")),
     ("tamper_log_actions", Gone("every change is logged once tamper_logging_enabled is true")),
     ("backup_enabled", Gone("backups are made if there is a backup_schedule")),
     ("backup_path", Now("backup_target", "/var/backups/kvs")),

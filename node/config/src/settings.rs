@@ -152,8 +152,13 @@ settings! {
         /// have the names that the issuer vouches for, after the prefix.
         oidc: Vec<OidcIssuer> = Vec::new();
 
-        /// Keeps a tamper-evident log of every change.
-        tamper_logging_enabled: bool = false;
+        /// Keeps a tamper-evident log of every change, in the same write as the change, and of what
+        /// callers were denied. What is done while it is off is in no log.
+        tamper_logging_enabled: bool = true;
+
+        /// Entries of the tamper-evident log that go into one archive file. The store keeps one to two
+        /// times as many, 200 bytes each. More: fewer, larger files, and more of the log in the store.
+        audit_segment: u32 = 262_144, one_of(&[256, 4_096, 65_536, 262_144, 1_048_576]);
 
         /// Limits the requests of each caller on this node, and how often credentials may be no
         /// good. A caller is a user or, without credentials, an address; of an IPv6 address, its

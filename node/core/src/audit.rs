@@ -21,7 +21,7 @@ mod verify;
 mod tests;
 
 pub use self::bytes::EntryError;
-pub use self::entry::{Entry, Event, KeyHash, Outcome, Subject};
+pub use self::entry::{Entry, Event, KeyHash, KeyHasher, Outcome, Subject};
 pub use self::head::{Fork, Head, SignedHead, fork};
 pub use self::tree::{Frontier, Hash};
 pub use self::verify::{Summary, Tampered, Verifier, row};

@@ -123,6 +123,11 @@ impl Scope {
         self.grant.covers(Grant::One(right))
     }
 
+    /// Whether more is permitted than to read, write and delete what modes leave to the holder.
+    pub const fn administers(&self) -> bool {
+        !matches!(self.grant, Grant::One(Right::Read | Right::Write | Right::Delete))
+    }
+
     /// The prefix that the scope is limited to, if it is.
     pub fn within(&self) -> Option<&str> {
         self.within.as_deref()

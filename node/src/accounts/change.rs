@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_core::account::{
-    Directory, Group, KeyId, Lacking, Membership, Name, Place, Record, Revocation, Token, User,
-    decode, encode, may_change,
+    Directory, Group, KeyId, Lacking, Membership, Name, Place, Record, Revocation, SigningKey,
+    Token, User, decode, encode, may_change,
 };
+use kvs_core::audit::Subject;
 use kvs_core::decide::{Condition, Expiry, Rejection};
 use kvs_core::token::{Claims, Lifetimes};
 use kvs_core::{
@@ -73,12 +74,20 @@ pub struct Changes<'a> {
     node: &'a Arc<Node>,
     held: ScopeSet,
     user: Option<UserId>,
+    /// Who they are to the tamper-evident log.
+    subject: Subject,
 }
 
 impl Accounts {
     /// Changes for `caller`. That they may make changes of that kind at all is known.
     pub fn changes_by<'a>(node: &'a Arc<Node>, caller: &Caller) -> Changes<'a> {
-        Changes { node, held: caller.scopes(), user: caller.user() }
+        Changes { node, held: caller.scopes(), user: caller.user(), subject: caller.subject() }
+    }
+
+    /// Changes that the node makes by itself.
+    pub(super) fn changes_by_itself(node: &Arc<Node>) -> Changes<'_> {
+        let held = ScopeSet::everything();
+        Changes { node, held, user: None, subject: Subject::Node }
     }
 }
 
@@ -275,7 +284,8 @@ impl Changes<'_> {
         let scopes = wanted.scopes.unwrap_or_else(|| holds.intersection(&self.held));
         may_change(&self.held, &ScopeSet::EMPTY, &scopes)?;
         let (iat, exp) = Lifetimes::period(now, accounts.lifetimes.choose(wanted.ttl)?);
-        let key = directory.signs(held_by_all, now).ok_or(AccountError::NoKey)?;
+        let can_sign = |key: &SigningKey| site.has(key);
+        let key = directory.signs(held_by_all, now, can_sign).ok_or(AccountError::NoKey)?;
         let record = Token {
             id: TokenId::new(Uuid::new_v4()),
             user: user.id,
@@ -401,13 +411,17 @@ impl Changes<'_> {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<(), AccountError> {
-        write(self.node, writes).await
+        write(self.node, self.subject, writes).await
     }
 }
 
-/// Has records written, each on its own.
-pub(super) async fn write(node: &Node, writes: Vec<Write>) -> Result<(), AccountError> {
-    for result in node.write(writes).await? {
+/// Has records written for somebody, each on its own.
+pub(super) async fn write(
+    node: &Node,
+    subject: Subject,
+    writes: Vec<Write>,
+) -> Result<(), AccountError> {
+    for result in node.write_for(subject, writes).await? {
         match result {
             // What is to be gone is gone.
             Ok(_) | Err(Refused::Rejected(Rejection::Absent(_))) => {}

@@ -55,6 +55,11 @@ impl Site {
         Some(compact(&signed, pair.sign(signed.as_bytes()).as_ref()))
     }
 
+    /// Whether the private half of a key can be had.
+    pub(super) fn has(&self, key: &SigningKey) -> bool {
+        self.seed(key).is_some()
+    }
+
     fn seed(&self, key: &SigningKey) -> Option<[u8; 32]> {
         if self.first.0 == key.kid.as_str() {
             return Some(self.first.1);

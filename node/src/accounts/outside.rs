@@ -83,7 +83,8 @@ impl Accounts {
         let rights = outside.rights(&self.directory(), now)?;
         let claims = outside.claims(&rights, now);
         let name = outside.user.clone();
-        Ok(Bearer { name, rights, kid: KeyId::none(), claims, outside: Some(outside) })
+        let bearer = Bearer::new(name, rights, KeyId::none(), claims);
+        Ok(Bearer { outside: Some(outside), ..bearer })
     }
 }
 

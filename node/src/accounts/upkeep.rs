@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kvs_core::account::{Name, Place, Record, SigningKey};
+use kvs_core::audit::Subject;
 use kvs_core::decide::Condition;
 use tokio::time::MissedTickBehavior;
 
@@ -87,7 +88,7 @@ async fn tend(node: &Arc<Node>) -> Result<(), AccountError> {
     for key in accounts.to_reseal(node) {
         writes.push(put(&Record::SigningKey(key), Condition::Always, node.now())?);
     }
-    if writes.is_empty() { Ok(()) } else { write(node, writes).await }
+    if writes.is_empty() { Ok(()) } else { write(node, Subject::Node, writes).await }
 }
 
 impl Accounts {

@@ -16,6 +16,8 @@ use super::catalog::{self, CatalogError};
 use super::create::{DEPTH, options, remove};
 use super::shelf::Shelf;
 use super::{BackupName, Manifest};
+use crate::audit::archive::Archives;
+use crate::audit::{self, RetireError};
 use crate::config::CLUSTER_FILE;
 use crate::digest;
 use crate::local::{self, copy};
@@ -135,6 +137,9 @@ pub enum RestoreError {
         /// How many it says.
         records: u64,
     },
+    /// The tamper-evident log in it cannot be put aside.
+    #[error(transparent)]
+    Audit(#[from] RetireError),
     /// A file cannot be written.
     #[error("cannot write {path}", path = .path.display())]
     Io {
@@ -262,6 +267,8 @@ impl<'a> Site<'a> {
                 records: manifest.records,
             });
         }
+        // The log of the node that made the backup is no log of this one.
+        audit::retire(&store, &self.path)?;
         let id = cluster.file.cluster();
         copy::renew(&store, id, cluster.new, order.now)?;
         let node = enroll(&store, &self.path, order)?;
@@ -273,6 +280,10 @@ impl<'a> Site<'a> {
     fn finish(&self, file: &ClusterFile) -> Result<(), RestoreError> {
         let (from, to) = (RocksStore::directory(&self.path), RocksStore::directory(self.dir));
         fs::rename(&from, &to).map_err(failed(&to))?;
+        let (from, to) = (Archives::of(&self.path), Archives::of(self.dir));
+        if from.folder().exists() {
+            fs::rename(from.folder(), to.folder()).map_err(failed(to.folder()))?;
+        }
         file.save(&self.dir.join(CLUSTER_FILE))?;
         sync(self.dir)?;
         fs::remove_dir(&self.path).map_err(failed(&self.path))?;

@@ -26,7 +26,8 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let (node, text) = (call.node.clone(), call.body.clone());
     let planned = move || plan::of_body(&text, node.settings());
     let planned = value::off_thread(call.body.len(), planned).await??;
-    let mut items: Vec<Item> = planned.into_iter().map(Item::of).collect();
+    let mut items: Vec<Item> =
+        planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
     let writes = items.iter().filter(|item| matches!(item, Item::Waiting(..))).count();
     let standing = rate::take_batch(&call, items.len() - writes, writes)?;
     let mut tries = kv::ATTEMPTS;
@@ -58,9 +59,9 @@ enum Done {
 }
 
 impl Item {
-    fn of(planned: Result<Planned, Problem>) -> Self {
+    fn of(call: &Call, planned: Result<Planned, Problem>) -> Self {
         match planned {
-            Err(problem) => Self::Done(Done::Refused(problem)),
+            Err(problem) => Self::Done(Done::Refused(call.noting(problem, None))),
             Ok(Planned::Get(key)) => Self::Done(Done::Get(key)),
             Ok(Planned::Change(key, change)) => Self::Waiting(key, change),
         }
@@ -91,14 +92,15 @@ async fn round(call: &Call, items: &mut [Item]) -> Result<Option<usize>, Problem
                 writes.push(write);
                 places.push((at, matches!(change, Change::Delete { .. })));
             }
-            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem))),
+            Err(problem) => *item = Item::Done(Done::Refused(call.noting(problem, Some(&*key)))),
         }
     }
     if writes.is_empty() {
         return Ok(left.then_some(0));
     }
     let mut moved = false;
-    for ((at, is_delete), result) in places.into_iter().zip(call.node.write(writes).await?) {
+    let results = call.node.write_for(call.caller.subject(), writes).await?;
+    for ((at, is_delete), result) in places.into_iter().zip(results) {
         if matches!(result, Err(Refused::Rejected(Rejection::Moved))) {
             moved = true;
             continue;

@@ -6,10 +6,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use kvs_core::access::Switches;
+use kvs_core::{Key, Right};
 
+use super::denial::{self, Denied};
 use super::query::Query;
 use super::shared::{Peer, Shared};
-use super::{Problem, denial, gate};
+use super::{Problem, gate};
 use crate::caller::Caller;
 use crate::node::Node;
 
@@ -52,11 +54,12 @@ impl Call {
         gate::switches(&self.node)
     }
 
-    /// The same problem, noted if it is a denial: for what is answered within a body.
-    pub fn noting(&self, problem: Problem) -> Problem {
-        if let Problem::Denied(denial) = &problem {
-            denial::note(&self.shared, self.peer, denial);
-        }
+    /// The same problem, perhaps with a key, noted if it is a denial: for what is answered within a
+    /// body.
+    pub fn noting(&self, problem: Problem, key: Option<&Key>) -> Problem {
+        let (subject, peer) = (self.caller.subject(), self.peer);
+        let denied = Denied { subject, peer, key, right: Right::Write };
+        denial::note(&self.node, &self.shared, denied, &problem);
         problem
     }
 

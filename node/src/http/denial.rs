@@ -1,14 +1,20 @@
-//! Why somebody may not do something. Every denial is one of these, so that whoever keeps a record of
-//! denials finds all of them in one place: [`note`].
+//! Why somebody may not do something, and what the tamper-evident log is told of it: every denial is
+//! one of these, and each goes through [`note`]; what looks as if never written, through
+//! [`note_hidden`].
 
 use http::HeaderValue;
 use kvs_core::access::Because;
 use kvs_core::account::Lacking;
+use kvs_core::audit::{Event, Subject};
+use kvs_core::mode::Permission;
 use kvs_core::token::TokenError;
-use kvs_core::{Key, Right};
+use kvs_core::{Key, KeyError, RecordId, Right};
 use thiserror::Error;
 
 use super::shared::{Peer, Shared};
+use super::{Call, Problem};
+use crate::audit::Notice;
+use crate::node::Node;
 
 /// Why somebody may not do something.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -75,6 +81,25 @@ impl Denial {
         }
     }
 
+    /// The right that is lacking, where that is known.
+    pub(super) const fn right(&self) -> Option<Right> {
+        match self {
+            Self::Scope(right) | Self::ScopeOn(right, _) => Some(*right),
+            Self::Unseen => Some(Right::Write),
+            Self::Rule(Because::Bit { permission, .. }) => Some(match permission {
+                Permission::Read => Right::Read,
+                Permission::Delete => Right::Delete,
+                Permission::Create | Permission::Write => Right::Write,
+            }),
+            Self::Rule(because) => because.missing_scope(),
+            Self::Nameless
+            | Self::Scheme
+            | Self::Certificate
+            | Self::Token(_)
+            | Self::Giving(_) => None,
+        }
+    }
+
     /// What a 401 says about the credentials that are wanted (RFC 6750, section 3).
     pub(super) const fn challenge(&self) -> HeaderValue {
         HeaderValue::from_static(match self {
@@ -109,12 +134,71 @@ const fn token(error: &TokenError) -> &'static str {
     }
 }
 
-/// Takes note of a denial. Nothing is denied without it, but for what looks as if never written.
-pub(super) fn note(shared: &Shared, peer: Peer, denial: &Denial) {
-    let kind = match denial.kind() {
-        Kind::Unknown(kind) | Kind::Forbidden(kind) => kind,
+/// Somebody who was denied something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Denied<'a> {
+    /// Who.
+    pub(super) subject: Subject,
+    /// Where from.
+    pub(super) peer: Peer,
+    /// On which key, if it was about one.
+    pub(super) key: Option<&'a Key>,
+    /// The right that the route takes, if the denial names none.
+    pub(super) right: Right,
+}
+
+/// Takes note of a problem that is a denial, and says whether it is one. Nothing is denied without it.
+pub(super) fn note(node: &Node, shared: &Shared, denied: Denied<'_>, problem: &Problem) -> bool {
+    match problem {
+        Problem::Denied(denial) => note_denial(node, shared, denied, denial),
+        Problem::Key(KeyError::System) => record(node, denied),
+        Problem::NotHere | Problem::ForeignPage => {
+            node.audit().login_failed(denied.peer.address());
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn note_denial(node: &Node, shared: &Shared, denied: Denied<'_>, denial: &Denial) {
+    let (kind, is_unknown) = match denial.kind() {
+        Kind::Unknown(kind) => (kind, true),
+        Kind::Forbidden(kind) => (kind, false),
     };
-    shared.metrics.note_denial(matches!(denial.kind(), Kind::Unknown(_)));
-    // Neither the key nor the token: who asked from where is for the log of denials.
-    tracing::debug!(kind, ?peer, "denied");
+    shared.metrics.note_denial(is_unknown);
+    // Neither the key nor the token: the tamper-evident log has who asked for what.
+    tracing::debug!(kind, peer = ?denied.peer, "denied");
+    if is_unknown {
+        node.audit().login_failed(denied.peer.address());
+    } else {
+        record(node, Denied { right: denial.right().unwrap_or(denied.right), ..denied });
+    }
+}
+
+/// Takes note that somebody was told that there is nothing, since they may not see what is there.
+pub(super) fn note_hidden(call: &Call, key: &Key, right: Right) {
+    let (subject, peer) = (call.caller.subject(), call.peer);
+    record(&call.node, Denied { subject, peer, key: Some(key), right });
+}
+
+/// The same where it is not known yet whether there is something.
+pub(super) async fn note_if_hidden(call: &Call, key: &Key) {
+    if call.caller.is_unlimited() {
+        return;
+    }
+    // What cannot be read is told to whoever reads it.
+    let there = call.node.version(&RecordId::value(key.clone())).await;
+    if matches!(there, Ok(Some(_))) && matches!(call.node.newest(&call.caller, key).await, Ok(None))
+    {
+        note_hidden(call, key, Right::Read);
+    }
+}
+
+/// Whoever has no name is counted by where they come from, so that nobody fills a disk by asking.
+fn record(node: &Node, Denied { subject, peer, key, right }: Denied<'_>) {
+    if subject == Subject::Anonymous {
+        return node.audit().login_failed(peer.address());
+    }
+    let record = key.cloned().map(RecordId::value);
+    node.audit().record(Notice::refused(Event::Denial(right), subject, record));
 }

@@ -12,7 +12,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
 use kvs_config::Settings;
-use kvs_core::quota::Standing;
 use kvs_core::{Key, KeyError, Prefix};
 use percent_encoding::percent_decode_str;
 
@@ -20,9 +19,8 @@ use super::gate::{Door, Shown};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
-use super::{
-    Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, denial, gate, here, mode, rate,
-};
+use super::witness::Asked;
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, gate, here, mode, rate};
 use crate::accounts::Certificate;
 use crate::caller::Caller;
 use crate::node::Node;
@@ -108,21 +106,23 @@ pub fn router(app: App) -> Router {
 /// Answers a request, whatever it asks.
 pub async fn respond(app: App, request: Request) -> Response<Body> {
     let app = app.of_request(request.headers());
-    let (started, shared, peer) = (monotonic(), app.shared.clone(), app.door.peer());
+    let (started, shared, node) = (monotonic(), app.shared.clone(), app.node.clone());
     let head = request.method() == Method::HEAD;
-    let mut found = Found::default();
-    let answer = answer(app, request, &mut found).await;
-    if let Err(Problem::Denied(denial)) = &answer {
-        denial::note(&shared, peer, denial);
+    let mut asked = Asked::of(app.door.peer(), request.uri());
+    let answer = answer(app, request, &mut asked).await;
+    if let Some(act) = asked.note(&node, &shared, &answer) {
+        // It is on disk before its answer. If it cannot be, that is counted and said, and undoes
+        // nothing.
+        let _ = node.audit().record_durably(act).await;
     }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
-    if let Some(standing) = &found.standing {
+    if let Some(standing) = &asked.standing {
         rate::tell(standing, response.headers_mut());
     }
     if head {
         leave_out_body(&mut response);
     }
-    shared.metrics.note(found.route, response.status(), started.elapsed());
+    shared.metrics.note(asked.route, response.status(), started.elapsed());
     response
 }
 
@@ -135,18 +135,10 @@ fn leave_out_body(response: &mut Response<Body>) {
     *response.body_mut() = Body::empty();
 }
 
-/// What was found out about a request on the way to its answer.
-#[derive(Default)]
-struct Found {
-    route: Option<&'static Route>,
-    /// How its caller stands, if they are limited.
-    standing: Option<Standing>,
-}
-
-async fn answer(app: App, request: Request, found: &mut Found) -> Answer {
+async fn answer(app: App, request: Request, asked: &mut Asked) -> Answer {
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let place = Place::of(uri.path())?;
-    let route = *found.route.insert(place.route(&method)?);
+    let route = *asked.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
     let certificate = app.certificate.clone();
     let (certificate, host) = (certificate.as_deref(), here::host(&uri, &headers));
@@ -154,9 +146,11 @@ async fn answer(app: App, request: Request, found: &mut Found) -> Answer {
     let caller = gate::identify(&app.node, route, &shown)
         .await
         .inspect_err(|problem| rate::note_failure(&app.node, app.door, problem))?;
-    found.standing = rate::take(&app.node, app.door, route, &caller)?;
+    asked.by(&app.node, &caller);
+    asked.standing = rate::take(&app.node, app.door, route, &caller)?;
     let target = place.target(route)?;
     gate::check(&app.node, route, &caller, &shown, target.key())?;
+    asked.admitted = true;
     mode::check(&app.node, route)?;
     let body = match route.body {
         BodyRule::Ignored => Bytes::new(),
@@ -235,7 +229,6 @@ impl<'a> Place<'a> {
             let allowed: Vec<&'static str> = here().map(|route| route.method.as_str()).collect();
             match (self, allowed.is_empty()) {
                 (_, false) => Problem::Method(with_head(allowed).join(", ")),
-                (Self::Fixed(path), true) => missing(path),
                 (_, true) => Problem::NoRoute,
             }
         })
@@ -294,20 +287,6 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
         methods.insert(at + 1, Method::HEAD.as_str());
     }
     methods
-}
-
-/// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 1] = [("/api/audit", "tamper_logging_enabled")];
-
-/// Why nothing is at `path`.
-fn missing(path: &str) -> Problem {
-    let below = |at: &str| {
-        path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    match SWITCHED.iter().find(|(at, _)| below(at)) {
-        Some((_, switch)) => Problem::SwitchedOff { switch },
-        None => Problem::NoRoute,
-    }
 }
 
 fn is_sub_resource(name: &str) -> bool {

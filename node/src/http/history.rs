@@ -3,13 +3,14 @@
 use http::StatusCode;
 use kvs_client::{self as api, Page, RestoreRequest, RevisionOp};
 use kvs_core::decide::Expiry;
-use kvs_core::{Absence, Body, Key, Stamp, Superseded, UnixMillis, Version, VersionId};
+use kvs_core::{Absence, Body, Key, Right, Stamp, Superseded, UnixMillis, Version, VersionId};
 use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, condition};
 use super::openapi::describe::{Describe as _, JSON, count, text};
 use super::permit::{Restores, Wants};
-use super::{Answer, Call, Problem, body, page, value};
+use super::{Answer, Call, Problem, body, denial, page, value};
+use crate::caller::Caller;
 use crate::records::{Cursor, Revision};
 
 /// Revisions on a page that does not say how many, and the most it may ask for.
@@ -23,8 +24,9 @@ pub(super) async fn list(mut call: Call, key: Key) -> Answer {
     let limit = call.query.take_count("limit", GREATEST_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     let after = call.query.take("after").map(|text| After::from_text(&text)).transpose()?;
     call.query.finish(&["limit", "after"])?;
-    let kept = kept(&call, key).await?;
+    let kept = kept(&call, key.clone()).await?;
     if kept.is_empty() {
+        denial::note_if_hidden(&call, &key).await;
         return Err(Problem::Absent(Absence::NeverWritten));
     }
     let rest = kept.iter().filter(|revision| after.is_none_or(|after| after.is_before(revision)));
@@ -58,18 +60,29 @@ pub(super) async fn restore(call: Call, key: Key) -> Answer {
 
 /// One version of a key that is kept, dead or alive.
 pub(super) async fn revision(call: &Call, key: Key, uuid: VersionId) -> Result<Version, Problem> {
-    let kept = kept(call, key).await?;
-    let found = kept.into_iter().find(|revision| revision.version.uuid == uuid);
-    found.map(|revision| revision.version).ok_or(Problem::NoRevision(uuid))
+    let is_it = |revision: &Revision| revision.version.uuid == uuid;
+    if let Some(found) = kept(call, key.clone()).await?.into_iter().find(is_it) {
+        return Ok(found.version);
+    }
+    if !call.caller.is_unlimited()
+        && kept_for(&Caller::owner(), call, key.clone()).await?.iter().any(is_it)
+    {
+        denial::note_hidden(call, &key, Right::Read);
+    }
+    Err(Problem::NoRevision(uuid))
 }
 
 /// All versions of a key that are kept, newest first.
 async fn kept(call: &Call, key: Key) -> Result<Vec<Revision>, Problem> {
+    kept_for(&call.caller, call, key).await
+}
+
+async fn kept_for(caller: &Caller, call: &Call, key: Key) -> Result<Vec<Revision>, Problem> {
     if !call.node.settings().revision_history_enabled {
         return Err(Problem::SwitchedOff { switch: SWITCH });
     }
     let oldest = call.node.oldest_revision();
-    Ok(call.node.view(&call.caller, move |view| view.history(&key, oldest)).await?)
+    Ok(call.node.view(caller, move |view| view.history(&key, oldest)).await?)
 }
 
 fn view(revision: &Revision, now: UnixMillis) -> api::Revision {

@@ -13,7 +13,7 @@ use kvs_core::{Body, Command, Key, RecordId, Rejection, Version, VersionId};
 
 use super::permit::{self, Wants};
 use super::value::{self, Shape};
-use super::{Answer, Call, Problem};
+use super::{Answer, Call, Problem, denial};
 use crate::writer::{Applied, Receipt, Refused, Write};
 
 pub(super) use patch::patch;
@@ -90,10 +90,11 @@ async fn delete_permitted(call: &Call, key: Key, condition: Condition) -> Result
 
 /// The version of a value that is there now, if the caller may know of it.
 pub(super) async fn current(call: &Call, key: &Key) -> Result<Version, Problem> {
-    match call.node.newest(&call.caller, key).await? {
-        Some(version) => alive(call, version),
-        None => Err(Problem::Absent(kvs_core::Absence::NeverWritten)),
+    if let Some(version) = call.node.newest(&call.caller, key).await? {
+        return alive(call, version);
     }
+    denial::note_if_hidden(call, key).await;
+    Err(Problem::Absent(kvs_core::Absence::NeverWritten))
 }
 
 /// The version, if it is neither a tombstone nor expired.
@@ -145,7 +146,7 @@ pub(super) async fn submit(
     call: &Call,
     write: Write,
 ) -> Result<Result<Receipt, Rejection>, Problem> {
-    let results = call.node.write(vec![write]).await?;
+    let results = call.node.write_for(call.caller.subject(), vec![write]).await?;
     match results.into_iter().next() {
         Some(Ok(Applied::Committed(receipt))) => Ok(Ok(receipt)),
         Some(Err(Refused::Rejected(rejection))) => Ok(Err(rejection)),

@@ -11,7 +11,7 @@ use utoipa::openapi::path::OperationBuilder;
 
 use super::kv::{self, ATTEMPTS, condition, ttl};
 use super::openapi::describe::{Describe as _, JSON, answer, reference, with_header};
-use super::{Answer, Call, Problem, body, permit, value};
+use super::{Answer, Call, Problem, body, denial, permit, value};
 use crate::caller::Caller;
 use crate::records::View;
 use crate::store::StoreError;
@@ -27,9 +27,12 @@ struct Shown {
 /// `GET _metadata`.
 pub(super) async fn read(call: Call, key: Key) -> Answer {
     call.query.finish(&[])?;
-    let facts = facts(&call, key).await?;
+    let facts = facts(&call, key.clone()).await?;
     match (&facts.value, &facts.governing) {
-        (Err(absence), None) => Err(Problem::Absent(*absence)),
+        (Err(absence), None) => {
+            denial::note_if_hidden(&call, &key).await;
+            Err(Problem::Absent(*absence))
+        }
         _ => respond(&call, &facts),
     }
 }

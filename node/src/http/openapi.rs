@@ -207,6 +207,8 @@ fn components() -> Components {
     schema::<api::Backups>(&mut schemas);
     schema::<api::BackupStarted>(&mut schemas);
     schema::<api::BackupStatus>(&mut schemas);
+    schema::<api::AuditPage>(&mut schemas);
+    schema::<api::AuditHead>(&mut schemas);
     schema::<api::ModeRequest>(&mut schemas);
     schema::<api::ForgetRequest>(&mut schemas);
     schema::<api::Drained>(&mut schemas);

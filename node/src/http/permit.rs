@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use kvs_core::access::{Action, Because, Decision};
 use kvs_core::decide::{Condition, Guard};
-use kvs_core::{Absence, Head, Key, RecordId, UserId};
+use kvs_core::{Absence, Head, Key, RecordId, Right, UserId};
 
-use super::{Call, Denial, Problem};
+use super::{Call, Denial, Problem, denial};
 use crate::records::Facts;
 
 /// What a write wants beside the write itself.
@@ -133,5 +133,10 @@ pub(super) fn hidden(call: &Call, key: &Key, facts: &Facts, problem: Problem) ->
         Problem::Denied(Denial::Unseen | Denial::Rule(Because::Bit { .. } | Because::NotOwner(_)))
     );
     let seen = call.caller.decide(Action::Read, &facts.to_read(key), call.node.now());
-    if of_bits && !seen.is_allowed() { Problem::Absent(Absence::NeverWritten) } else { problem }
+    if !of_bits || seen.is_allowed() {
+        return problem;
+    }
+    let right = if let Problem::Denied(denial) = &problem { denial.right() } else { None };
+    denial::note_hidden(call, key, right.unwrap_or(Right::Write));
+    Problem::Absent(Absence::NeverWritten)
 }

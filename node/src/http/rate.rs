@@ -127,7 +127,7 @@ pub(super) fn take_batch(
 ///
 /// They were too many.
 pub(super) fn may_log_in(node: &Node, peer: Peer) -> Result<(), Problem> {
-    let asked = node.rates().ask(Subject::Address(peer.network()), Kind::Login, 1);
+    let asked = node.rates().ask(Subject::Address(peer.address()), Kind::Login, 1);
     asked.map_err(|exceeded| too_many(node, Kind::Login, exceeded))
 }
 
@@ -140,7 +140,7 @@ pub(super) fn note_failure(node: &Node, door: Door, problem: &Problem) {
     );
     if let (Door::Network(peer), true) = (door, counts) {
         // Whether there was room for one more does not matter: it is no good in either case.
-        let _counted = node.rates().take(Subject::Address(peer.network()), Kind::Login, 1);
+        let _counted = node.rates().take(Subject::Address(peer.address()), Kind::Login, 1);
     }
 }
 
@@ -150,7 +150,7 @@ fn too_many(node: &Node, kind: Kind, exceeded: Exceeded) -> Problem {
 }
 
 fn subject(caller: &Caller, peer: Peer) -> Subject {
-    caller.user().map_or_else(|| Subject::Address(peer.network()), Subject::User)
+    caller.user().map_or_else(|| Subject::Address(peer.address()), Subject::User)
 }
 
 /// Tells a caller how they stand.

@@ -4,8 +4,8 @@ use http::Method;
 use kvs_core::Right;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Switch, accounts, backups, batch, changes, cluster, docs,
-    health, history, kv, listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Switch, accounts, audit, backups, batch, changes, cluster,
+    docs, health, history, kv, listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Keys(&[Right::Read]);
@@ -506,6 +506,24 @@ pub static ROUTES: &[Route] = &[
         operation: "explain",
         summary: "Tells whether somebody may do something with a key, and why",
         describe: accounts::explain::describe,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/audit", |call| Box::pin(audit::list(call))),
+        access: Access::Admin(Right::ReadAudit),
+        body: BodyRule::Ignored,
+        operation: "list_audit_entries",
+        summary: "Lists entries of the node's tamper-evident log",
+        describe: audit::describe_list,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/audit/head", |call| Box::pin(audit::head(call))),
+        access: Access::Admin(Right::ReadAudit),
+        body: BodyRule::Ignored,
+        operation: "audit_head",
+        summary: "Tells the signed head of the node's tamper-evident log",
+        describe: audit::describe_head,
     },
     Route {
         method: Method::GET,

@@ -53,9 +53,9 @@ impl From<IpAddr> for Peer {
 }
 
 impl Peer {
-    /// The address or network.
-    pub const fn network(self) -> Option<IpAddr> {
-        self.0
+    /// The address, or that of its network; `::` where no network is involved.
+    pub fn address(self) -> IpAddr {
+        self.0.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
     }
 
     /// Whether it is on this machine.

@@ -1,5 +1,6 @@
 //! What a copy of a store says of the node it was taken of, and how it becomes another node's.
 
+use kvs_core::account::Place;
 use kvs_core::agreement::Saved;
 use kvs_core::members;
 use kvs_core::{Format, Key, Kind, NodeId, Prefix, Stamp, UnixMillis, codec};
@@ -7,13 +8,23 @@ use uuid::Uuid;
 
 use super::cluster::{agreement_row, identity_row};
 use super::{Identity, IdentityRow, malformed, read_format, read_json, read_number};
+use crate::audit::layout as audit;
 use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
 
 /// Rows that a backup has. What is not named here stays with its node: what positions in its log
 /// mean, whom it followed, and whatever is sealed.
-const COPIED: [&[u8]; 5] =
-    [local::FORMAT, local::IDENTITY, local::CLOCK, local::HORIZON, local::AGREEMENT];
+const COPIED: [&[u8]; 9] = [
+    local::FORMAT,
+    local::IDENTITY,
+    local::CLOCK,
+    local::HORIZON,
+    local::AGREEMENT,
+    audit::END,
+    audit::BASE,
+    audit::HEAD,
+    audit::PUBLIC,
+];
 
 /// What is true of the data, whichever node has it.
 const OF_DATA: [&[u8]; 3] = [local::FORMAT, local::CLOCK, local::HORIZON];
@@ -64,7 +75,8 @@ pub fn strip(store: &dyn Store) -> Result<(), StoreError> {
 }
 
 /// Makes the store that of a new node, which is to be the first member of a cluster: members,
-/// cursors and agreement of the old one go, and nothing else. All in one batch, so that the index is
+/// cursors and agreement of the old one go, of another cluster also tokens and the keys that signed
+/// them, and nothing else. All in one batch, so that the index is
 /// right whatever happens.
 ///
 /// # Errors
@@ -79,7 +91,13 @@ pub fn renew(
     let Inspected { identity, horizon, .. } = inspect(store)?;
     let mut batch = Batch::default();
     forget(store, &OF_DATA, &mut batch)?;
-    forget_members(store, &identity, &mut batch)?;
+    forget_records(store, members::PREFIX, &identity, &mut batch)?;
+    if identity.cluster != Some(cluster) {
+        // Whoever has the secret of the cluster that it was must not sign for this one.
+        for prefix in Place::OF_ONE_CLUSTER {
+            forget_records(store, prefix, &identity, &mut batch)?;
+        }
+    }
     let node = NodeId::new(Uuid::new_v4());
     let identity = Identity { node, joined: now, cluster: Some(cluster), ..identity };
     // What was dead before the horizon is forgotten here: whoever is behind it has missed that.
@@ -104,13 +122,13 @@ fn forget(store: &dyn Read, kept: &[&[u8]], batch: &mut Batch) -> Result<(), Sto
     Ok(())
 }
 
-fn forget_members(
+fn forget_records(
     store: &dyn Read,
+    prefix: &str,
     identity: &Identity,
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
-    let prefix =
-        Key::system(members::PREFIX).map_err(|error| StoreError::Failed(error.to_string()))?;
+    let prefix = Key::system(prefix).map_err(|error| StoreError::Failed(error.to_string()))?;
     let (start, end) = Prefix::Under(prefix).range(Kind::Value);
     let mut data = store.cursor(Column::Data, &start, &end);
     while let Some((row, value)) = data.next()? {

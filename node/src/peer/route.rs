@@ -49,6 +49,8 @@ pub enum PeerRoute {
     Birth,
     /// How this node is.
     Status,
+    /// The head of this node's tamper-evident log.
+    Audit,
 }
 
 /// A row of the table.
@@ -92,12 +94,13 @@ static TABLE: [Row; PeerRoute::COUNT] = {
         row(Is::Agree,   "agree",   Nodes,            (SMALL,  SMALL),  false),
         row(Is::Birth,   "birth",   ThisMachine,      (SMALL,  SMALL),  false),
         row(Is::Status,  "status",  NodesAndOperator, (SMALL,  MEDIUM), false),
+        row(Is::Audit,   "audit",   NodesAndOperator, (SMALL,  SMALL),  false),
     ]
 };
 
 impl PeerRoute {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// Every route.
     pub fn all() -> impl Iterator<Item = Self> {

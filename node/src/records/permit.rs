@@ -187,6 +187,16 @@ impl View<'_> {
         Ok(self.caller.decide(Action::Read, &facts.to_read(key), self.now).is_allowed())
     }
 
+    /// Whether there is a value that the caller may not know of. What cannot be read is told to
+    /// whoever reads it.
+    pub fn hides(&self, key: &Key) -> bool {
+        if self.caller.is_unlimited() {
+            return false;
+        }
+        let Ok(Some((_, version))) = self.row(&RecordId::value(key.clone())) else { return false };
+        matches!(self.may_read(key, Some(&version.head())), Ok(false))
+    }
+
     /// Whether the caller may know of the metadata that governs `key`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::driver::Job;
 use super::{EngineHandle, NodeHost, Observed, follow};
+use crate::audit;
 use crate::cluster;
 use crate::membership::Membership;
 use crate::node::Node;
@@ -45,6 +46,7 @@ impl PeerHandler for Handler {
                 (PeerRoute::Birth, _) => self.birth(),
                 (PeerRoute::Members, PeerRole::Node(node)) => self.members(node, &body).await,
                 (PeerRoute::Status, _) => self.status().await,
+                (PeerRoute::Audit, _) => self.audit(&body).await,
                 (PeerRoute::Stream, PeerRole::Node(node)) => self.followed(node, &body),
                 (route, PeerRole::Node(node)) => self.question(node, route, &body).await,
                 _ => Err(peer::Refusal::new(403, "not-a-node", "this is for nodes")),
@@ -88,6 +90,24 @@ impl Handler {
             peer::Refusal::new(500, "failed", "its store cannot be read")
         })?;
         Ok(json(&status.ok_or_else(stopping)?))
+    }
+
+    /// Shows the head of the tamper-evident log.
+    async fn audit(&self, body: &[u8]) -> Answered {
+        let question: audit::exchange::Question = serde_json::from_slice(body)
+            .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
+        let node = self.node.clone();
+        let answering =
+            tokio::task::spawn_blocking(move || audit::exchange::answer(&node, question));
+        match answering.await {
+            Ok(Ok(Some(answer))) => Ok(json(&answer)),
+            Ok(Ok(None)) => Err(peer::Refusal::new(404, "switched-off", "it keeps no audit log")),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the head of the audit log cannot be proven");
+                Err(peer::Refusal::new(500, "failed", "its log cannot be read"))
+            }
+            Err(_panicked) => Err(stopping()),
+        }
     }
 
     async fn question(&self, from: NodeId, route: PeerRoute, body: &[u8]) -> Answered {

@@ -72,6 +72,15 @@ impl Links {
         answer.map_err(|error| PeerError::Malformed(error.to_string()))
     }
 
+    /// Asks a peer for the head of its tamper-evident log.
+    ///
+    /// # Errors
+    ///
+    /// It has no known address, there is no answer, or it keeps no log.
+    pub async fn audit(&self, peer: NodeId, question: Bytes) -> Result<Bytes, PeerError> {
+        self.to(peer).await?.ask(PeerRoute::Audit, question).await
+    }
+
     /// A connection of its own to a peer, for what is long.
     ///
     /// # Errors

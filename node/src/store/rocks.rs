@@ -66,18 +66,34 @@ impl RocksStore {
         let families = Column::ALL.map(|column| {
             ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache, options))
         });
-        let db = DB::open_cf_descriptors(&database_options(options), &path, families).map_err(
-            |error| match error.kind() {
-                ErrorKind::Corruption => {
-                    OpenError::Damaged { path: path.clone(), reason: error.into() }
-                }
-                _ => OpenError::Failed { path: path.clone(), reason: error.into() },
-            },
-        )?;
+        let db = DB::open_cf_descriptors(&database_options(options), &path, families)
+            .map_err(|error| open_error(&path, error))?;
         sync_names(data_dir).map_err(|error| OpenError::Failed {
             path: path.clone(),
             reason: format!("its name cannot be brought to disk: {error}"),
         })?;
+        Ok(Self { db, path, cache, hot, disk_reserve: options.disk_reserve })
+    }
+
+    /// Opens the store in a data directory to read what is there, and changes nothing: the lock need
+    /// not be held. What is written to it is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_read_only(data_dir: &Path, options: &RocksOptions) -> Result<Self, OpenError> {
+        let path = Self::directory(data_dir);
+        check_log(&path)?;
+        let hot = HotRows::new(options.block_cache / 4);
+        let cache = Cache::new_hyper_clock_cache(options.block_cache / 4 * 3, 0);
+        let families = Column::ALL.map(|column| {
+            ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache, options))
+        });
+        let mut database = database_options(options);
+        database.create_if_missing(false);
+        database.create_missing_column_families(false);
+        let db = DB::open_cf_descriptors_read_only(&database, &path, families, false);
+        let db = db.map_err(|error| open_error(&path, error))?;
         Ok(Self { db, path, cache, hot, disk_reserve: options.disk_reserve })
     }
 
@@ -161,6 +177,14 @@ impl RocksStore {
             }
         }
         Ok(rocks)
+    }
+}
+
+fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.kind() {
+        ErrorKind::Corruption => OpenError::Damaged { path, reason: error.into() },
+        _ => OpenError::Failed { path, reason: error.into() },
     }
 }
 

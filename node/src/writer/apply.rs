@@ -10,12 +10,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvs_core::account::Place;
+use kvs_core::audit::{Event, KeyHasher, Outcome as AuditOutcome, Subject};
 use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::decide::Moment;
 use kvs_core::digest::{DigestKey, Entry, Leaf};
 use kvs_core::{
-    Body, Clock, Command, Decision, Format, Head, Key, Kind, Origin, RecordId, Rejection, Stamp,
-    Superseded, UnixMillis, Version, VersionId, decide, format,
+    Body, BodyKind, Clock, Command, Decision, Format, Head, Key, Kind, Origin, RecordId, Rejection,
+    Stamp, Superseded, UnixMillis, Version, VersionId, decide, format,
 };
 
 use thiserror::Error;
@@ -23,6 +25,7 @@ use thiserror::Error;
 pub use collect::Collected;
 pub use scrub::{ScrubPosition, Scrubbed};
 
+use crate::audit::{Appender, Notice, Said};
 use crate::local::{self, Birth, LocalState};
 use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError, rows};
 
@@ -158,6 +161,7 @@ impl Retention {
 pub struct Applier {
     origin: Origin,
     digest_key: DigestKey,
+    key_hasher: KeyHasher,
     retention: Retention,
     clock: Clock,
     /// What is on disk as the clock's floor.
@@ -166,6 +170,8 @@ pub struct Applier {
     horizon: Stamp,
     /// In which format versions are written.
     format: Format,
+    /// The end of the tamper-evident log, if there is to be one.
+    audit: Option<Appender>,
 }
 
 /// A record's current version as the group sees it: from the store, or from an earlier write of the
@@ -183,6 +189,10 @@ struct Group<'a> {
     batch: Batch,
     overlay: HashMap<Vec<u8>, Option<Current>>,
     outcome: Outcome,
+    /// Where the tamper-evident log will end.
+    audit: Option<Appender>,
+    /// Who asked for the write that is being carried out.
+    author: Subject,
 }
 
 impl Applier {
@@ -191,13 +201,21 @@ impl Applier {
         Self {
             origin: state.identity.origin(),
             digest_key: state.identity.digest_key.clone(),
+            key_hasher: KeyHasher::new(state.identity.digest_key.bytes()),
             retention,
             clock: Clock::after(state.clock_floor),
             clock_floor: state.clock_floor,
             next_sequence: state.next_sequence,
             horizon: state.horizon,
             format: state.format,
+            audit: None,
         }
+    }
+
+    /// The same, that writes down what it does.
+    #[must_use]
+    pub fn audited(self, audit: Appender) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// The sequence of the last commit.
@@ -244,6 +262,7 @@ impl Applier {
     pub fn adopt(&mut self, birth: &Birth) {
         self.origin = birth.identity.origin();
         self.digest_key = birth.identity.digest_key.clone();
+        self.key_hasher = KeyHasher::new(self.digest_key.bytes());
         self.clock = Clock::after(self.clock.last().max(birth.clock));
         self.horizon = self.horizon.max(birth.horizon);
         self.format = birth.format;
@@ -263,13 +282,33 @@ impl Applier {
         now: UnixMillis,
         flush: Flush,
     ) -> Result<Outcome, StoreError> {
+        let writes = writes.into_iter().map(|write| (write, Subject::Node));
+        self.apply_for(store, writes, (local, &[]), now, flush)
+    }
+
+    /// The same for writes that somebody asked for, and with notices for the tamper-evident log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    pub fn apply_for(
+        &mut self,
+        store: &dyn Store,
+        writes: impl IntoIterator<Item = (Write, Subject)>,
+        (local, notices): (&[OwnedRow], &[Notice]),
+        now: UnixMillis,
+        flush: Flush,
+    ) -> Result<Outcome, StoreError> {
         let mut batch = Batch::default();
         for (name, value) in local {
             batch.put(Column::Local, name, value);
         }
-        let overlay = HashMap::new();
-        let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
-        for write in writes {
+        let mut group = self.group(store, now, batch);
+        for notice in notices {
+            self.note(&mut group, notice);
+        }
+        for (write, author) in writes {
+            group.author = author;
             let result = match self.write(&mut group, write) {
                 Err(error) if error.is_damage() => {
                     tracing::error!(%error, "a write is refused: what it would replace is damaged");
@@ -282,6 +321,12 @@ impl Applier {
         self.finish(store, group, flush)
     }
 
+    fn group<'a>(&self, store: &'a dyn Read, now: UnixMillis, batch: Batch) -> Group<'a> {
+        let (overlay, outcome) = (HashMap::new(), Outcome::default());
+        let audit = self.audit.clone();
+        Group { store, now, batch, overlay, outcome, audit, author: Subject::Node }
+    }
+
     fn finish(
         &mut self,
         store: &dyn Store,
@@ -291,10 +336,43 @@ impl Applier {
         if group.batch.is_empty() {
             return Ok(group.outcome);
         }
+        let (before, after) = (&self.audit, &group.audit);
+        if let Some(audit) = after
+            && before.as_ref().map(Appender::size) != Some(audit.size())
+        {
+            audit.finish(&mut group.batch);
+        }
         let clock_floor = self.raised_clock_floor(&mut group.batch);
         store.write(&group.batch, flush)?;
         self.clock_floor = clock_floor;
+        self.audit = group.audit;
         Ok(group.outcome)
+    }
+
+    /// Adds an entry that is about no write of this group.
+    fn note(&self, group: &mut Group<'_>, notice: &Notice) {
+        let Notice { event, subject, ref record, outcome } = *notice;
+        let key = record.as_ref().map(|record| self.key_hasher.hash(record));
+        group.append(Said { event, subject, key, outcome });
+    }
+
+    /// Adds the entry of a version that this group commits, if it is for the log: what was accepted
+    /// here, and what comes from a peer and is about accounts.
+    fn log_commit(&self, group: &mut Group<'_>, record: &RecordId, merged: bool, head: &Head) {
+        if group.audit.is_none() {
+            return;
+        }
+        let (event, subject) = match (merged, head.body, record.kind) {
+            (false, _, Kind::Meta) => (Event::Metadata(head.uuid), group.author),
+            (false, BodyKind::Tombstone, _) => (Event::Delete(head.uuid), group.author),
+            (false, ..) => (Event::Write(head.uuid), group.author),
+            (true, ..) if Place::of(&record.key).is_some() => {
+                (Event::AccountApplied(head.uuid), Subject::Peer(head.origin.node))
+            }
+            (true, ..) => return,
+        };
+        let key = Some(self.key_hasher.hash(record));
+        group.append(Said { event, subject, key, outcome: AuditOutcome::Done });
     }
 
     /// The clock's floor once `batch` is written.
@@ -318,6 +396,7 @@ impl Applier {
         let stamp = clock.tick(group.now, head.map(|head| head.stamp));
         let moment = Moment { now: group.now, stamp, origin: self.origin };
         let absent = head.is_none_or(|head| head.absence(group.now).is_some());
+        let merged = matches!(write.command, Command::Merge(_));
         let decision = decide(head, write.command, &moment);
         let (result, current) = match decision {
             Decision::Commit { version, replaced } => {
@@ -326,6 +405,7 @@ impl Applier {
                 let receipt = receipt(&version, absent);
                 let replaced = current.zip(replaced);
                 let current = self.commit(group, &write.record, &row, &version, replaced);
+                self.log_commit(group, &write.record, merged, &current.head);
                 (Ok(Applied::Committed(receipt)), Some(current))
             }
             Decision::Lost { version, reason } => {
@@ -459,6 +539,12 @@ impl Applier {
 }
 
 impl Group<'_> {
+    fn append(&mut self, said: Said) {
+        if let Some(audit) = &mut self.audit {
+            audit.append(&mut self.batch, self.now, said);
+        }
+    }
+
     fn current(&mut self, row: &[u8]) -> Result<Option<Current>, StoreError> {
         if let Some(current) = self.overlay.remove(row) {
             return Ok(current);

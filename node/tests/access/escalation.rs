@@ -1,6 +1,7 @@
 //! Attempts to get more than one was given: each by its name, each refused.
 
 use kvs_core::account::{Name, Place, Record, Revocation, User, encode};
+use kvs_core::audit::{Entry, Event, Outcome};
 use kvs_core::{
     Body, Command, ContentType, Key, NodeId, Origin, RecordId, ScopeSet, Stamp, TokenId,
     UnixMillis, UserId, Value, Version, VersionId,
@@ -11,21 +12,47 @@ use uuid::Uuid;
 
 use crate::harness::{Answered, Guarded, START};
 
+/// Attempts that are no denials: what they ask for cannot be, or is not there for anybody.
+const NO_DENIALS: [&str; 3] = [
+    "a limited reader climbs up",
+    "a limited reader hides a slash",
+    "a revision of one key is restored to another",
+];
+
 /// The attempts of one test.
 #[derive(Default)]
-struct Attempts(Vec<&'static str>);
+struct Attempts {
+    names: Vec<&'static str>,
+    /// Entries of the tamper-evident log that were looked at.
+    looked: usize,
+}
 
 impl Attempts {
-    #[track_caller]
-    fn refused(&mut self, name: &'static str, answer: &Answered, status: u16, kind: &str) {
+    /// Checks that an attempt was refused so, and that the log has it.
+    async fn refused(
+        &mut self,
+        node: &Guarded,
+        name: &'static str,
+        answer: &Answered,
+        status: u16,
+        kind: &str,
+    ) {
         let found = (answer.status.as_u16(), answer.kind());
         assert_eq!(found, (status, kind.to_owned()), "{name}: {}", answer.text());
-        assert!(!self.0.contains(&name), "{name} was tried already");
-        self.0.push(name);
+        assert!(!self.names.contains(&name), "{name} was tried already");
+        self.names.push(name);
+        let entries = node.entries().await;
+        // What came from elsewhere is applied, and then does nothing: that it came is in the log.
+        let tells = |entry: &Entry| {
+            entry.outcome != Outcome::Done || matches!(entry.event, Event::AccountApplied(_))
+        };
+        let told = entries[self.looked..].iter().any(tells);
+        assert!(told || NO_DENIALS.contains(&name), "{name}: is in no entry");
+        self.looked = entries.len();
     }
 
     fn at_least(&self, count: usize) {
-        assert!(self.0.len() >= count, "only {} attempts", self.0.len());
+        assert!(self.names.len() >= count, "only {} attempts", self.names.len());
     }
 }
 
@@ -95,7 +122,7 @@ async fn nobody_gives_themself_or_others_what_they_lack() {
         ),
         ("a token maker mints for nobody", token_for(Some("ghost"), &[]), 404, "account-unknown"),
     ] {
-        tried.refused(name, &call("POST /api/tokens", body).await, status, kind);
+        tried.refused(&node, name, &call("POST /api/tokens", body).await, status, kind).await;
     }
     let body = |text: &str| text.to_owned();
     for (name, line, text) in [
@@ -151,26 +178,31 @@ async fn nobody_gives_themself_or_others_what_they_lack() {
         ),
         ("a group editor takes root out of its group", "DELETE /api/groups/admin/members/root", ""),
     ] {
-        tried.refused(name, &call(line, body(text)).await, 403, "scope-not-held");
+        tried.refused(&node, name, &call(line, body(text)).await, 403, "scope-not-held").await;
     }
     let roots = node.id_of(&node.root).await;
     let revoking = call(&format!("DELETE /api/tokens/{roots}"), String::new()).await;
-    tried.refused("a token revoker revokes root's", &revoking, 403, "scope-not-held");
+    tried.refused(&node, "a token revoker revokes root's", &revoking, 403, "scope-not-held").await;
     let again = call("POST /api/users", body(r#"{"name":"root"}"#)).await;
-    tried.refused("a user maker makes a second root", &again, 409, "account-exists");
+    tried.refused(&node, "a user maker makes a second root", &again, 409, "account-exists").await;
     let key = call("POST /api/keys", body("{}")).await;
-    tried.refused("a token maker makes a signing key", &key, 403, "scope-missing");
+    tried.refused(&node, "a token maker makes a signing key", &key, 403, "scope-missing").await;
     let nearly = node.user("nearly", &["admin:*", "read", "write", "delete"]).await;
     let key = node.call(&nearly, "POST /api/keys", r#"{"revoke_old":true}"#).await;
-    tried.refused(
-        "somebody with nearly every scope replaces the keys",
-        &key,
-        403,
-        "scope-not-held",
-    );
+    tried
+        .refused(
+            &node,
+            "somebody with nearly every scope replaces the keys",
+            &key,
+            403,
+            "scope-not-held",
+        )
+        .await;
     let weak = node.token("root", Some(&["admin:tokens:create", "read"])).await;
     let made = node.call(&weak, "POST /api/tokens", token_for(None, &["write"])).await;
-    tried.refused("a limited token of root mints what it lacks", &made, 403, "scope-not-held");
+    tried
+        .refused(&node, "a limited token of root mints what it lacks", &made, 403, "scope-not-held")
+        .await;
     let made = node.call(&weak, "POST /api/tokens", "{}").await.expect(201).json();
     assert_eq!(made["scopes"], json!(["read", "admin:tokens:create"]), "no more than its own");
     tried.at_least(30);
@@ -192,66 +224,96 @@ async fn nobody_gets_round_owners_modes_and_lives_of_keys() {
     let by =
         async |token: &str, line: &str, body: Json| node.call(token, line, body.to_string()).await;
     let meta = "PATCH /kv/ann/notes/_metadata";
-    tried.refused(
-        "somebody reads a private key",
-        &by(&ben, "GET /kv/ann/notes", Json::Null).await,
-        404,
-        "key-absent",
-    );
-    tried.refused(
-        "somebody writes a private key",
-        &by(&ben, "PUT /kv/ann/notes", json!(2)).await,
-        403,
-        "mode-denies",
-    );
-    tried.refused(
-        "somebody deletes a private key",
-        &by(&ben, "DELETE /kv/ann/notes", Json::Null).await,
-        404,
-        "key-absent",
-    );
-    tried.refused(
-        "somebody opens a private key's mode",
-        &by(&ben, meta, json!({"mode":"cdwrcdwrcdwr"})).await,
-        404,
-        "key-absent",
-    );
-    tried.refused(
-        "somebody makes a private key their own",
-        &by(&ben, meta, json!({"owner":ben_id})).await,
-        404,
-        "key-absent",
-    );
-    tried.refused(
-        "an owner gives their key away",
-        &by(&ann, meta, json!({"owner":ben_id})).await,
-        403,
-        "scope-missing",
-    );
-    tried.refused(
-        "an owner clears the owner",
-        &by(&ann, "PUT /kv/ann/notes/_metadata", json!({"owner":ben_id})).await,
-        403,
-        "scope-missing",
-    );
-    tried.refused(
-        "an owner gives their key to a group of others",
-        &by(&ann, meta, json!({"group":group["id"]})).await,
-        403,
-        "mode-denies",
-    );
-    tried.refused(
-        "somebody governs the prefix above others' keys",
-        &by(&ben, "PATCH /kv/ann/_metadata", json!({"mode":"cdwrcdwrcdwr"})).await,
-        403,
-        "mode-denies",
-    );
-    tried.refused(
-        "an owner without the right deletes by a life of a second",
-        &by(&ann, "PUT /kv/ann/notes?ttl=1s", json!(2)).await,
-        403,
-        "scope-missing",
-    );
+    tried
+        .refused(
+            &node,
+            "somebody reads a private key",
+            &by(&ben, "GET /kv/ann/notes", Json::Null).await,
+            404,
+            "key-absent",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "somebody writes a private key",
+            &by(&ben, "PUT /kv/ann/notes", json!(2)).await,
+            403,
+            "mode-denies",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "somebody deletes a private key",
+            &by(&ben, "DELETE /kv/ann/notes", Json::Null).await,
+            404,
+            "key-absent",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "somebody opens a private key's mode",
+            &by(&ben, meta, json!({"mode":"cdwrcdwrcdwr"})).await,
+            404,
+            "key-absent",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "somebody makes a private key their own",
+            &by(&ben, meta, json!({"owner":ben_id})).await,
+            404,
+            "key-absent",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "an owner gives their key away",
+            &by(&ann, meta, json!({"owner":ben_id})).await,
+            403,
+            "scope-missing",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "an owner clears the owner",
+            &by(&ann, "PUT /kv/ann/notes/_metadata", json!({"owner":ben_id})).await,
+            403,
+            "scope-missing",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "an owner gives their key to a group of others",
+            &by(&ann, meta, json!({"group":group["id"]})).await,
+            403,
+            "mode-denies",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "somebody governs the prefix above others' keys",
+            &by(&ben, "PATCH /kv/ann/_metadata", json!({"mode":"cdwrcdwrcdwr"})).await,
+            403,
+            "mode-denies",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "an owner without the right deletes by a life of a second",
+            &by(&ann, "PUT /kv/ann/notes?ttl=1s", json!(2)).await,
+            403,
+            "scope-missing",
+        )
+        .await;
     let items = json!({"items":[{"op":"put","key":"ann/notes","value":1,"ttl":"1s"},{"op":"delete","key":"ann/notes"}]});
     let batch = by(&ann, "POST /kv/_batch", items).await.expect(200).json();
     assert_eq!(
@@ -265,12 +327,15 @@ async fn nobody_gets_round_owners_modes_and_lives_of_keys() {
     let probing: Vec<(&str, &str)> =
         probing.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let probe = node.send("PUT /kv/ann/notes", &probing, "1").await;
-    tried.refused(
-        "somebody asks by a condition whether a private key is there",
-        &probe,
-        403,
-        "mode-denies",
-    );
+    tried
+        .refused(
+            &node,
+            "somebody asks by a condition whether a private key is there",
+            &probe,
+            403,
+            "mode-denies",
+        )
+        .await;
 
     // A key that was deleted and is another's by now shows nothing of the first one's.
     node.as_root("PUT /kv/box/_metadata", json!({"mode":"cdwr----cdw-"}).to_string())
@@ -282,23 +347,37 @@ async fn nobody_gets_round_owners_modes_and_lives_of_keys() {
     node.call(&ben, "PUT /kv/box/diary", "2").await.expect(201);
     node.call(&ben, "GET /kv/box/diary", "").await.expect(200);
     let revision = format!("GET /kv/box/diary?revision={}", secret["uuid"].as_str().unwrap());
-    tried.refused(
-        "a new owner reads a revision of the old one's",
-        &by(&ben, &revision, Json::Null).await,
-        404,
-        "revision-absent",
-    );
+    tried
+        .refused(
+            &node,
+            "a new owner reads a revision of the old one's",
+            &by(&ben, &revision, Json::Null).await,
+            404,
+            "revision-absent",
+        )
+        .await;
     let restore = by(&ben, "POST /kv/box/diary/_restore", json!({"uuid":secret["uuid"]})).await;
-    tried.refused(
-        "a new owner restores a revision of the old one's",
-        &restore,
-        404,
-        "revision-absent",
-    );
+    tried
+        .refused(
+            &node,
+            "a new owner restores a revision of the old one's",
+            &restore,
+            404,
+            "revision-absent",
+        )
+        .await;
     let history = node.call(&ben, "GET /kv/box/diary/_history", "").await.expect(200).text();
     assert!(!history.contains(secret["uuid"].as_str().unwrap()), "{history}");
     let other = by(&ben, "POST /kv/box/mine/_restore", json!({"uuid":secret["uuid"]})).await;
-    tried.refused("a revision of one key is restored to another", &other, 404, "revision-absent");
+    tried
+        .refused(
+            &node,
+            "a revision of one key is restored to another",
+            &other,
+            404,
+            "revision-absent",
+        )
+        .await;
 
     let home = node.user("home", &["read:home", "write:home", "admin:resources:update:home"]).await;
     for (name, line) in [
@@ -307,20 +386,34 @@ async fn nobody_gets_round_owners_modes_and_lives_of_keys() {
         ("a limited writer writes elsewhere", "PUT /kv/house/x"),
         ("a limited keeper of owners changes one elsewhere", "PATCH /kv/ann/notes/_metadata"),
     ] {
-        tried.refused(name, &by(&home, line, json!({"owner":ben_id})).await, 403, "scope-missing");
+        tried
+            .refused(
+                &node,
+                name,
+                &by(&home, line, json!({"owner":ben_id})).await,
+                403,
+                "scope-missing",
+            )
+            .await;
     }
-    tried.refused(
-        "a limited reader climbs up",
-        &by(&home, "GET /kv/home/../ann/notes", Json::Null).await,
-        400,
-        "key-malformed",
-    );
-    tried.refused(
-        "a limited reader hides a slash",
-        &by(&home, "GET /kv/home%2F..%2Fann", Json::Null).await,
-        400,
-        "key-malformed",
-    );
+    tried
+        .refused(
+            &node,
+            "a limited reader climbs up",
+            &by(&home, "GET /kv/home/../ann/notes", Json::Null).await,
+            400,
+            "key-malformed",
+        )
+        .await;
+    tried
+        .refused(
+            &node,
+            "a limited reader hides a slash",
+            &by(&home, "GET /kv/home%2F..%2Fann", Json::Null).await,
+            400,
+            "key-malformed",
+        )
+        .await;
     tried.at_least(20);
     node.stop().await;
 }
@@ -332,25 +425,40 @@ async fn nobody_comes_in_by_another_door() {
     let ann = node.user("ann", &["read", "write", "delete"]).await;
     node.as_root("PUT /kv/a", "1").await.expect(201);
     let write = node.call("", "PUT /kv/a", "1").await;
-    tried.refused("an anonymous writer writes what is root's", &write, 401, "credentials-missing");
+    tried
+        .refused(
+            &node,
+            "an anonymous writer writes what is root's",
+            &write,
+            401,
+            "credentials-missing",
+        )
+        .await;
     node.set("a", json!({ "mode": "cdwrcdwrcdwr" })).await;
     node.call("", "PUT /kv/a", "1").await.expect(200);
     let shorten = node.call("", "PUT /kv/a?ttl=1s", "1").await;
-    tried.refused(
-        "a life of a second as an anonymous delete",
-        &shorten,
-        401,
-        "credentials-missing",
-    );
+    tried
+        .refused(
+            &node,
+            "a life of a second as an anonymous delete",
+            &shorten,
+            401,
+            "credentials-missing",
+        )
+        .await;
     let meta = node.call("", "PATCH /kv/new/_metadata", r#"{"mode":0}"#).await;
-    tried.refused("an anonymous writer sets a mode", &meta, 401, "credentials-missing");
+    tried
+        .refused(&node, "an anonymous writer sets a mode", &meta, 401, "credentials-missing")
+        .await;
     let query = node.call("", &format!("GET /kv/a?access_token={}", node.root), "").await;
-    tried.refused("a token in the address", &query, 401, "credentials-missing");
+    tried.refused(&node, "a token in the address", &query, 401, "credentials-missing").await;
     let forwarded = [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1")];
     let mode = node.send("POST /cluster/mode", &forwarded, r#"{"mode":"read_only"}"#).await;
-    tried.refused("a stranger says to be on this machine", &mode, 401, "credentials-missing");
+    tried
+        .refused(&node, "a stranger says to be on this machine", &mode, 401, "credentials-missing")
+        .await;
     let leave = node.call(&ann, "POST /cluster/leave", "").await;
-    tried.refused("a user has the node leave", &leave, 403, "scope-missing");
+    tried.refused(&node, "a user has the node leave", &leave, 403, "scope-missing").await;
     for (name, line) in [
         ("a user reads the accounts as keys", "GET /kv/_system/users/root"),
         ("a user writes an account as a key", "PUT /kv/_system/users/ann"),
@@ -360,10 +468,10 @@ async fn nobody_comes_in_by_another_door() {
         ("a user restores an account", "POST /kv/_system/users/ann/_restore"),
         ("a user gives an account a mode", "PATCH /kv/_system/users/ann/_metadata"),
     ] {
-        tried.refused(name, &node.call(&ann, line, "{}").await, 403, "system-key");
+        tried.refused(&node, name, &node.call(&ann, line, "{}").await, 403, "system-key").await;
     }
     let explain = node.call(&ann, "GET /api/explain?key=a&action=read&user=root", "").await;
-    tried.refused("a user asks what root may", &explain, 403, "scope-missing");
+    tried.refused(&node, "a user asks what root may", &explain, 403, "scope-missing").await;
 
     // A stored page that a browser shows cannot act as ours: it is sandboxed, and no origin may call.
     let html =
@@ -418,7 +526,9 @@ async fn nothing_from_the_far_side_of_a_partition_takes_a_revocation_back() {
     let undo = elsewhere(&place.key().unwrap(), START + 5_000, Body::Tombstone);
     node.running.node.write(vec![undo]).await.unwrap()[0].unwrap();
     let answer = node.call(&ann, "GET /api/whoami", "").await;
-    tried.refused("a revocation is deleted elsewhere, later", &answer, 401, "token-revoked");
+    tried
+        .refused(&node, "a revocation is deleted elsewhere, later", &answer, 401, "token-revoked")
+        .await;
 
     node.as_root("DELETE /api/users/ann", "").await.expect(204);
     let user = User {
@@ -432,9 +542,19 @@ async fn nothing_from_the_far_side_of_a_partition_takes_a_revocation_back() {
     let back = elsewhere(&key, START + 9_000, json_body(bytes));
     node.running.node.write(vec![back]).await.unwrap()[0].unwrap();
     let listed = node.as_root("GET /api/users/ann", "").await;
-    tried.refused("a deleted user is edited elsewhere, later", &listed, 404, "account-unknown");
+    tried
+        .refused(
+            &node,
+            "a deleted user is edited elsewhere, later",
+            &listed,
+            404,
+            "account-unknown",
+        )
+        .await;
     let minted = node.as_root("POST /api/tokens", r#"{"user":"ann"}"#).await;
-    tried.refused("a token for a user who was brought back", &minted, 404, "account-unknown");
+    tried
+        .refused(&node, "a token for a user who was brought back", &minted, 404, "account-unknown")
+        .await;
 
     // The next user of the name has neither the tokens nor the keys of the one before.
     node.set("ben-only", json!({ "mode": "cdwr--------", "owner": node.user_id("ben").await }))
@@ -443,22 +563,30 @@ async fn nothing_from_the_far_side_of_a_partition_takes_a_revocation_back() {
     node.as_root("DELETE /api/users/ben", "").await.expect(204);
     let second = node.user("ben", &["read"]).await;
     let answer = node.call(&ben, "GET /api/whoami", "").await;
-    tried.refused("a token of a user whose name is used again", &answer, 401, "token-user");
+    tried
+        .refused(&node, "a token of a user whose name is used again", &answer, 401, "token-user")
+        .await;
     let answer = node.call(&second, "GET /kv/ben-only/x", "").await;
-    tried.refused(
-        "a user of a name that was used before reads its keys",
-        &answer,
-        404,
-        "key-absent",
-    );
+    tried
+        .refused(
+            &node,
+            "a user of a name that was used before reads its keys",
+            &answer,
+            404,
+            "key-absent",
+        )
+        .await;
     let node = node.restarted().await;
     let answer = node.call(&ann, "GET /api/whoami", "").await;
-    tried.refused(
-        "a revocation that was deleted elsewhere, after a restart",
-        &answer,
-        401,
-        "token-revoked",
-    );
+    tried
+        .refused(
+            &node,
+            "a revocation that was deleted elsewhere, after a restart",
+            &answer,
+            401,
+            "token-revoked",
+        )
+        .await;
     tried.at_least(6);
     node.stop().await;
 }

@@ -11,9 +11,12 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use kvs_client::ClusterFile;
 use kvs_config::Settings;
+use kvs_core::audit::Entry;
 use kvs_core::token::{Claims, compact};
+use kvs_node::audit::Log;
 use kvs_node::http::{App, router};
 use kvs_node::node::Running;
+use kvs_node::store::Flush;
 use kvs_node::time::ManualClock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -129,6 +132,21 @@ impl Guarded {
         let body = json!({ "user": user, "scopes": scopes });
         let made = self.as_root("POST /api/tokens", body.to_string()).await.expect(201);
         made.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// What the tamper-evident log has by now.
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
+        let node = self.running.node.clone();
+        let read = move || {
+            // Logins that failed are counted until then.
+            node.audit().keep(&node).unwrap();
+            // What was put into the writer's queue before is written once this is.
+            node.writer().replicate(Vec::new(), Vec::new(), Flush::Later).unwrap();
+            let snapshot = node.store().snapshot();
+            let log = Log::open(&*snapshot, &node.settings().data_dir).unwrap();
+            (0..log.sizes().size).map(|at| log.entry(at).unwrap().unwrap()).collect()
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
     }
 
     /// The id of a token.

@@ -1,6 +1,7 @@
 //! Who may do what: accounts, tokens, scopes, modes, and every attempt to get round them.
 
 mod accounts;
+mod audit;
 mod escalation;
 mod harness;
 mod identities;

@@ -55,9 +55,9 @@ fn a_wrong_variable_or_option_is_named() {
 #[test]
 fn what_this_build_lacks_is_refused_and_not_ignored() {
     let machine = Machine::new();
-    machine.file("node1.yaml", "port: 0\ntamper_logging_enabled: true\n");
+    machine.file("node1.yaml", "port: 0\nrate_limiting_enabled: true\n");
     let refused = machine.kvs(["run", "node1"]).assert().code(64);
-    one_line(&refused, ["tamper_logging_enabled", "tamper-evident"]);
+    one_line(&refused, ["rate_limiting_enabled", "rate limits"]);
 }
 
 #[test]

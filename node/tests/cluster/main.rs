@@ -28,6 +28,8 @@ mod outsiders;
 mod partition;
 mod replication;
 mod restarts;
+mod secrecy;
+mod tampering;
 mod twins;
 mod upgrade;
 mod walkthrough;

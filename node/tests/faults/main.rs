@@ -23,3 +23,4 @@ mod crash;
 mod damage;
 mod disk;
 mod power;
+mod sealed_log;

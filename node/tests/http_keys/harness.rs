@@ -51,6 +51,7 @@ impl TestNode {
             clustering_enabled: false,
             // Who may do what is for tests of its own.
             auth_enabled: false,
+            tamper_logging_enabled: false,
             ..Settings::default()
         };
         change(&mut settings);

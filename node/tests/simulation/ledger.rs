@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kvs_core::codec;
 use kvs_core::{Head, Rank, RecordId, Stamp, VersionId};
+use kvs_node::local::{self, cluster};
 use kvs_node::store::{Column, Read};
 
 use crate::disk::Disk;
@@ -49,13 +50,18 @@ impl Ledger {
         let mut data = lost.cursor(Column::Data, &[], &[0xff]);
         while let Some((row, value)) = data.next().unwrap() {
             let (_, head) = codec::decode_row_head(value).unwrap();
-            let has = |disk: &Arc<Disk>| {
-                let value = disk.synced(Column::Data, row)?;
-                Some(codec::decode_row_head(&value).unwrap().1.stamp >= head.stamp)
-            };
-            if !others.iter().any(|disk| has(disk) == Some(true)) {
+            if !others.iter().any(|disk| has(disk, row, head.stamp)) {
                 self.rescued.insert(head.uuid);
             }
+        }
+        let forgotten = up_to_where_it_forgot(lost);
+        let elsewhere = others.iter().map(|disk| up_to_where_it_forgot(disk)).max();
+        for (row, heads) in self.acknowledged.iter().filter(|(row, _)| head(lost, row).is_none()) {
+            let only_here = |one: &&Head| {
+                one.dies().is_some_and(|death| death < forgotten && Some(death) >= elsewhere)
+                    && !others.iter().any(|disk| has(disk, row, one.stamp))
+            };
+            self.rescued.extend(heads.iter().filter(only_here).map(|one| one.uuid));
         }
     }
 
@@ -93,6 +99,19 @@ impl Ledger {
             Some(found) => Some(format!("{row}: acknowledged {winner:?}, found {found:?}")),
         }
     }
+}
+
+/// Whether this version of a record, or a later one, is on a disk for good.
+fn has(disk: &Disk, row: &[u8], stamp: Stamp) -> bool {
+    let value = disk.synced(Column::Data, row);
+    value.is_some_and(|value| codec::decode_row_head(&value).unwrap().1.stamp >= stamp)
+}
+
+/// Up to where the node of a disk holds everything but what died: nothing, while it is being filled.
+fn up_to_where_it_forgot(disk: &Disk) -> Stamp {
+    let state = cluster::read(disk).unwrap();
+    let born = local::identity(disk).unwrap().is_some_and(|identity| identity.cluster.is_some());
+    if born && state.bootstrap.is_none() { state.agreement.horizon } else { Stamp::MIN }
 }
 
 pub(crate) fn head(store: &dyn Read, row: &[u8]) -> Option<Head> {

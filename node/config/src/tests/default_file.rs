@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::from_file;
 use crate::{
-    Durability, Duration, LogLevel, Origin, Settings, Size, availability::missing_feature,
+    Durability, Duration, LogLevel, Origin, Settings, Size,
     default_file, field::Field, schema, settings::FIELDS, value::Raw,
 };
 
@@ -22,13 +22,11 @@ fn the_default_file_loads_to_exactly_the_defaults() {
 }
 
 #[test]
-fn the_default_file_sets_what_has_a_default_and_is_available() {
+fn the_default_file_sets_what_has_a_default() {
     let effective = from_file(&default_file()).unwrap();
-    let sets =
-        |field: &&Field| field.default() != Raw::Nothing && missing_feature(field.path).is_none();
     for field in FIELDS {
         let set = *effective.origin(field.path) != Origin::Default;
-        assert_eq!(set, sets(&field), "{}", field.path);
+        assert_eq!(set, field.default() != Raw::Nothing, "{}", field.path);
     }
 }
 
@@ -51,9 +49,9 @@ compression_level: 3
 ";
     assert!(file.contains(entry), "{file}");
     let entry = "
-# Keeps a tamper-evident log of every change.
-# Not available yet: this build does not have a tamper-evident log.
-#tamper_logging_enabled: false
+# Limits the requests of each caller.
+# Not available yet: this build does not have rate limits.
+#rate_limiting_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }
@@ -73,8 +71,7 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("read_only", "false"),
         ("log_level", "info"),
         ("auth_enabled", "true"),
-        // The log is true once the build has it.
-        ("tamper_logging_enabled", "false"),
+        ("tamper_logging_enabled", "true"),
         ("clustering_enabled", "true"),
         ("rate_limiting_enabled", "true"),
         ("rate_limit", "6000000"),

@@ -157,20 +157,6 @@ fn a_node_name_has_1_to_253_bytes_without_control_characters() {
 }
 
 #[test]
-fn features_that_are_missing_are_refused_and_never_ignored() {
-    let or_false = "leave it out or set it to false";
-    let cases = [("tamper_logging_enabled", "true", "a tamper-evident log", or_false)];
-    for (name, value, feature, remedy) in cases {
-        let why = format!("this build does not have {feature} yet; {remedy}");
-        check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
-    }
-    let env = [("KVS__TAMPER_LOGGING_ENABLED", "true")];
-    let message = "KVS__TAMPER_LOGGING_ENABLED: true is refused: this build does not have a \
-                   tamper-evident log yet; leave it out or set it to false";
-    assert_eq!(refused("", &env, &[]), message);
-}
-
-#[test]
 fn an_issuer_says_who_it_is_for_whom_and_for_which_names_it_can_vouch() {
     let good = "issuer: https://a.example, audience: kvs, prefix: 'a:'";
     let file = format!("oidc: [{{{good}, groups_claim: groups, ca_file: ca.pem, user_claim: }}]");
@@ -308,8 +294,7 @@ fn everything_wrong_is_reported_at_once() {
     let expected = "\
 config.yaml:2: prot: there is no such setting; did you mean port?
 config.yaml:1: port: 70000 is out of range: 0 to 65535 is allowed
-KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed
-config.yaml:3: tamper_logging_enabled: true is refused: this build does not have a tamper-evident log yet; leave it out or set it to false";
-    let text = "port: 70000\nprot: 1\ntamper_logging_enabled: true\n";
+KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed";
+    let text = "port: 70000\nprot: 1\n";
     assert_eq!(refused(text, &env, &[]), expected);
 }

@@ -181,9 +181,17 @@ impl Directory {
         (!self.is_revoked(&Revoked::Key(kid.clone()), now)).then_some(key)
     }
 
-    /// The key that signs new tokens, given the cluster's horizon: see [`SigningKey::choose`].
-    pub fn signs(&self, horizon: Stamp, now: UnixMillis) -> Option<&SigningKey> {
+    /// The key that signs new tokens, given the cluster's horizon: see [`SigningKey::choose`]. Whether
+    /// its private half can be had is the caller's to know: in a restored store are keys of the cluster
+    /// that it was.
+    pub fn signs(
+        &self,
+        horizon: Stamp,
+        now: UnixMillis,
+        can_sign: impl Fn(&SigningKey) -> bool,
+    ) -> Option<&SigningKey> {
         let keys = self.keys.values().map(|(stamp, key)| (*stamp, key));
+        let keys = keys.filter(|(_, key)| can_sign(key));
         SigningKey::choose(keys, horizon, |kid| self.is_revoked(&Revoked::Key(kid.clone()), now))
     }
 

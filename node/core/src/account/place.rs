@@ -25,6 +25,10 @@ pub enum Place {
 }
 
 impl Place {
+    /// What lies below these prefixes is worth nothing in another cluster: tokens, and the keys that
+    /// signed them.
+    pub const OF_ONE_CLUSTER: [&str; 2] = ["_system/keys", "_system/tokens"];
+
     /// The key.
     ///
     /// # Errors

@@ -298,7 +298,7 @@ fn a_key_signs_once_all_hold_it_and_never_when_revoked() {
     directory.put(Stamp::from_bits(1), Record::SigningKey(signing("k1", 0)));
     directory.put(Stamp::from_bits(50), Record::SigningKey(signing("k2", 50)));
     let signs = |directory: &Directory, horizon| {
-        directory.signs(Stamp::from_bits(horizon), NOW).map(|key| key.kid.to_string())
+        directory.signs(Stamp::from_bits(horizon), NOW, |_| true).map(|key| key.kid.to_string())
     };
     assert_eq!(signs(&directory, 49).as_deref(), Some("k1"));
     assert_eq!(signs(&directory, 50).as_deref(), Some("k2"));

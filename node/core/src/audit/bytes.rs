@@ -16,6 +16,9 @@ use crate::stamp::UnixMillis;
 /// The format that this build writes, and the only one it reads.
 const FORMAT: u8 = 1;
 
+/// Bytes of an entry about a record, for the first allocation.
+const TYPICAL: usize = 128;
+
 /// Why bytes are not an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EntryError {
@@ -36,7 +39,8 @@ pub enum EntryError {
 impl Entry {
     /// The entry's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut to = vec![FORMAT];
+        let mut to = Vec::with_capacity(TYPICAL);
+        to.push(FORMAT);
         to.extend(self.sequence.to_be_bytes());
         to.extend(self.time.0.to_be_bytes());
         to.extend(self.previous);
@@ -85,6 +89,8 @@ impl Event {
             Self::TokenUse(token) => tagged(to, 6, token.as_bytes()),
             Self::AccountApplied(uuid) => tagged(to, 7, uuid.as_bytes()),
             Self::LoginFailures(count) => tagged(to, 8, &count.to_be_bytes()),
+            Self::Started => to.push(9),
+            Self::PeerRewrote(node) => tagged(to, 10, node.as_bytes()),
         }
     }
 
@@ -98,6 +104,8 @@ impl Event {
             6 => Self::TokenUse(TokenId::from_bytes(from.take()?)),
             7 => Self::AccountApplied(VersionId::from_bytes(from.take()?)),
             8 => Self::LoginFailures(u32::from_be_bytes(from.take()?)),
+            9 => Self::Started,
+            10 => Self::PeerRewrote(NodeId::from_bytes(from.take()?)),
             tag => return Err(EntryError::Tag("event", tag)),
         })
     }

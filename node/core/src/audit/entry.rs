@@ -1,5 +1,7 @@
 //! What an entry says.
 
+use std::fmt;
+
 use crate::id::{NodeId, TokenId, UserId, VersionId};
 use crate::key::RecordId;
 use crate::scope::Right;
@@ -45,6 +47,11 @@ pub enum Event {
     AccountApplied(VersionId),
     /// So many logins failed, summed per address and second.
     LoginFailures(u32),
+    /// The node started, and from here on writes down what happens: what was done while it did not is
+    /// not in the log.
+    Started,
+    /// Another node's log is not the one that it was.
+    PeerRewrote(NodeId),
 }
 
 /// Who did something.
@@ -80,11 +87,26 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
 
-impl KeyHash {
-    /// The hash of `record` in the cluster whose digest tree has the key `secret`.
-    pub fn of(secret: &[u8; 32], record: &RecordId) -> Self {
+/// Makes what stands for records in one cluster.
+#[derive(Clone)]
+pub struct KeyHasher([u8; 32]);
+
+impl KeyHasher {
+    /// For the cluster whose digest tree has the key `secret`.
+    pub fn new(secret: &[u8; 32]) -> Self {
         // Another key than the digest tree's own, so that neither says anything of the other.
-        let derived = blake3::derive_key("kvs audit 1: keys of entries", secret);
-        Self(*blake3::keyed_hash(&derived, &record.encode()).as_bytes())
+        Self(blake3::derive_key("kvs audit 1: keys of entries", secret))
+    }
+
+    /// What stands for a record.
+    pub fn hash(&self, record: &RecordId) -> KeyHash {
+        KeyHash(*blake3::keyed_hash(&self.0, &record.encode()).as_bytes())
+    }
+}
+
+impl fmt::Debug for KeyHasher {
+    /// Shows no key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHasher(..)")
     }
 }

@@ -192,7 +192,10 @@ impl Engine {
             Abandon::Lost | Abandon::Later => {}
         }
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.compare_at = now.running + self.config.catchup_interval;
+            // The peer leaves comparing to this node for twice that interval. Where nothing can be
+            // agreed it is to find that out too, so it is let have a turn.
+            let turns = if peer.is_in_the_way() { 3 } else { 1 };
+            peer.compare_at = now.running + turns * self.config.catchup_interval;
         }
         Ok(())
     }

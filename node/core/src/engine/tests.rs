@@ -348,6 +348,29 @@ fn met_by_first() -> (Engine, Empty) {
     (engine, host)
 }
 
+/// The other one is to find out by itself that nothing can be agreed.
+#[test]
+fn a_node_that_was_refused_leaves_its_peer_time_to_begin_a_comparison() {
+    let (mut engine, mut host) = met_by_first();
+    let begun = |effects: Vec<Effect>| {
+        let begin = |effect: &Effect| match effect {
+            Effect::Ask { ask, question: Question::Begin(_), .. } => Some(*ask),
+            _ => None,
+        };
+        effects.iter().find_map(begin)
+    };
+    let ask = (2..=20).find_map(|second| begun(engine.step(Input::Tick, at(second), 0, &mut host)));
+    let refusal = Refusal::ClockAhead { ahead_millis: 2, limit_millis: 1 };
+    let answer = Ok(Answer::Refused(refusal));
+    let answered = Input::Answered { ask: ask.unwrap(), answer };
+    assert_eq!(begun(engine.step(answered, at(21), 0, &mut host)), None);
+    // It was asked at 20 s at the latest, and leaves comparing to this node until 22 s.
+    for second in [22, 23] {
+        assert_eq!(begun(engine.step(Input::Tick, at(second), 0, &mut host)), None, "{second} s");
+    }
+    assert!(begun(engine.step(Input::Tick, at(24), 0, &mut host)).is_some());
+}
+
 #[test]
 fn a_comparison_goes_on_only_with_the_run_and_the_horizon_that_it_began_with() {
     let (engine, mut host) = founder();

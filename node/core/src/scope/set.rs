@@ -70,6 +70,11 @@ impl ScopeSet {
         self.0.iter().any(|scope| scope.permits_somewhere(right))
     }
 
+    /// Whether any scope is an administrator's.
+    pub fn administers(&self) -> bool {
+        self.0.iter().any(Scope::administers)
+    }
+
     /// Whether one scope of the set covers `scope`.
     pub fn covers(&self, scope: &Scope) -> bool {
         self.0.iter().any(|held| held.covers(scope))

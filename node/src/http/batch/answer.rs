@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use http::StatusCode;
-use kvs_core::{Body, Key};
+use kvs_core::{Body, Key, Right};
 
 use super::Done;
 use crate::http::openapi::describe::JSON;
-use crate::http::{Answer, Call, Problem, page, value};
+use crate::http::{Answer, Call, Problem, denial, page, value};
 use crate::records::View;
 use crate::writer::{Applied, WriteResult};
 
@@ -18,32 +18,47 @@ const TYPICAL: usize = 112;
 pub(super) async fn of(call: &Call, items: Vec<Done>) -> Answer {
     let limit = call.node.settings().limits.answer_size.as_len();
     let text = if items.iter().any(|item| matches!(item, Done::Get(_))) {
-        let write = move |view: &View<'_>| Ok(text(Some(view), items, limit));
-        call.node.view(&call.caller, write).await?
+        let write = move |view: &View<'_>| {
+            let mut hidden = Vec::new();
+            let text = text(Some(view), items, limit, &mut hidden);
+            Ok((text, hidden))
+        };
+        let (text, hidden) = call.node.view(&call.caller, write).await?;
+        for key in &hidden {
+            denial::note_hidden(call, key, Right::Read);
+        }
+        text
     } else {
-        text(None, items, limit)
+        text(None, items, limit, &mut Vec::new())
     };
     Ok(page::answer(JSON, text))
 }
 
-fn text(view: Option<&View<'_>>, items: Vec<Done>, limit: usize) -> Vec<u8> {
+/// Writes all results; what the caller may not see is told by its key.
+fn text(view: Option<&View<'_>>, items: Vec<Done>, limit: usize, hidden: &mut Vec<Key>) -> Vec<u8> {
     let mut out = Vec::with_capacity(12 + items.len() * TYPICAL);
     out.extend_from_slice(b"{\"items\":[");
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        add(&mut out, view, item, limit);
+        add(&mut out, view, item, limit, hidden);
     }
     out.extend_from_slice(b"]}");
     out
 }
 
 /// Adds a result; what it would be if it cannot be had or has no room, is a problem.
-fn add(out: &mut Vec<u8>, view: Option<&View<'_>>, item: Done, limit: usize) {
+fn add(
+    out: &mut Vec<u8>,
+    view: Option<&View<'_>>,
+    item: Done,
+    limit: usize,
+    hidden: &mut Vec<Key>,
+) {
     let start = out.len();
     let is_get = matches!(item, Done::Get(_));
-    let mut result = write(out, view, item, limit);
+    let mut result = write(out, view, item, limit, hidden);
     if is_get && out.len() > limit {
         result = Err(Problem::TooLarge { what: "answer", limit });
     }
@@ -58,12 +73,13 @@ fn write(
     view: Option<&View<'_>>,
     item: Done,
     limit: usize,
+    hidden: &mut Vec<Key>,
 ) -> Result<(), Problem> {
     match item {
         Done::Refused(problem) => Err(problem),
         // Not even worth reading.
         Done::Get(_) if out.len() >= limit => Err(Problem::TooLarge { what: "answer", limit }),
-        Done::Get(key) => read(out, view, &key),
+        Done::Get(key) => read(out, view, key, hidden),
         Done::Deleted(result) => {
             result?;
             write_status(out, StatusCode::NO_CONTENT);
@@ -74,9 +90,22 @@ fn write(
     }
 }
 
-fn read(out: &mut Vec<u8>, view: Option<&View<'_>>, key: &Key) -> Result<(), Problem> {
+fn read(
+    out: &mut Vec<u8>,
+    view: Option<&View<'_>>,
+    key: Key,
+    hidden: &mut Vec<Key>,
+) -> Result<(), Problem> {
     let view = view.ok_or_else(|| Problem::Internal("a batch has no view to read".to_owned()))?;
-    let version = view.current(key)?.map_err(Problem::Absent)?;
+    let version = match view.current(&key)? {
+        Ok(version) => version,
+        Err(absence) => {
+            if view.hides(&key) {
+                hidden.push(key);
+            }
+            return Err(Problem::Absent(absence));
+        }
+    };
     let Body::Value(value) = &version.body else {
         return Err(Problem::Internal(format!("version {} is no value", version.uuid)));
     };

@@ -32,7 +32,8 @@ impl Collector for Scrape {
         self.writer(figures)?;
         self.store(figures)?;
         self.cluster(figures)?;
-        self.backups(figures)
+        self.backups(figures)?;
+        self.audit(figures)
     }
 }
 
@@ -100,6 +101,21 @@ impl Scrape {
         let sizes = self.node.store().sizes();
         let sizes = sizes.into_iter().map(|(part, bytes)| ([("part", part)], bytes));
         figures.gauges("store", "What the store takes, on disk and in memory", BYTES, sizes)
+    }
+
+    fn audit(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
+        let Some(audit) = self.node.audit().figures() else { return Ok(()) };
+        let help = "Entries of the tamper-evident log under its signed head";
+        figures.gauge("audit_entries", help, None, &audit.signed)?;
+        let help = "Entries of it that are in archives";
+        figures.gauge("audit_archived_entries", help, None, &audit.archived)?;
+        figures.counter("audit_dropped", "What could not be written to it", audit.dropped)?;
+        let help = "1 once it is known to be not as it was written";
+        figures.gauge("audit_tampered", help, None, &u64::from(audit.tampered))?;
+        let (known, rewritten) = audit.peers;
+        let states = [("consistent", known - rewritten), ("rewritten", rewritten)];
+        let states = states.into_iter().map(|(state, count)| ([("state", state)], count));
+        figures.gauges("audit_peers", "Other nodes whose log this one keeps heads of", None, states)
     }
 
     fn backups(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {

@@ -1,7 +1,5 @@
 //! Removing the dead, once nobody could bring them back.
 
-use std::collections::HashMap;
-
 use kvs_core::{RecordId, Stamp};
 
 use super::{Applier, Group, Outcome};
@@ -33,9 +31,7 @@ impl Applier {
         from: &[u8],
         limit: usize,
     ) -> Result<Collected, StoreError> {
-        let (batch, overlay) = (Batch::default(), HashMap::new());
-        let now = horizon.millis();
-        let mut group = Group { store, now, batch, overlay, outcome: Outcome::default() };
+        let mut group = self.group(store, horizon.millis(), Batch::default());
         if horizon > self.horizon {
             let bits = horizon.bits().to_be_bytes();
             group.batch.put(Column::Local, rows::local::HORIZON, &bits);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kvs_core::{Body, Condition, ContentType, Expiry, Key, Value};
+use kvs_core::{Body, Condition, ContentType, Expiry, Key, Meta, Mode, Value};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -206,6 +206,39 @@ fn a_loser_on_arrival_is_kept_with_its_reason() {
     assert_eq!(version, ours);
     assert_eq!(local.revisions, [RevisionId { stamp: theirs.stamp, uuid: theirs.uuid }]);
     fixture.check();
+}
+
+#[test]
+fn a_mode_that_is_set_here_and_a_value_that_is_written_there_both_hold_in_every_order() {
+    let of = |mode: Mode| Body::Meta(Meta { mode: Some(mode), ..Meta::default() });
+    let (value, meta) = (record("k"), RecordId::meta(Key::client("k").unwrap()));
+    let elsewhere = |record: &RecordId, body: Body| {
+        let mut fixture = Fixture::new(3);
+        let command = Command::put(body, fixture.uuid());
+        fixture.apply(vec![Write { record: record.clone(), command }]);
+        let row = fixture.store.get(Column::Data, &record.encode()).unwrap().unwrap();
+        codec::decode_row(&row.into()).unwrap().1
+    };
+    let modes = [Mode::from_bits(0xF00).unwrap(), Mode::from_bits(0xFFF).unwrap()];
+    let arrived = [
+        (value.clone(), elsewhere(&value, body("1"))),
+        (meta.clone(), elsewhere(&meta, of(modes[0]))),
+    ];
+    for order in [[0, 1], [1, 0]] {
+        let mut here = Fixture::new(3);
+        for at in order {
+            let (record, version) = arrived[at].clone();
+            here.apply(vec![Write { record, command: Command::Merge(version) }]);
+        }
+        // And over a value and a mode that are there already.
+        here.now = UnixMillis(2_000);
+        let set = Command::put(of(modes[1]), here.uuid());
+        here.apply(vec![Write { record: meta.clone(), command: set }]);
+        here.check();
+        assert_eq!(text(&here.row("k").1), "1");
+        let row = here.store.get(Column::Data, &meta.encode()).unwrap().unwrap();
+        assert_eq!(codec::decode_row(&row.into()).unwrap().1.body, of(modes[1]));
+    }
 }
 
 #[test]

@@ -1,0 +1,183 @@
+//! Entries that left the store.
+
+use kvs_core::audit::{Tampered, tree};
+
+use super::*;
+use crate::audit::archive::{Archive, Archives, Part};
+
+/// A site whose first 512 entries are in two archives; it has 1,200.
+async fn archived() -> Site {
+    let site = Site::new();
+    let running = site.start();
+    let node = running.node.clone();
+    fill(&node, 600).await;
+    keep(&node).await;
+    fill(&node, 599).await;
+    for _ in 0..4 {
+        keep(&node).await;
+    }
+    assert_eq!(node.audit().figures().unwrap().archived, 768);
+    drop(node);
+    running.stop().await.unwrap();
+    site
+}
+
+fn files(site: &Site) -> Vec<PathBuf> {
+    Archives::of(&site.path()).files().unwrap()
+}
+
+#[tokio::test]
+async fn old_entries_go_into_archives_and_stay_readable_and_provable() {
+    let site = archived().await;
+    let report = site.verify().unwrap();
+    assert_eq!((report.first, report.summary.size, report.summary.signed), (0, 1_200, 1_200));
+    assert_eq!(files(&site).len(), 3);
+    let store = site.store();
+    assert_eq!(store.get(Column::Audit, &layout::entry(767)).unwrap(), None);
+    let log = Log::open(&store, &site.path()).unwrap();
+    assert_eq!(log.sizes(), Sizes { archived: 768, size: 1_200 });
+    let root = report.summary.root;
+    for sequence in [0, 1, 255, 256, 700, 767, 768, 1_199] {
+        let row = log.row(sequence).unwrap().unwrap();
+        let leaf = row[..32].try_into().unwrap();
+        let proof = log.inclusion(sequence, 1_200).unwrap().unwrap();
+        tree::verify_inclusion(&leaf, sequence, 1_200, &root, &proof).unwrap();
+    }
+    for old in [1, 100, 256, 700, 1_000] {
+        let proof = log.consistency(old, 1_200).unwrap().unwrap();
+        let before = tree::root(&log, old).unwrap();
+        tree::verify_consistency(old, &before, 1_200, &root, &proof).unwrap();
+    }
+    for path in files(&site) {
+        let report = verify::archive(&path).unwrap();
+        assert_eq!(report.summary.signed, report.summary.size);
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_is_gone_is_missed_unless_it_is_known_to_be_elsewhere() {
+    let site = archived().await;
+    std::fs::remove_file(&files(&site)[1]).unwrap();
+    let fault = site.verify().unwrap_err();
+    assert!(matches!(fault, Fault::NoArchive { from: 256, until: 768, .. }), "{fault}");
+    let order = Order { without_archives: true, ..Order::default() };
+    let report = verify::directory(&site.path(), &order).unwrap();
+    assert_eq!((report.first, report.summary.size), (768, 1_200));
+    // The node goes on, and says of those entries that they are not there.
+    let running = site.start();
+    let snapshot = running.node.store().snapshot();
+    let log = Log::open(&*snapshot, &site.path()).unwrap();
+    assert_eq!(log.row(300).unwrap(), None);
+    assert!(log.row(200).unwrap().is_some());
+    drop(log);
+    drop(snapshot);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_an_archive_is_named_with_its_file() {
+    let site = archived().await;
+    let paths = files(&site);
+    let second = std::fs::read(&paths[1]).unwrap();
+    let name = paths[1].file_name().unwrap().to_str().unwrap();
+    let step = second.len() / 40;
+    for at in (0..second.len()).step_by(step).chain([second.len() - 1]) {
+        let mut flipped = second.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&paths[1], &flipped).unwrap();
+        let alone = verify::archive(&paths[1]);
+        let said = site.verify().map(drop).map_err(|fault| fault.to_string());
+        // Only a place that is looked up and not walked past may differ unnoticed: in the trailer.
+        match said {
+            Err(said) => assert!(said.contains(name) || said.contains("archive"), "{at}: {said}"),
+            Ok(()) => assert!(at > second.len() - 1_000 && alone.is_ok(), "byte {at}"),
+        }
+    }
+    for length in [0, 10, second.len() / 2, second.len() - 1] {
+        std::fs::write(&paths[1], &second[..length]).unwrap();
+        let said = site.verify().unwrap_err().to_string();
+        assert!(said.contains(name), "{length}: {said}");
+    }
+    std::fs::write(&paths[1], &second).unwrap();
+    site.verify().unwrap();
+
+    let first = std::fs::read(&paths[0]).unwrap();
+    std::fs::write(&paths[1], &first).unwrap();
+    assert!(matches!(site.verify(), Err(Fault::NoArchive { from: 256, .. })), "reordered");
+    let other = archived().await;
+    std::fs::copy(&files(&other)[1], &paths[1]).unwrap();
+    let fault = site.verify().unwrap_err();
+    assert!(matches!(&fault, Fault::Key { .. } | Fault::Foreign { .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_altered_in_an_archive_is_named() {
+    let site = archived().await;
+    let path = &files(&site)[1];
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut row = None;
+    let archive = Archive::open(path).unwrap();
+    archive
+        .rows(|sequence, found| {
+            if sequence == 300 {
+                row = Some(found.to_vec());
+            }
+            Ok::<_, crate::audit::archive::ArchiveError>(())
+        })
+        .unwrap();
+    let row = row.unwrap();
+    let at = bytes.windows(row.len()).position(|window| window == row).unwrap();
+    bytes[at + row.len() - 1] ^= 3;
+    std::fs::write(path, bytes).unwrap();
+    let fault = site.verify().unwrap_err();
+    let Fault::Entry { place, source } = fault else { panic!("{fault}") };
+    assert_eq!(source, Tampered::Altered(300));
+    assert!(place.contains("00000000000000000256.kvsaudit"), "{place}");
+}
+
+#[tokio::test]
+async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
+    let site = Site::with(500).await;
+    // The file is there, and the store does not know of it.
+    let store = site.store();
+    let node = local::identity(&store).unwrap().unwrap().node;
+    let part = Part { node, begin: &Edge::default(), count: SEGMENT.into(), checked: true };
+    let next = |sequence| Ok(row(&store, sequence));
+    Archives::of(&site.path()).write(&part, next, |_| None).unwrap();
+    drop(store);
+    assert_eq!(site.verify().unwrap().summary.size, 500);
+    let running = site.start();
+    let node = running.node.clone();
+    fill(&node, 100).await;
+    keep(&node).await;
+    keep(&node).await;
+    assert_eq!(node.audit().figures().unwrap().archived, 256);
+    drop(node);
+    running.stop().await.unwrap();
+    assert_eq!(site.verify().unwrap().summary.size, 601);
+    // The store knows, and not all of its rows are gone.
+    site.change(|_, batch| batch.put(Column::Audit, &layout::entry(3), b"left behind"));
+    assert_eq!(site.verify().unwrap().summary.size, 601);
+}
+
+#[tokio::test]
+async fn what_was_altered_is_not_archived() {
+    let site = Site::with(500).await;
+    site.change(|store, batch| {
+        let mut row = row(store, 100);
+        row[40] ^= 1;
+        batch.put(Column::Audit, &layout::entry(100), &row);
+    });
+    let running = site.start();
+    let node = running.node.clone();
+    fill(&node, 100).await;
+    let keeping = node.clone();
+    let kept = tokio::task::spawn_blocking(move || keeping.audit().keep(&keeping)).await.unwrap();
+    assert!(kept.is_err() || node.audit().figures().unwrap().tampered);
+    assert!(node.audit().figures().unwrap().tampered);
+    assert_eq!(node.audit().figures().unwrap().archived, 0);
+    drop(node);
+    running.stop().await.unwrap();
+    let fault = site.verify().unwrap_err().to_string();
+    assert!(fault.contains("entry 100 was altered"), "{fault}");
+}

@@ -1,0 +1,167 @@
+//! What keeps a log in order: heads that are signed, entries that are archived, failures that are
+//! noticed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kvs_core::NodeId;
+use kvs_core::audit::{Head, SignedHead};
+use uuid::Uuid;
+
+use super::archive::{ArchiveError, Archives, Part};
+use super::failures::Failures;
+use super::keeper::AuditError;
+use super::layout::{self, Edge};
+use super::uses::Uses;
+use super::{NodeKey, Seen};
+use crate::node::Node;
+use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
+use crate::writer::{SubmitError, Writer};
+
+/// Rows that are deleted in one batch.
+const DELETE_STEP: usize = 4_096;
+
+/// What a log has that is on.
+#[derive(Debug)]
+pub(super) struct On {
+    pub(super) key: NodeKey,
+    pub(super) writer: Writer,
+    pub(super) data_dir: PathBuf,
+    /// Entries of an archive.
+    pub(super) segment: u64,
+    /// The head that is on disk.
+    pub(super) head: Mutex<Option<SignedHead>>,
+    pub(super) peers: Mutex<BTreeMap<NodeId, Seen>>,
+    /// Held by whoever signs and archives.
+    pub(super) keeping: Mutex<()>,
+    /// Logins that failed and are not written down yet.
+    pub(super) failures: Mutex<Failures>,
+    pub(super) uses: Mutex<Uses>,
+    pub(super) dropped: AtomicU64,
+    pub(super) archived: AtomicU64,
+    /// Whether the log is known to be no more as it was written.
+    pub(super) tampered: AtomicBool,
+}
+
+impl On {
+    /// The head of the log as it is now, unless it is signed already.
+    pub(super) fn next_head(
+        &self,
+        node: &Node,
+        store: &dyn Store,
+    ) -> Result<Option<SignedHead>, StoreError> {
+        let edge = Edge::read(store, layout::END)?;
+        let cluster = cluster_of(node);
+        let last = lock(&self.head);
+        let same =
+            |last: &SignedHead| (last.head.size, last.head.cluster) == (edge.size(), cluster);
+        if last.as_ref().is_some_and(same) {
+            return Ok(None);
+        }
+        Ok(Some(self.key.sign(head_at(node, &edge))))
+    }
+
+    /// Archives the oldest entries once there are twice as many as an archive has.
+    pub(super) fn archive(&self, node: &Node, store: &dyn Store) -> Result<(), AuditError> {
+        let base = Edge::read(store, layout::BASE)?;
+        let size = Edge::read(store, layout::END)?.size();
+        if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
+            return Ok(());
+        }
+        let (node_id, count) = (node.identity().node, self.segment);
+        let part = Part { node: node_id, begin: &base, count, checked: true };
+        let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
+        let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
+        let (path, edge) = written.inspect_err(|error| self.note_damage(error))?;
+        tracing::info!(path = %path.display(), "entries of the audit log were archived");
+        let mut batch = Batch::default();
+        batch.put(Column::Local, layout::BASE, &edge.to_bytes());
+        self.writer.write_batch(batch, Flush::Synced)?;
+        self.archived.store(edge.size(), Ordering::Relaxed);
+        self.delete_before(store, edge.size())
+    }
+
+    /// Deletes the entries that are in archives.
+    pub(super) fn delete_before(&self, store: &dyn Store, base: u64) -> Result<(), AuditError> {
+        loop {
+            let mut batch = Batch::default();
+            let mut rows = store.cursor(Column::Audit, &layout::entry(0), &layout::entry(base));
+            for _ in 0..DELETE_STEP {
+                let Some((row, _)) = rows.next()? else { break };
+                batch.delete(Column::Audit, row);
+            }
+            drop(rows);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.writer.write_batch(batch, Flush::Later)?;
+        }
+    }
+
+    /// Finds out at a start whether the end is missing.
+    pub(super) fn compare_with_head(&self, size: u64) {
+        let signed = lock(&self.head).as_ref().map_or(0, |head| head.head.size);
+        if size < signed {
+            self.tampered.store(true, Ordering::Relaxed);
+            tracing::error!(size, signed, "the audit log is shorter than the head that was signed");
+        }
+    }
+
+    pub(super) fn note_damage(&self, error: &ArchiveError) {
+        if matches!(error, ArchiveError::Tampered(_)) {
+            self.tampered.store(true, Ordering::Relaxed);
+            tracing::error!(%error, "the audit log was tampered with; run `kvs audit verify`");
+        }
+    }
+
+    pub(super) fn is_tampered(&self) -> bool {
+        self.tampered.load(Ordering::Relaxed)
+    }
+
+    /// Records the logins that failed since the last time.
+    pub(super) fn record_failures(&self) {
+        let notices = lock(&self.failures).take();
+        if notices.is_empty() {
+            return;
+        }
+        if let Err(error) = self.writer.record(notices, false) {
+            self.drop_one(&error);
+        }
+    }
+
+    pub(super) fn drop_one(&self, error: &SubmitError) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, "an entry of the audit log could not be written");
+    }
+}
+
+/// Reads rows one after another.
+fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
+    move |sequence| {
+        let row = store.get(Column::Audit, &layout::entry(sequence))?;
+        row.ok_or_else(|| StoreError::Damaged(format!("entry {sequence} of audit is missing")))
+    }
+}
+
+fn head_at(node: &Node, edge: &Edge) -> Head {
+    Head {
+        cluster: cluster_of(node),
+        node: node.identity().node,
+        size: edge.size(),
+        root: edge.frontier.root(),
+        time: node.now(),
+    }
+}
+
+pub(super) fn cluster_of(node: &Node) -> Uuid {
+    let joined = node.cluster().map(|cluster| cluster.id);
+    joined.or(node.identity().cluster).unwrap_or_default()
+}
+
+/// What is behind a lock.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is done under it that could panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
