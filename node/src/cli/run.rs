@@ -54,6 +54,10 @@ pub(super) struct Run {
     #[arg(long, hide = true)]
     instance: Option<PathBuf>,
 
+    /// What an instance says when it is ready is shown to a person
+    #[arg(long, hide = true, requires = "instance")]
+    to_a_person: bool,
+
     /// Have a clock that is wrong by the milliseconds in this file
     #[arg(long, hide = true)]
     clock_offset: Option<PathBuf>,
@@ -95,7 +99,7 @@ impl Run {
         };
         let guise = Guise { clock, newest: self.newest_format.unwrap_or(Format::NEWEST) };
         let Some(name) = instance else { return serve(sources, effective, guise, None) };
-        let mut background = Background::enter(&name, &sources)?;
+        let mut background = Background::enter(&name, &sources, self.to_a_person)?;
         let served = serve(sources, effective, guise, Some(&mut background));
         background.leave()?;
         served
