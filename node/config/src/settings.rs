@@ -116,7 +116,8 @@ settings! {
             between(Duration::millis(100), Duration::minutes(10));
 
         /// Origins whose pages may call this node from a browser, such as
-        /// `https://app.example.org`, or `*` for all. Empty, no page may.
+        /// `https://app.example.org`, or `*` for all. Empty, no page may: nothing is taken from one
+        /// without a token, and none can read an answer.
         cors_allowed_origins: Vec<String> = Vec::new();
 
         /// Shows /members/ to anyone who can connect. Off, it takes `admin:cluster:read`.

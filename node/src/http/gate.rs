@@ -137,7 +137,7 @@ fn by_certificate(
     certificate: &Certificate,
     shown: &Shown<'_>,
 ) -> Result<Believed, Problem> {
-    if here::is_foreign_page(shown.headers, "https", shown.host) {
+    if here::is_foreign_page(shown.headers, &["https"], shown.host) {
         return Err(Problem::ForeignPage);
     }
     match certificate {
@@ -189,6 +189,20 @@ pub(super) fn switches(node: &Node) -> Switches {
 ///
 /// They may not.
 pub(super) fn check(
+    node: &Node,
+    route: &Route,
+    caller: &Caller,
+    shown: &Shown<'_>,
+    key: Option<&Key>,
+) -> Result<(), Problem> {
+    permit(node, route, caller, shown, key)?;
+    if caller.token().is_none() && !caller.is_owner() && !route.method.is_safe() {
+        here::check_page(&node.settings().cors_allowed_origins, shown.headers, shown.host)?;
+    }
+    Ok(())
+}
+
+fn permit(
     node: &Node,
     route: &Route,
     caller: &Caller,

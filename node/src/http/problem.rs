@@ -156,7 +156,10 @@ pub enum Problem {
     #[error("{0}")]
     Account(AccountError),
     /// A page of another origin has a browser ask for it.
-    #[error("this is not taken from web pages of another origin")]
+    #[error(
+        "this is not taken from web pages of another origin; `cors_allowed_origins` names those that \
+         may change values"
+    )]
     ForeignPage,
     /// The node is read-only by its configuration.
     #[error(transparent)]

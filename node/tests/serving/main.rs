@@ -1,5 +1,6 @@
 //! A node behind a socket: lists, streams, the routes about the node, and what connections may do.
 
+mod browser;
 mod changes;
 mod client_certificates;
 mod connections;
