@@ -161,7 +161,8 @@ impl Product {
 }
 
 /// What turns everything off that other stores do not do.
-const OPEN: &str = "auth_enabled: false\ntamper_logging_enabled: false\n";
+const OPEN: &str =
+    "auth_enabled: false\nrate_limiting_enabled: false\ntamper_logging_enabled: false\n";
 
 /// The file has the port in its name, since a node keeps instances apart by that.
 fn kvs_config(folder: &Path, data: &str, ports: Ports, more: &str) -> io::Result<String> {
