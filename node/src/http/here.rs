@@ -64,5 +64,5 @@ pub(super) fn is_foreign_page(headers: &HeaderMap, schemes: &[&str], host: Optio
 /// What a request calls this node: HTTP/2 says it beside the headers.
 pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let named = || headers.get(HOST).and_then(|host| host.to_str().ok());
-    uri.authority().map(|authority| authority.as_str()).or_else(named)
+    uri.authority().map(http::uri::Authority::as_str).or_else(named)
 }

@@ -74,7 +74,7 @@ impl Claims {
         let whole = value.as_u64();
         let fraction = || {
             let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0)?;
-            u64::try_from(Duration::try_from_secs_f64(seconds).ok()?.as_secs()).ok()
+            Some(Duration::try_from_secs_f64(seconds).ok()?.as_secs())
         };
         let seconds = whole.or_else(fraction);
         seconds.map(|at| Some(UnixSeconds(at))).ok_or(TokenError::Malformed("a time is no number"))

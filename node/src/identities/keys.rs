@@ -69,13 +69,12 @@ impl From<Published> for KeySet {
         let mut nameless = 0;
         for key in published.keys.into_iter().take(MOST) {
             let Some((kid, key)) = read(key) else { continue };
-            match kid {
+            if let Some(kid) = kid {
                 // Which of two of one name is meant nobody can say: the first.
-                Some(kid) => drop(set.named.entry(kid).or_insert(key)),
-                None => {
-                    nameless += 1;
-                    set.nameless = (nameless == 1).then_some(key);
-                }
+                set.named.entry(kid).or_insert(key);
+            } else {
+                nameless += 1;
+                set.nameless = (nameless == 1).then_some(key);
             }
         }
         set
@@ -175,7 +174,7 @@ mod tests {
     const Y: &str = "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM";
     const ED: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
-    fn set(keys: Value) -> KeySet {
+    fn set(keys: &Value) -> KeySet {
         serde_json::from_value::<Published>(json!({ "keys": keys })).unwrap().into()
     }
 
@@ -218,21 +217,21 @@ mod tests {
 
     #[test]
     fn a_token_that_names_no_key_means_the_only_one() {
-        let one = set(json!([ec("a"), { "kty": "oct", "kid": "b", "k": X }]));
+        let one = set(&json!([ec("a"), { "kty": "oct", "kid": "b", "k": X }]));
         assert!(one.find(None).is_some() && one.find(Some("a")).is_some());
         assert!(one.find(Some("b")).is_none() && one.find(Some("")).is_none());
-        let two = set(json!([ec("a"), ec("b")]));
+        let two = set(&json!([ec("a"), ec("b")]));
         assert!(two.find(None).is_none() && two.find(Some("b")).is_some());
-        assert!(set(json!([])).find(None).is_none());
+        assert!(set(&json!([])).find(None).is_none());
         let nameless = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED });
-        assert!(set(json!([nameless])).find(None).is_some());
-        assert!(set(json!([nameless, nameless])).find(None).is_none());
+        assert!(set(&json!([nameless])).find(None).is_some());
+        assert!(set(&json!([nameless, nameless])).find(None).is_none());
     }
 
     #[test]
     fn a_set_has_at_most_64_keys() {
         let keys: Vec<_> = (0..=MOST).map(|number| ec(&number.to_string())).collect();
-        let set = set(keys.into());
+        let set = set(&keys.into());
         assert!(set.find(Some("63")).is_some() && set.find(Some("64")).is_none());
     }
 }

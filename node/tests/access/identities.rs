@@ -24,7 +24,7 @@ fn claims(site: &Site) -> Value {
     json!({ "iss": site.url, "aud": "kvs", "sub": "ann", "iat": NOW, "exp": NOW + 36_000 })
 }
 
-fn with(mut claims: Value, more: Value) -> Value {
+fn with(mut claims: Value, more: &Value) -> Value {
     claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     claims
 }
@@ -48,7 +48,7 @@ async fn a_token_of_an_issuer_is_of_the_user_and_the_groups_here_that_it_names()
     node.call(&plain, "PUT /kv/x", "1").await.refuses(403, "scope-missing");
 
     let groups = json!({ "groups": ["writers", "nobody's"] });
-    let writing = key.token(&with(claims(&site), groups));
+    let writing = key.token(&with(claims(&site), &groups));
     let said = whoami(&node, &writing).await.expect(200).json();
     assert_eq!(said["groups"], json!(["corp:writers"]));
     node.call(&writing, "PUT /kv/x", "1").await.expect(201);
@@ -63,7 +63,7 @@ async fn a_token_of_an_issuer_is_of_the_user_and_the_groups_here_that_it_names()
         ("a b", "identity-unmapped"),
         ("", "token-malformed"),
     ] {
-        let token = key.token(&with(claims(&site), json!({ "sub": sub })));
+        let token = key.token(&with(claims(&site), &json!({ "sub": sub })));
         whoami(&node, &token).await.refuses(401, kind);
     }
     let disabled = json!({ "disabled": true }).to_string();
@@ -82,7 +82,7 @@ async fn tokens_count_if_all_that_they_say_holds_and_the_key_is_for_it() {
     for key in [&rsa, &ec, &ed] {
         whoami(&node, &key.token(&claims(&site))).await.expect(200);
     }
-    let many = with(claims(&site), json!({ "aud": ["other", "kvs"] }));
+    let many = with(claims(&site), &json!({ "aud": ["other", "kvs"] }));
     whoami(&node, &rsa.token(&many)).await.expect(200);
 
     for (more, kind) in [
@@ -94,7 +94,7 @@ async fn tokens_count_if_all_that_they_say_holds_and_the_key_is_for_it() {
         (json!({ "nbf": NOW + 61 }), "token-not-yet-valid"),
         (json!({ "exp": "never" }), "token-malformed"),
     ] {
-        let token = rsa.token(&with(claims(&site), more.clone()));
+        let token = rsa.token(&with(claims(&site), &more));
         let answer = whoami(&node, &token).await;
         assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (401, kind), "{more}");
     }
@@ -160,7 +160,7 @@ async fn an_issuer_that_does_not_answer_is_no_reason_to_believe_or_to_disbelieve
     let (site, key) = (Site::start().await, Signer::ed("one"));
     let node = believing(vec![site.believed()]).await;
     let (token, another) =
-        (key.token(&claims(&site)), key.token(&with(claims(&site), json!({ "jti": "2" }))));
+        (key.token(&claims(&site)), key.token(&with(claims(&site), &json!({ "jti": "2" }))));
     let answer = whoami(&node, &token).await;
     answer.refuses(503, "issuer-unreachable");
     assert_eq!(answer.header("retry-after"), "1");
@@ -174,7 +174,7 @@ async fn an_issuer_that_does_not_answer_is_no_reason_to_believe_or_to_disbelieve
     node.advance(Duration::from_hours(9));
     whoami(&node, &another).await.expect(200);
     whoami(&node, &token).await.expect(200);
-    let long = with(claims(&site), json!({ "exp": NOW + 1_000_000 }));
+    let long = with(claims(&site), &json!({ "exp": NOW + 1_000_000 }));
     node.advance(Duration::from_hours(15) - Duration::from_secs(1));
     whoami(&node, &key.token(&long)).await.expect(200);
     node.advance(Duration::from_secs(6));
@@ -214,24 +214,24 @@ async fn no_request_goes_where_the_configuration_did_not_point() {
     .await;
     misled("its keys are said to be elsewhere", |site, inside| {
         let keys = format!("{}{KEYS}", inside.url);
-        site.says(DESCRIPTION, json!({ "issuer": site.url, "jwks_uri": keys }));
+        site.says(DESCRIPTION, &json!({ "issuer": site.url, "jwks_uri": keys }));
     })
     .await;
     misled("its keys are said to be at another name of the same machine", |site, _inside| {
         let keys = format!("{}{KEYS}", site.url.replace("127.0.0.1", "localhost"));
-        site.says(DESCRIPTION, json!({ "issuer": site.url, "jwks_uri": keys }));
+        site.says(DESCRIPTION, &json!({ "issuer": site.url, "jwks_uri": keys }));
     })
     .await;
     misled("its keys are said to be a file", |site, _inside| {
-        site.says(DESCRIPTION, json!({ "issuer": site.url, "jwks_uri": "file:///etc/passwd" }));
+        site.says(DESCRIPTION, &json!({ "issuer": site.url, "jwks_uri": "file:///etc/passwd" }));
     })
     .await;
     misled("it describes another issuer", |site, inside| {
         let keys = format!("{}{KEYS}", site.url);
-        site.says(DESCRIPTION, json!({ "issuer": inside.url, "jwks_uri": keys }));
+        site.says(DESCRIPTION, &json!({ "issuer": inside.url, "jwks_uri": keys }));
     })
     .await;
-    misled("its keys are no keys", |site, _inside| site.says(KEYS, "<html>")).await;
+    misled("its keys are no keys", |site, _inside| site.says(KEYS, &"<html>")).await;
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn an_answer_has_at_most_a_mebibyte() {
         let site = Site::start().await;
         site.publishes(&[&key]);
         let keys = json!({ "keys": [key.jwk()] }).to_string();
-        site.says(KEYS, format!("{keys}{}", " ".repeat((1 << 20) + over - keys.len())));
+        site.says(KEYS, &format!("{keys}{}", " ".repeat((1 << 20) + over - keys.len())));
         let node = believing(vec![site.believed()]).await;
         whoami(&node, &key.token(&claims(&site))).await.expect(status);
         node.stop().await;

@@ -73,7 +73,7 @@ impl Site {
     }
 
     /// What it answers at a path from now on.
-    pub(crate) fn says(&self, path: &str, body: impl ToString) {
+    pub(crate) fn says(&self, path: &str, body: &impl ToString) {
         self.put(path, Said { status: 200, location: None, body: body.to_string() });
     }
 
@@ -107,9 +107,9 @@ impl Site {
     /// Describes itself, with these keys.
     pub(crate) fn publishes(&self, keys: &[&Signer]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-        self.says(KEYS, json!({ "keys": keys }));
+        self.says(KEYS, &json!({ "keys": keys }));
         let jwks_uri = format!("{}{KEYS}", self.url);
-        self.says(DESCRIPTION, json!({ "issuer": self.url, "jwks_uri": jwks_uri }));
+        self.says(DESCRIPTION, &json!({ "issuer": self.url, "jwks_uri": jwks_uri }));
     }
 
     /// The settings that believe it.

@@ -28,7 +28,7 @@ impl Pod {
     async fn start(token_review: bool) -> Self {
         let (server, key, files) =
             (Site::start().await, Signer::rsa("k"), tempfile::tempdir().unwrap());
-        server.says(KEYS, json!({ "keys": [key.jwk()] }));
+        server.says(KEYS, &json!({ "keys": [key.jwk()] }));
         let token_file = files.path().join("token");
         fs::write(&token_file, "the pod's own\n").unwrap();
         let api_server = server.url.clone();
@@ -64,7 +64,7 @@ impl Pod {
         let user = json!({ "username": CART, "uid": "1", "groups": ["system:serviceaccounts"] });
         let status =
             json!({ "authenticated": authenticated, "user": user, "audiences": audiences });
-        self.server.says(REVIEWS, json!({ "kind": "TokenReview", "status": status }));
+        self.server.says(REVIEWS, &json!({ "kind": "TokenReview", "status": status }));
     }
 }
 
