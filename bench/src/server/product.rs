@@ -87,8 +87,8 @@ impl Product {
     pub fn settings(self) -> &'static str {
         match self {
             Self::Kvs => {
-                "`durability: sync`, `auth_enabled: false`, `tamper_logging_enabled: false`, else \
-                 defaults"
+                "`durability: sync`, `auth_enabled: false`, `rate_limiting_enabled: false`, \
+                 `tamper_logging_enabled: false`, else defaults"
             }
             Self::KvsGuarded => {
                 "`durability: sync`, else defaults; a user with `read` and `write`, a mode on the \
