@@ -17,7 +17,7 @@ use crate::accounts::Outside;
 use crate::time::WallClock;
 
 /// What an API server calls a ServiceAccount begins with.
-const ACCOUNT: &str = "system:serviceaccount:";
+pub(super) const ACCOUNT: &str = "system:serviceaccount:";
 /// The group of all of them; those of one namespace have one that begins with it.
 const ACCOUNTS: &str = "system:serviceaccounts";
 

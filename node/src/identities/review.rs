@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::fetch::{FetchError, Fetcher, WITHIN, address};
+use super::judge::ACCOUNT;
 
 /// The most questions at once; whoever comes then waits.
 const AT_ONCE: usize = 8;
@@ -80,6 +81,10 @@ fn said(status: Status, audience: &str) -> Result<(Name, Vec<Name>), TokenError>
         return Err(TokenError::Audience { found, expected });
     }
     let User { username, groups } = status.user;
+    // A server may know people as well, by names that somebody else has here.
+    if !username.starts_with(ACCOUNT) {
+        return Err(TokenError::Unmapped(username));
+    }
     let user = username.parse().map_err(|_no_name| TokenError::Unmapped(username))?;
     Ok((user, groups.iter().filter_map(|group| group.parse().ok()).collect()))
 }
@@ -110,8 +115,11 @@ mod tests {
             let status = json!({ "authenticated": true, "user": user, "audiences": audiences });
             assert!(matches!(of(json!({ "status": status })), Err(TokenError::Audience { .. })));
         }
-        let nobody = json!({ "authenticated": true, "audiences": ["kvs"] });
-        let unmapped = TokenError::Unmapped(String::new());
-        assert_eq!(of(json!({ "status": nobody })), Err(unmapped));
+        for name in ["", "root", "system:node:a"] {
+            let user = json!({ "username": name });
+            let status = json!({ "authenticated": true, "user": user, "audiences": ["kvs"] });
+            let unmapped = TokenError::Unmapped(name.to_owned());
+            assert_eq!(of(json!({ "status": status })), Err(unmapped));
+        }
     }
 }
