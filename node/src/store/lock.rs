@@ -1,7 +1,8 @@
 //! One process per data directory.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -9,6 +10,9 @@ use thiserror::Error;
 
 /// The name of the lock file in a data directory.
 const FILE: &str = "kvs.lock";
+
+/// What others than its owner and its group may do with a file.
+const OTHERS: u32 = 0o007;
 
 /// Holds a data directory for this process. The lock is the kernel's: it ends with the process,
 /// however that ends, so no stale one is ever met.
@@ -47,7 +51,7 @@ impl DataLock {
     /// Another process holds it, or it cannot be used.
     pub fn take(data_dir: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: data_dir.to_owned(), source };
-        fs::create_dir_all(data_dir).map_err(failed)?;
+        make_private(data_dir).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(data_dir.join(FILE)).map_err(failed)?;
@@ -62,6 +66,29 @@ impl DataLock {
     }
 }
 
+/// Makes the directory for its owner alone. One that is there may be for a group, as Kubernetes gives
+/// it; it is closed to all others of the machine, who could read every value in it.
+fn make_private(data_dir: &Path) -> io::Result<()> {
+    if let Some(above) = data_dir.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(data_dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let mode = fs::metadata(data_dir)?.permissions().mode();
+    if mode & OTHERS != 0 {
+        let path = data_dir.display();
+        match fs::set_permissions(data_dir, Permissions::from_mode(mode & !OTHERS)) {
+            Ok(()) => {
+                tracing::warn!(%path, "the data directory was open to all, and is closed now")
+            }
+            Err(error) => tracing::warn!(%path, %error, "the data directory is open to all"),
+        }
+    }
+    Ok(())
+}
+
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -71,6 +98,20 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_on_the_machine_can_look_into_a_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let data = dir.path().join("made/data");
+        DataLock::take(&data).unwrap();
+        assert_eq!(mode(&data), 0o700);
+        for (before, after) in [(0o755, 0o750), (0o777, 0o770), (0o750, 0o750), (0o700, 0o700)] {
+            fs::set_permissions(&data, Permissions::from_mode(before)).unwrap();
+            DataLock::take(&data).unwrap();
+            assert_eq!(mode(&data), after, "{before:o}");
+        }
+    }
 
     #[test]
     fn the_second_taker_is_told_the_first_ones_pid() {
