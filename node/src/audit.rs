@@ -8,6 +8,7 @@
 
 mod appender;
 pub mod archive;
+mod denials;
 pub mod exchange;
 mod failures;
 mod keeper;

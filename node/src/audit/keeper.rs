@@ -83,6 +83,7 @@ impl Audit {
             keeping: Mutex::default(),
             failures: Mutex::default(),
             uses: Mutex::default(),
+            denials: Mutex::default(),
             dropped: AtomicU64::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
             tampered: AtomicBool::new(false),
@@ -116,11 +117,22 @@ impl Audit {
         }
     }
 
+    /// Records that a named caller at this address was denied something. After some in one second the
+    /// rest are counted with the failures of the address, so that nobody fills a disk by asking.
+    pub fn denied(&self, notice: Notice, address: IpAddr, now: UnixMillis) {
+        let Some(on) = &self.on else { return };
+        if lock(&on.denials).has_room(notice.subject, now) {
+            self.record(notice);
+        } else {
+            self.login_failed(address);
+        }
+    }
+
     /// Notes that a token was used that permits what is for administrators: one entry for each minute
     /// in which it is.
     pub fn token_used(&self, token: TokenId, user: UserId, now: UnixMillis) {
         if let Some(on) = &self.on
-            && lock(&on.uses).is_first(token, now)
+            && lock(&on.uses).is_first(token, user, now)
         {
             self.record(Notice::done(Event::TokenUse(token), Subject::User(user)));
         }

@@ -11,6 +11,7 @@ use kvs_core::audit::{Head, SignedHead};
 use uuid::Uuid;
 
 use super::archive::{ArchiveError, Archives, Part};
+use super::denials::Denials;
 use super::failures::Failures;
 use super::keeper::AuditError;
 use super::layout::{self, Edge};
@@ -39,6 +40,7 @@ pub(super) struct On {
     /// Logins that failed and are not written down yet.
     pub(super) failures: Mutex<Failures>,
     pub(super) uses: Mutex<Uses>,
+    pub(super) denials: Mutex<Denials>,
     pub(super) dropped: AtomicU64,
     pub(super) archived: AtomicU64,
     /// Whether the log is known to be no more as it was written.

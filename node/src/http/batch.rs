@@ -25,7 +25,9 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     body::expect_json(&call, &[], "application/json")?;
     let (node, text) = (call.node.clone(), call.body.clone());
     let planned = move || plan::of_body(&text, node.settings());
-    let planned = value::off_thread(call.body.len(), planned).await??;
+    let planned = value::off_thread(call.body.len(), planned).await?;
+    // What is no batch was read all the same.
+    let planned = planned.or_else(|problem| rate::take_one(&call).and(Err(problem)))?;
     let mut items: Vec<Item> =
         planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
     let writes = items.iter().filter(|item| matches!(item, Item::Waiting(..))).count();
@@ -119,12 +121,12 @@ async fn prepare(call: &Call, key: &Key, change: &Change) -> Result<Write, Probl
             Command::Delete { condition: condition.clone(), uuid }.guarded(guard)
         }
         Change::Put { body, ttl, condition } => {
-            let wants = Wants { ttl: *ttl, ..Wants::of(condition) };
-            let guard = permit::put(call, key, wants).await?;
             let ttl = match ttl {
                 Some(ttl) => Some(*ttl),
                 None => call.node.default_ttl(key).await?,
             };
+            let wants = Wants { ttl, ..Wants::of(condition) };
+            let guard = permit::put(call, key, wants).await?;
             let (body, condition) = (body.clone(), condition.clone());
             let expiry = ttl.map_or(Expiry::Never, Expiry::After);
             let author = call.caller.user();

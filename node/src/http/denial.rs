@@ -200,5 +200,6 @@ fn record(node: &Node, Denied { subject, peer, key, right }: Denied<'_>) {
         return node.audit().login_failed(peer.address());
     }
     let record = key.cloned().map(RecordId::value);
-    node.audit().record(Notice::refused(Event::Denial(right), subject, record));
+    let notice = Notice::refused(Event::Denial(right), subject, record);
+    node.audit().denied(notice, peer.address(), node.now());
 }

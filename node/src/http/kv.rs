@@ -52,11 +52,12 @@ pub(super) async fn write(mut call: Call, key: Key) -> Answer {
     }
     let condition = condition::of_request(&call)?;
     let body = Body::Value(value::from_request(&call).await?);
-    let wants = Wants { ttl, ..Wants::of(&condition) };
+    // A life that nobody asked for ends a value just as well.
     let ttl = match ttl {
         Some(ttl) => Some(ttl),
         None => call.node.default_ttl(&key).await?,
     };
+    let wants = Wants { ttl, ..Wants::of(&condition) };
     let expiry = ttl.map_or(Expiry::Never, Expiry::After);
     let receipt = put_permitted(&call, &key, wants, body, expiry, condition).await?;
     let status = if receipt.created { StatusCode::CREATED } else { StatusCode::OK };

@@ -15,7 +15,7 @@ use crate::records::Facts;
 pub(super) struct Wants {
     /// It depends on what is there, so it shows that.
     pub(super) read: bool,
-    /// A life was asked for.
+    /// How long the value is to live, whoever says so.
     pub(super) ttl: Option<Duration>,
     /// It brings back a revision that belonged to somebody.
     pub(super) restores: Option<Restores>,

@@ -110,6 +110,9 @@ pub(super) fn take_batch(
         let taken = rates.take(subject, kind, units(count));
         taken.map_err(|exceeded| too_many(&call.node, kind, exceeded))
     };
+    if reads + writes == 0 {
+        return take_one(call);
+    }
     if writes == 0 {
         return take(Kind::Read, reads);
     }
@@ -119,6 +122,21 @@ pub(super) fn take_batch(
         take(Kind::Read, reads)?;
     }
     take(Kind::Write, writes)
+}
+
+/// Counts a batch without items as one of either kind.
+///
+/// # Errors
+///
+/// Its caller asked too much before.
+pub(super) fn take_one(call: &Call) -> Result<Option<Standing>, Problem> {
+    if call.caller.is_owner() {
+        return Ok(None);
+    }
+    let subject = subject(&call.caller, call.peer);
+    let take = |kind| call.node.rates().take(subject, kind, 1);
+    let taken = take(Kind::Read).or_else(|_none| take(Kind::Write));
+    taken.map_err(|exceeded| too_many(&call.node, Kind::Write, exceeded))
 }
 
 /// Whether credentials from there are looked at, after those that were no good.

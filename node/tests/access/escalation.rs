@@ -1,5 +1,7 @@
 //! Attempts to get more than one was given: each by its name, each refused.
 
+use std::time::Duration;
+
 use kvs_core::account::{Name, Place, Record, Revocation, User, encode};
 use kvs_core::audit::{Entry, Event, Outcome};
 use kvs_core::{
@@ -49,6 +51,8 @@ impl Attempts {
         let told = entries[self.looked..].iter().any(tells);
         assert!(told || NO_DENIALS.contains(&name), "{name}: is in no entry");
         self.looked = entries.len();
+        // Many denials of one second are summed.
+        node.advance(Duration::from_secs(1));
     }
 
     fn at_least(&self, count: usize) {
@@ -589,4 +593,36 @@ async fn nothing_from_the_far_side_of_a_partition_takes_a_revocation_back() {
         .await;
     tried.at_least(6);
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_life_that_nobody_asked_for_is_no_way_to_delete() {
+    let node = Guarded::start().await;
+    let mut tried = Attempts::default();
+    let writer = node.user("writer", &["read", "write"]).await;
+    let call = async |line: &str, body: &str| node.call(&writer, line, body.to_owned()).await;
+    call("PUT /kv/mine/a", "1").await.expect(201);
+    call("PATCH /kv/mine/_metadata", r#"{"ttl":"1s"}"#).await.expect(200);
+    let put = call("PUT /kv/mine/a", "2").await;
+    tried
+        .refused(&node, "a writer lets the prefix's life end a key", &put, 403, "scope-missing")
+        .await;
+    let batch = r#"{"items":[{"op":"put","key":"mine/a","value":2}]}"#;
+    let batch = call("POST /kv/_batch", batch).await.expect(200);
+    assert_eq!(batch.json()["items"][0]["status"], 403, "{}", batch.text());
+    assert_eq!(call("GET /kv/mine/a", "").await.expect(200).json()["data"], 1);
+    call("PUT /kv/mine/b", "new ones live as long as they are told").await;
+
+    let node = Guarded::with(|settings| {
+        settings.allow_anonymous_write = true;
+        settings.default_ttl = Some(kvs_config::Duration::seconds(1));
+    })
+    .await;
+    let mut tried = Attempts::default();
+    node.as_root("PUT /kv/open?ttl=30d", "1").await.expect(201);
+    node.as_root("PATCH /kv/open/_metadata", r#"{"mode":"cdwrcdwrcdwr"}"#).await.expect(200);
+    let put = node.call("", "PUT /kv/open", "2").await;
+    let name = "somebody without a name lets the default life end a key";
+    tried.refused(&node, name, &put, 401, "credentials-missing").await;
+    node.as_root("GET /kv/open", "").await.expect(200);
 }

@@ -130,6 +130,18 @@ async fn a_batch_counts_its_items_and_is_carried_out_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_batch_without_items_counts_as_one_request() {
+    for body in [r#"{"items":[]}"#, "no batch at all", r#"{"items":[{}"#] {
+        let node = limited(3, 9).await;
+        for _ in 0..6 {
+            let status = node.as_root("POST /kv/_batch", body).await.status;
+            assert_ne!(status, 429, "{body}");
+        }
+        assert_eq!(node.as_root("POST /kv/_batch", body).await.status, 429, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_of_more_items_than_the_limit_takes_all_and_owes_the_rest() {
     let node = limited(6, 9).await;
     node.as_root("PUT /kv/x", "1").await.expect(201);

@@ -55,7 +55,7 @@ pub enum Event {
 }
 
 /// Who did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// Somebody who showed no credentials.
     Anonymous,

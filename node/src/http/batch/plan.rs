@@ -1,6 +1,7 @@
 //! From a batch's body to what each item asks for.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use kvs_config::Settings;
 use kvs_core::decide::Condition;
 use kvs_core::value::{ContentType, Value};
 use kvs_core::{Body, Key, json};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -35,11 +37,68 @@ pub(super) enum Change {
     Delete { condition: Condition },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request<'a> {
-    #[serde(borrow)]
-    items: Vec<Object<Item<'a>>>,
+/// The items of a batch; of more than it may have none is kept.
+#[derive(Clone, Copy)]
+struct Request {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Request {
+    type Value = Vec<Object<Item<'de>>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Request {
+    type Value = Vec<Object<Item<'de>>>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut items = None;
+        while let Some(name) = members.next_key::<String>()? {
+            if name != "items" {
+                return Err(A::Error::unknown_field(&name, &["items"]));
+            }
+            if items.replace(members.next_value_seed(Items(self))?).is_some() {
+                return Err(A::Error::duplicate_field("items"));
+            }
+        }
+        items.ok_or_else(|| A::Error::missing_field("items"))
+    }
+}
+
+struct Items(Request);
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<Object<Item<'de>>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<Object<Item<'de>>>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of items")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut listed: A) -> Result<Self::Value, A::Error> {
+        let (mut items, most) = (Vec::new(), self.0.most);
+        while let Some(item) = listed.next_element()? {
+            if items.len() == most {
+                return Err(A::Error::custom(format!("it has more items than {most}, the most")));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
 }
 
 /// The fields of `kvs_client::BatchItem`, borrowed.
@@ -88,14 +147,11 @@ pub(super) fn of_body(
     body: &Bytes,
     settings: &Settings,
 ) -> Result<Vec<Result<Planned, Problem>>, Problem> {
-    let request = serde_json::from_slice(body).map_err(|error| refusal(&error))?;
-    let Object::<Request<'_>>(request) = request;
-    let (count, most) = (request.items.len(), settings.limits.batch_items);
-    if count > most {
-        let reason = format!("the batch has {count} items; at most {most} are allowed");
-        return Err(Problem::Content(reason));
-    }
-    Ok(request.items.into_iter().map(|Object(item)| plan(item, body, settings)).collect())
+    let mut from = serde_json::Deserializer::from_slice(body);
+    let request = Request { most: settings.limits.batch_items };
+    let items = request.deserialize(&mut from).and_then(|items| from.end().map(|()| items));
+    let items = items.map_err(|error| refusal(&error))?;
+    Ok(items.into_iter().map(|Object(item)| plan(item, body, settings)).collect())
 }
 
 fn refusal(error: &serde_json::Error) -> Problem {
