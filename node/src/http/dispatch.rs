@@ -80,7 +80,9 @@ impl App {
     /// The same for one request, which may come from somewhere else than its connection.
     fn of_request(mut self, headers: &HeaderMap) -> Self {
         let origin = || rate::origin(&self.shared.proxies, headers);
-        if let Some(peer) = self.by_proxy.then(origin).flatten() {
+        // Whoever calls from elsewhere does not hand on what comes from this machine.
+        let possible = |from: &Peer| !from.is_here() || self.door.peer().is_here();
+        if let Some(peer) = self.by_proxy.then(origin).flatten().filter(possible) {
             self.door = Door::Network(peer);
         }
         self

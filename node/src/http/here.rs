@@ -1,6 +1,8 @@
 //! What is taken only from this machine, and what not from pages of others, where a request shows no
 //! token: a browser sends it for any page that it shows, from wherever its user is.
 
+use std::net::IpAddr;
+
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Uri};
 
@@ -28,7 +30,8 @@ pub(super) fn check(
     if !peer.is_here() {
         return Err(Problem::NotHere);
     }
-    if is_foreign_page(headers, &EITHER, host) { Err(Problem::ForeignPage) } else { Ok(()) }
+    let is_foreign = is_foreign_page(headers, &EITHER, host);
+    if is_foreign || !host.is_none_or(is_own_name) { Err(Problem::ForeignPage) } else { Ok(()) }
 }
 
 /// Whether nobody may have a browser change something from a page here: pages of `allowed` origins
@@ -44,10 +47,23 @@ pub(super) fn check_page(
 ) -> Result<(), Problem> {
     let origin = headers.get(ORIGIN).map_or(&b""[..], HeaderValue::as_bytes);
     let is_allowed = || allowed.iter().any(|known| known == "*" || known.as_bytes() == origin);
-    if is_foreign_page(headers, &EITHER, host) && !is_allowed() {
-        return Err(Problem::ForeignPage);
-    }
-    Ok(())
+    let is_own = || !is_foreign_page(headers, &EITHER, host) && host.is_none_or(is_own_name);
+    if origin.is_empty() || is_own() || is_allowed() { Ok(()) } else { Err(Problem::ForeignPage) }
+}
+
+/// Whether nobody else can have made this name lead here: it is an address, or this machine's own
+/// name for itself. Whoever owns another name can have a browser believe that this node is theirs.
+fn is_own_name(host: &str) -> bool {
+    let is_address = || {
+        let inner = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let bare = inner.map_or_else(|| without_port(host), |(address, _port)| address);
+        bare.parse::<IpAddr>().is_ok()
+    };
+    without_port(host).eq_ignore_ascii_case("localhost") || is_address()
+}
+
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _port)| name)
 }
 
 /// Whether a page of another origin has a browser ask. One of this node's that came from its data is

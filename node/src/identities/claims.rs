@@ -85,6 +85,11 @@ impl Claims {
         self.0.get(name)?.as_str()
     }
 
+    /// Whether a claim is there and is anything but true.
+    fn is_denied(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| *value != Value::Bool(true))
+    }
+
     /// A claim that is a text or a list of them.
     pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let claim = self.0.get(name);
@@ -107,6 +112,10 @@ impl Mapping {
     pub(super) fn apply(&self, claims: &Claims) -> Result<(Name, Vec<Name>), TokenError> {
         let user = claims.text(&self.user).filter(|user| !user.is_empty());
         let user = user.ok_or(TokenError::Malformed("it does not say who its user is"))?;
+        // Anybody can say that an address is theirs, where the issuer has not looked.
+        if self.user == "email" && claims.is_denied("email_verified") {
+            return Err(TokenError::Malformed("its issuer has not verified the email address"));
+        }
         let groups = self.groups.as_deref().map(|claim| claims.texts(claim));
         let groups = groups.into_iter().flatten().take(GROUPS);
         let groups = groups.filter_map(|group| self.name(group).ok());
@@ -186,6 +195,12 @@ mod tests {
         let nobody = TokenError::Malformed("it does not say who its user is");
         for json in [r#"{"sub":"ann"}"#, r#"{"email":""}"#, r#"{"email":["ann"]}"#] {
             assert_eq!(of(json), Err(nobody.clone()), "{json}");
+        }
+        assert!(of(r#"{"email":"ann","email_verified":true}"#).is_ok());
+        let unverified = TokenError::Malformed("its issuer has not verified the email address");
+        for said in ["false", "null", r#""true""#] {
+            let json = format!(r#"{{"email":"ann","email_verified":{said}}}"#);
+            assert_eq!(of(&json), Err(unverified.clone()), "{json}");
         }
         let unmapped = TokenError::Unmapped("a:ann b".to_owned());
         assert_eq!(of(r#"{"email":"ann b"}"#), Err(unmapped));

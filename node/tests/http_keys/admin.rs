@@ -52,6 +52,38 @@ async fn what_changes_the_cluster_is_taken_only_from_this_machine() {
 }
 
 #[tokio::test]
+async fn a_name_that_somebody_else_made_lead_here_is_not_this_node() {
+    let node = TestNode::start();
+    for name in ["evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:8080"] {
+        let origin = format!("http://{name}");
+        let page = [("host", name), ("origin", origin.as_str())];
+        for line in ["PUT /kv/a", "POST /cluster/drain"] {
+            node.call(line, &page, "1").await.refuses(403, "foreign-page", "another origin");
+        }
+        node.call("GET /api/backups", &page[..1], "").await.refuses(403, "foreign-page", "another");
+        // Who is no browser says no origin, and may call it by any name.
+        node.call("PUT /kv/b", &page[..1], "1").await;
+        node.get("/kv/b").await.expect(200);
+    }
+    for name in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "[::1]"] {
+        let origin = format!("http://{name}");
+        let page = [("host", name), ("origin", origin.as_str())];
+        node.call("GET /api/backups", &page, "").await.expect(200);
+        node.call("PUT /kv/b", &page, "1").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_elsewhere_does_not_hand_on_what_comes_from_this_machine() {
+    let node = TestNode::with(|settings| settings.trusted_proxies = vec!["10.0.0.0/8".into()]);
+    let proxy = node.seen_from("10.0.0.7");
+    for from in ["127.0.0.1", "::1", "127.0.0.1, 10.0.0.8"] {
+        let drained = proxy.call("POST /cluster/drain", &[("x-forwarded-for", from)], "").await;
+        drained.refuses(403, "not-here", "only from the machine");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_another_origin_change_nothing_where_nobody_is_asked_who_they_are() {
     let own = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
     let secure = [("origin", "https://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
