@@ -72,7 +72,14 @@ impl Restore {
         output::line(format_args!("its node is {node}, the first of {kind} {cluster}"))?;
         output::line(format_args!(
             "start it before the others; they join it empty, with {dir}/cluster.kvs"
-        ))
+        ))?;
+        if restored.new_cluster {
+            return Ok(());
+        }
+        output::line(
+            "tokens that were revoked and users that were deleted since the backup count again: \
+             delete them again, and run `kvs token rotate-key --revoke-old` once it serves",
+        )
     }
 }
 
