@@ -81,7 +81,7 @@ fn make_private(data_dir: &Path) -> io::Result<()> {
         let path = data_dir.display();
         match fs::set_permissions(data_dir, Permissions::from_mode(mode & !OTHERS)) {
             Ok(()) => {
-                tracing::warn!(%path, "the data directory was open to all, and is closed now")
+                tracing::warn!(%path, "the data directory was open to all, and is closed now");
             }
             Err(error) => tracing::warn!(%path, %error, "the data directory is open to all"),
         }
