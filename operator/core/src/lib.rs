@@ -17,3 +17,6 @@ pub mod build;
 pub mod compare;
 
 pub mod status;
+
+#[cfg(test)]
+mod golden;

@@ -41,11 +41,12 @@ fn rule((rule, message): (&str, &str)) -> ValidationRule {
     }
 }
 
-/// The definition as it is committed: JSON, which is YAML too.
+/// The definition as it is committed.
 ///
 /// # Errors
 ///
-/// It cannot be written as JSON.
-pub fn text() -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(&definition())? + "\n")
+/// It cannot be written as YAML.
+pub fn text() -> Result<String, serde_saphyr::ser::Error> {
+    let text = serde_saphyr::to_string(&definition())?;
+    Ok(format!("# Made by `crdgen` from the operator's types. Do not edit.\n{text}"))
 }

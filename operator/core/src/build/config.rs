@@ -1,0 +1,75 @@
+//! The nodes' configuration file, in a `ConfigMap` that never changes: another content, another name.
+
+use std::iter;
+use std::path::Path;
+
+use kvs_config::ConfigError;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use super::{Blueprint, hash};
+use crate::crd::{NodeConfig, TlsMode};
+use crate::names::{CLIENT_PORT, CLUSTER_FILE, PEER_PORT};
+
+/// The settings are not ones that a node takes. Nothing is changed by them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// A setting that is not people's to choose.
+    #[error("{0} is decided by the operator; leave it out")]
+    Decided(String),
+    /// What a node would say of it.
+    #[error(transparent)]
+    Wrong(#[from] ConfigError),
+}
+
+/// The nodes' configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file.
+    pub text: String,
+    /// The name of the `ConfigMap` that has it.
+    pub name: String,
+}
+
+impl Blueprint<'_> {
+    /// The nodes' configuration, as a node reads it.
+    ///
+    /// # Errors
+    ///
+    /// A node would not take it; all that is wrong with it.
+    pub fn config(&self) -> Result<Config, Refused> {
+        let asked = &self.cluster.spec.config.0;
+        if let Some(name) = asked.keys().find(|name| NodeConfig::is_decided(name)) {
+            return Err(Refused::Decided(name.clone()));
+        }
+        let mut settings = asked.clone();
+        settings.extend(self.decided());
+        let text = serde_json::to_string_pretty(&settings).unwrap_or_default() + "\n";
+        kvs_config::load(Some((Path::new("spec.config"), &text)), iter::empty(), iter::empty())?;
+        let name = self.names.config(&hash(&json!(text)));
+        Ok(Config { text, name })
+    }
+
+    /// The `ConfigMap` of a configuration.
+    pub fn config_map(&self, config: &Config) -> Value {
+        let fields = json!({ "immutable": true, "data": { "config.yaml": config.text } });
+        self.object("v1", "ConfigMap", &config.name, fields)
+    }
+
+    fn decided(&self) -> Map<String, Value> {
+        let seed = format!("{}.{}.svc:{CLIENT_PORT}", self.names.peers(), self.names.namespace);
+        let mut settings = json!({
+            "bind_address": "0.0.0.0",
+            "port": CLIENT_PORT,
+            "peer_port": PEER_PORT,
+            "data_dir": "/data/kvs",
+            "cluster_file": format!("/etc/kvs/identity/{CLUSTER_FILE}"),
+            "seed_nodes": [seed],
+        });
+        if self.cluster.spec.tls.mode == TlsMode::Secret {
+            settings["tls"] =
+                json!({ "cert_file": "/etc/kvs/tls/tls.crt", "key_file": "/etc/kvs/tls/tls.key" });
+        }
+        settings.as_object().cloned().unwrap_or_default()
+    }
+}
