@@ -46,8 +46,9 @@ pub struct SetSeen {
     pub resource_version: String,
     /// How many pods it is to have.
     pub replicas: u32,
-    /// Pods below this ordinal keep the current revision.
-    pub partition: u32,
+    /// Pods below this ordinal are made of the current revision. Nothing: no pod is, and none is
+    /// restarted for an update.
+    pub partition: Option<u32>,
     /// The hash of the template it was given.
     pub template: String,
     /// The size of the claims it makes, in bytes.

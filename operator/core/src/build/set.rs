@@ -24,10 +24,7 @@ pub fn stateful_set(blueprint: &Blueprint<'_>, wanted: &SetWanted, template: &Te
             "podManagementPolicy": "Parallel",
             "revisionHistoryLimit": 5,
             "selector": { "matchLabels": names.selector() },
-            "updateStrategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": { "partition": wanted.partition },
-            },
+            "updateStrategy": strategy(wanted.partition),
             "persistentVolumeClaimRetentionPolicy": {
                 "whenScaled": "Retain",
                 "whenDeleted": deleted,
@@ -37,6 +34,15 @@ pub fn stateful_set(blueprint: &Blueprint<'_>, wanted: &SetWanted, template: &Te
         },
     });
     blueprint.object("apps/v1", "StatefulSet", &names.cluster, fields)
+}
+
+fn strategy(partition: Option<u32>) -> Value {
+    match partition {
+        Some(partition) => {
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": partition } })
+        }
+        None => json!({ "type": "OnDelete" }),
+    }
 }
 
 fn claim(blueprint: &Blueprint<'_>, size: u64) -> Value {

@@ -70,7 +70,7 @@ fn objects(spec: Value) -> Vec<Value> {
     let template = blueprint.template(blueprint.config().unwrap());
     let wanted = SetWanted {
         replicas: 2,
-        partition: 2,
+        partition: Some(2),
         template: template.hash.clone(),
         size: 1 << 30,
         from: None,

@@ -144,6 +144,7 @@ impl Case<'_> {
         }
         for ordinal in &others {
             self.serves(*ordinal)?;
+            self.stays(*ordinal)?;
         }
         if self.wish.does_without(Gate::Agreement, self.seen.now) {
             return Ok(());
@@ -158,6 +159,15 @@ impl Case<'_> {
             _ if pod.terminating => Err(Shut::PodGoing(ordinal)),
             Readiness::Since(_) => Ok(pod),
             _ => Err(Shut::PodUnready(ordinal, pod.trouble.clone())),
+        }
+    }
+
+    /// Kubernetes is the last to know of a node that was drained.
+    fn stays(&self, ordinal: Ordinal) -> Result<(), Shut> {
+        match self.seen.members.get(&ordinal) {
+            Some(member) if member.departure.is_some() => Err(Shut::Leaving(ordinal)),
+            Some(member) if member.draining => Err(Shut::Draining(ordinal)),
+            _ => Ok(()),
         }
     }
 

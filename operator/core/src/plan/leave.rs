@@ -49,10 +49,11 @@ pub(super) fn evict(ordinal: Ordinal, pod: &PodSeen) -> Act {
     Act::Evict { ordinal, uid: pod.uid.clone() }
 }
 
-/// A node that was drained to leave, and is wanted after all.
+/// A node that was drained to leave, and is wanted after all, or not the last one any more.
 pub(super) fn drained(case: &Case<'_>) -> Stage {
+    let stays = |ordinal: Ordinal| ordinal < case.wish.replicas || ordinal + 1 < case.pods;
     let back = case.seen.members.iter().find(|(ordinal, member)| {
-        member.draining && member.departure.is_none() && **ordinal < case.wish.replicas
+        member.draining && member.departure.is_none() && stays(**ordinal)
     });
     match back {
         Some((ordinal, member)) if case.wish.mode == Mode::Running => {

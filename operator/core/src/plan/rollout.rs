@@ -2,7 +2,10 @@
 //!
 //! Pods from `partition` on get the new revision whenever they are made; those below keep the one they
 //! have. So a pod is evicted first, which asks the budget, and the partition is lowered below it while
-//! it goes. Nothing is restarted by lowering the partition, except what never served.
+//! it goes. Lowering the partition restarts nobody.
+//!
+//! A pod that never served, below one that serves, would hold everything up: it can only be made of the
+//! revision that does not work. For such pods there is no partition for a while.
 
 use super::Shut;
 use super::case::{Case, Stage};
@@ -12,22 +15,43 @@ use crate::crd::{Gate, Mode};
 use crate::observed::{Ordinal, PodSeen, Readiness, SetSeen};
 
 /// Where the partition is to be.
-pub(super) fn partition(case: &Case<'_>, replicas: u32) -> u32 {
-    let Some(set) = &case.seen.set else { return replicas };
+pub(super) fn partition(case: &Case<'_>, replicas: u32) -> Option<u32> {
+    let Some(set) = &case.seen.set else { return Some(replicas) };
     if set.template != case.wish.template {
-        return replicas.max(set.replicas);
+        return Some(replicas.max(set.replicas));
     }
-    let now = set.partition.min(replicas);
+    let now = set.partition.map(|now| now.min(replicas));
     if !set.observed {
         return now;
     }
     if !is_rolling(case, set) {
-        return replicas;
+        return Some(replicas);
     }
-    match now.checked_sub(1) {
-        Some(next) if may_lower(case, set, next, replicas) => next,
-        _ => now,
+    if is_stuck(case, set) {
+        return None;
     }
+    match now.unwrap_or(replicas).checked_sub(1) {
+        Some(next) if may_lower(case, set, next, replicas) => Some(next),
+        _ => now.or(Some(replicas)),
+    }
+}
+
+/// Whether a pod that never served can only be made of what does not work, while it is the turn of
+/// one that did.
+fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
+    if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
+        return false;
+    }
+    let dead = |pod: &PodSeen| is_outdated(set, pod) && pod.ready == Readiness::Never;
+    let pods = &case.seen.pods;
+    let Some(partition) = set.partition else {
+        // Until the last of them is made anew.
+        return (0..set.replicas).any(|at| pods.get(&at).is_none_or(|pod| dead(pod)));
+    };
+    let next = partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get(&next));
+    let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));
+    let hopeless = |pod: &PodSeen| dead(pod) && !pod.terminating && pod.revision == set.current;
+    served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
 }
 
 /// Whether some pods have an older revision.
@@ -40,14 +64,29 @@ pub(super) fn is_outdated(set: &SetSeen, pod: &PodSeen) -> bool {
 }
 
 fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bool {
-    let pod = case.seen.pods.get(&next);
-    match pod {
+    match case.seen.pods.get(&next) {
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
         _ if held(case, next, replicas).is_some() => false,
-        Some(pod) if !pod.terminating && pod.ready == Readiness::Never => true,
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
-        _ => (next + 1..replicas).all(|above| case.serves(above).is_ok()),
+        Some(pod) if pod.ready == Readiness::Never => made(case, set, next).is_ok(),
+        _ => proven(case, set, next).is_ok(),
     }
+}
+
+/// Whether those whose turn it was have the new template.
+fn made(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    let old = |above: &Ordinal| {
+        let pod = case.seen.pods.get(above).filter(|pod| !pod.terminating);
+        pod.is_none_or(|pod| is_outdated(set, pod))
+    };
+    let waits = (next + 1..set.replicas).find(old);
+    waits.map_or(Ok(()), |above| Err(Shut::PodGoing(above)))
+}
+
+/// Whether they serve with it.
+fn proven(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    made(case, set, next)?;
+    (next + 1..set.replicas).try_for_each(|above| case.serves(above).map(|_pod| ()))
 }
 
 /// Why a pod does not get the new template although it is its turn.
@@ -75,18 +114,22 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
 fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
     let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
         is_outdated(set, pod)
-            && pod.revision != set.current
+            && (pod.revision != set.current || set.partition.is_none())
             && pod.ready == Readiness::Never
             && !pod.terminating
             && **ordinal < set.replicas
     })?;
+    Some(Stage::Act(Kind::Rollout, delete(*ordinal, pod)))
+}
+
+fn delete(ordinal: Ordinal, pod: &PodSeen) -> Act {
     let (uid, resource_version) = (pod.uid.clone(), pod.resource_version.clone());
-    let act = Act::DeletePod { ordinal: *ordinal, uid, resource_version };
-    Some(Stage::Act(Kind::Rollout, act))
+    Act::DeletePod { ordinal, uid, resource_version }
 }
 
 fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
-    let Some(next) = set.partition.min(set.replicas).checked_sub(1) else {
+    let partition = set.partition.unwrap_or_default();
+    let Some(next) = partition.min(set.replicas).checked_sub(1) else {
         return finish(case, set);
     };
     let step = format!("restart pod {next}");
@@ -95,7 +138,12 @@ fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
     }
     match case.seen.pods.get(&next).filter(|pod| !pod.terminating) {
         None => Stage::Wait(Kind::Rollout, step, Shut::PodGoing(next)),
-        Some(pod) => match case.gate(next) {
+        // Nobody misses what never served, and perhaps the others wait for it.
+        Some(pod) if pod.ready == Readiness::Never => match made(case, set, next) {
+            Ok(()) => Stage::Act(Kind::Rollout, delete(next, pod)),
+            Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
+        },
+        Some(pod) => match case.gate(next).and_then(|()| proven(case, set, next)) {
             Ok(()) => Stage::Act(Kind::Rollout, evict(next, pod)),
             Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
         },

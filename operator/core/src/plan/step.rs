@@ -25,8 +25,9 @@ pub struct Plan {
 pub struct SetWanted {
     /// How many pods.
     pub replicas: u32,
-    /// Pods below this ordinal keep the revision they have.
-    pub partition: u32,
+    /// Pods below this ordinal are made of the revision that all had. Nothing: pods are made of the
+    /// new one, and only when they are deleted.
+    pub partition: Option<u32>,
     /// The hash of its template.
     pub template: String,
     /// The size of the claims that it makes, in bytes.

@@ -16,7 +16,7 @@ pub(crate) fn sync(world: &mut World) {
     set.update.clone_from(&set.template);
     for ordinal in 0..set.replicas {
         if !world.pods.contains_key(&ordinal) {
-            let old = ordinal < set.partition;
+            let old = set.partition.is_some_and(|partition| ordinal < partition);
             let revision = if old { set.current.clone() } else { set.update.clone() };
             create(world, ordinal, revision, set.size);
         }
@@ -25,7 +25,9 @@ pub(crate) fn sync(world: &mut World) {
     for ordinal in beyond {
         terminate(world, ordinal);
     }
-    roll(world, set.replicas, set.partition, &set.update);
+    if let Some(partition) = set.partition {
+        roll(world, set.replicas, partition, &set.update);
+    }
     let done = |pod: &Pod| pod.revision == set.update && pod.is_ready();
     let count = world.pods.len() == set.replicas as usize;
     if count && world.pods.values().all(done) {

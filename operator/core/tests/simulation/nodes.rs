@@ -200,11 +200,12 @@ impl World {
             version: None,
             life: match (disk.born, pod.caught_up) {
                 (false, _) => Life::Unborn,
+                _ if disk.left && leaving.is_none() => Life::Unborn,
                 (true, false) => Life::Filling,
                 (true, true) => Life::Serving,
             },
             draining: pod.draining,
-            departure: if disk.left { Some(Departure::Left) } else { leaving },
+            departure: leaving.map(|leaving| if disk.left { Departure::Left } else { leaving }),
             now: UnixMillis(self.now),
             peers: others.map(peer).collect(),
         }

@@ -43,7 +43,7 @@ pub(crate) struct Set {
     pub(crate) uid: String,
     pub(crate) version: u64,
     pub(crate) replicas: u32,
-    pub(crate) partition: u32,
+    pub(crate) partition: Option<u32>,
     pub(crate) template: String,
     pub(crate) size: u64,
     pub(crate) current: String,
