@@ -8,6 +8,7 @@ mod value;
 mod batch;
 mod change;
 mod cluster;
+mod duty;
 mod history;
 mod list;
 mod metadata;
@@ -25,6 +26,7 @@ pub use self::{
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
     cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},
+    duty::{Duties, DutyOrder, DutyRequest},
     history::{Revision, RevisionOp, Superseded},
     list::{ItemMetadata, ListItem, Page},
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},

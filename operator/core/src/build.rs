@@ -62,9 +62,14 @@ impl<'a> Blueprint<'a> {
     /// them depends on what is there; `pods` is how many the `StatefulSet` has.
     pub fn surroundings(&self, pods: u32) -> Vec<Value> {
         let mut objects = vec![
-            self.object("v1", "ServiceAccount", &self.names.cluster, json!({
-                "automountServiceAccountToken": false,
-            })),
+            self.object(
+                "v1",
+                "ServiceAccount",
+                &self.names.cluster,
+                json!({
+                    "automountServiceAccountToken": false,
+                }),
+            ),
             service::peers(self),
             service::clients(self),
             network::budget(self),

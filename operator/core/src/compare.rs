@@ -25,7 +25,8 @@ fn has(wanted: &Value, live: &Value) -> bool {
             wanted.iter().all(in_live)
         }
         (Value::Array(wanted), Value::Array(live)) => {
-            wanted.len() == live.len() && wanted.iter().zip(live).all(|(one, other)| has(one, other))
+            wanted.len() == live.len()
+                && wanted.iter().zip(live).all(|(one, other)| has(one, other))
         }
         (Value::String(wanted), Value::String(live)) => quantity::same(wanted, live),
         (wanted, live) => wanted == live,
@@ -57,14 +58,19 @@ mod tests {
     fn defaults_other_words_and_other_owners_change_nothing() {
         let wanted = with(json!({ "size": "1024Mi", "ports": [{ "port": 1 }], "none": {} }));
         let mut live = wanted.clone();
-        live["spec"] = json!({ "size": "1Gi", "ports": [{ "port": 1, "protocol": "TCP" }], "new": 1 });
+        live["spec"] =
+            json!({ "size": "1Gi", "ports": [{ "port": 1, "protocol": "TCP" }], "new": 1 });
         assert!(is_so(&wanted, &live));
     }
 
     #[test]
     fn what_was_changed_or_is_no_longer_wanted_is_noticed() {
         let wanted = with(json!({ "ports": [1], "size": "1Gi" }));
-        for fields in [json!({}), json!({ "ports": [1, 2], "size": "1Gi" }), json!({ "ports": [1], "size": "1G" })] {
+        for fields in [
+            json!({}),
+            json!({ "ports": [1, 2], "size": "1Gi" }),
+            json!({ "ports": [1], "size": "1G" }),
+        ] {
             let mut live = wanted.clone();
             live["spec"] = fields;
             assert!(!is_so(&wanted, &live), "{live}");

@@ -71,12 +71,7 @@ pub const ADOPT: &str = "kvs.kalzu.dev/adopt";
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".spec.replicas"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.message",
-        priority = 1
-    ),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     crates(
         kube_core = "::kube_core",
         k8s_openapi = "::k8s_openapi",
@@ -228,9 +223,7 @@ const RESERVED_LABELS: (&str, &str) = (
 );
 
 /// Whether a cluster runs.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
     /// It runs, and the operator makes it what the spec says.
     #[default]

@@ -36,7 +36,9 @@ pub fn plan(wish: &Wish, seen: &Observed) -> Plan {
     let has_disks = !seen.claims.is_empty();
     match &seen.identity {
         Identity::Present => {}
-        Identity::Absent if has_disks => return Plan::wait(Kind::Start, "start", Shut::IdentityLost),
+        Identity::Absent if has_disks => {
+            return Plan::wait(Kind::Start, "start", Shut::IdentityLost);
+        }
         Identity::Absent => return Plan::act(Kind::Start, Act::MakeIdentity),
         Identity::Unusable(why) => {
             return Plan::wait(Kind::Start, "start", Shut::IdentityUnusable(why.clone()));

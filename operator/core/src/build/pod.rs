@@ -55,7 +55,11 @@ impl Blueprint<'_> {
         put("nodeSelector", plain(&spec.node_selector), !spec.node_selector.is_empty());
         put("tolerations", plain(&spec.tolerations), !spec.tolerations.is_empty());
         put("affinity", plain(&spec.affinity), spec.affinity.is_some());
-        put("imagePullSecrets", plain(&spec.image_pull_secrets), !spec.image_pull_secrets.is_empty());
+        put(
+            "imagePullSecrets",
+            plain(&spec.image_pull_secrets),
+            !spec.image_pull_secrets.is_empty(),
+        );
         let class = &spec.priority_class_name;
         put("priorityClassName", plain(class), class.is_some());
         let mut template = json!({ "spec": pod });
@@ -117,12 +121,14 @@ impl Blueprint<'_> {
                 "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": field } },
             })
         };
-        let own = [from("KVS__NODE_ID", "metadata.name"), from("KVS__ADVERTISE_ADDRESS", "status.podIP")];
+        let own =
+            [from("KVS__NODE_ID", "metadata.name"), from("KVS__ADVERTISE_ADDRESS", "status.podIP")];
         own.into_iter().chain(self.cluster.spec.env.iter().map(plain)).collect()
     }
 
     fn mounts(&self) -> Vec<Value> {
-        let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
+        let mount =
+            |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
         let mut mounts = vec![
             json!({ "name": "data", "mountPath": "/data" }),
             mount("config", "/etc/kvs/config"),
@@ -135,9 +141,7 @@ impl Blueprint<'_> {
     }
 
     fn volumes(&self, config: &str) -> Vec<Value> {
-        let secret = |name: &str, secret: &str| {
-            json!({ "name": name, "secret": { "secretName": secret, "defaultMode": SECRET_MODE } })
-        };
+        let secret = |name: &str, secret: &str| json!({ "name": name, "secret": { "secretName": secret, "defaultMode": SECRET_MODE } });
         let mut volumes = vec![
             json!({ "name": "config", "configMap": { "name": config } }),
             secret("identity", &self.identity_name()),

@@ -52,7 +52,8 @@ impl JsonSchema for NodeConfig {
         let mut properties = of_file["properties"].as_object().cloned().unwrap_or_default();
         properties.retain(|name, _| !NodeConfig::is_decided(name));
         properties.values_mut().for_each(simplify);
-        let text = "The nodes' settings, by the names that they have in a node's configuration file.";
+        let text =
+            "The nodes' settings, by the names that they have in a node's configuration file.";
         schemars::json_schema!({ "type": "object", "description": text, "properties": properties })
     }
 }

@@ -46,9 +46,7 @@ pub struct Storage {
 }
 
 /// What becomes of disks that are no longer needed.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Retain {
     /// They stay. A cluster of the same name finds them again.
     #[default]

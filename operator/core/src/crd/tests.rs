@@ -10,7 +10,8 @@ fn schema() -> Value {
 }
 
 fn cluster(name: &str, spec: Value) -> Value {
-    let mut object = json!({ "metadata": { "name": name }, "spec": { "storage": { "size": "1Gi" } } });
+    let mut object =
+        json!({ "metadata": { "name": name }, "spec": { "storage": { "size": "1Gi" } } });
     let Value::Object(fields) = spec else { panic!() };
     for (field, value) in fields {
         object["spec"][field] = value;
@@ -116,7 +117,10 @@ fn what_is_the_operators_is_left_to_it() {
     let label = json!({ "app.kubernetes.io/name": "x" });
     check(json!({ "podLabels": label }), "the operator's own");
     check(json!({ "podAnnotations": { "kvs.kalzu.dev/x": "y" } }), "the operator's own");
-    check(json!({ "service": { "annotations": { "kvs.kalzu.dev/x": "y" } } }), "the operator's own");
+    check(
+        json!({ "service": { "annotations": { "kvs.kalzu.dev/x": "y" } } }),
+        "the operator's own",
+    );
     check(json!({ "env": [{ "name": "KVS__PORT", "value": "1" }] }), "below spec.config");
     check(json!({ "image": "kvs: 1" }), "a space or line break");
 }

@@ -32,9 +32,7 @@ pub struct Tls {
 }
 
 /// Where the certificate for clients is from.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum TlsMode {
     /// There is none: clients speak plain HTTP.
     #[default]

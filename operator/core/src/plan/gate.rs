@@ -127,7 +127,9 @@ impl fmt::Display for Shut {
                 f,
                 "node {node} is in spec.forget, and it can be reached: only what is lost is given up"
             ),
-            Self::Serves(at) => write!(f, "pod {at} is to get a new disk, and it serves with its own"),
+            Self::Serves(at) => {
+                write!(f, "pod {at} is to get a new disk, and it serves with its own")
+            }
             Self::NoProof(at) => write!(f, "not every node says yet that member {at} is gone"),
             Self::NobodyAnswers => f.write_str("no node answers on its peer port"),
         }

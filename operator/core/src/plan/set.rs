@@ -48,9 +48,8 @@ fn replicas(case: &Case<'_>) -> u32 {
 /// is there.
 fn population(case: &Case<'_>) -> u32 {
     let seen = case.seen;
-    let counts = |ordinal: u32, decommissioned: bool| {
-        !decommissioned || case.joined_at(ordinal).is_some()
-    };
+    let counts =
+        |ordinal: u32, decommissioned: bool| !decommissioned || case.joined_at(ordinal).is_some();
     let disks = seen.claims.iter().filter(|(at, claim)| counts(**at, claim.decommissioned));
     let disks = disks.map(|(ordinal, _)| ordinal + 1).max().unwrap_or_default();
     // Without a StatefulSet there are perhaps pods that it left behind.

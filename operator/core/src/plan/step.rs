@@ -206,7 +206,9 @@ impl fmt::Display for Act {
             Self::DeleteClaim { ordinal, .. } => write!(f, "delete disk {ordinal}"),
             Self::OrphanSet { .. } => f.write_str("make the StatefulSet again"),
             Self::Evict { ordinal, .. } => write!(f, "restart pod {ordinal}"),
-            Self::DeletePod { ordinal, .. } => write!(f, "delete pod {ordinal}, which never served"),
+            Self::DeletePod { ordinal, .. } => {
+                write!(f, "delete pod {ordinal}, which never served")
+            }
             Self::Drain { ordinal, .. } => write!(f, "drain node {ordinal}"),
             Self::Serve { ordinal, .. } => write!(f, "let node {ordinal} serve again"),
             Self::Leave { ordinal, .. } => write!(f, "have node {ordinal} leave"),

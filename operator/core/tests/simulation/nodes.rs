@@ -143,7 +143,8 @@ impl World {
 
     /// A client writes to a node that serves.
     pub(crate) fn write(&mut self) {
-        let ready: Vec<Ordinal> = self.pods.keys().copied().filter(|at| self.is_ready(*at)).collect();
+        let ready: Vec<Ordinal> =
+            self.pods.keys().copied().filter(|at| self.is_ready(*at)).collect();
         let Some(ordinal) = self.pick(&ready) else { return };
         let pod = &self.pods[&ordinal];
         if pod.leaving_since.is_some() {
@@ -159,7 +160,9 @@ impl World {
     pub(crate) fn crash(&mut self, ordinal: Ordinal) {
         let now = UnixMillis(self.now);
         let version = self.fresh_version();
-        let Some(pod) = self.pods.get_mut(&ordinal).filter(|pod| pod.runs.is_some()) else { return };
+        let Some(pod) = self.pods.get_mut(&ordinal).filter(|pod| pod.runs.is_some()) else {
+            return;
+        };
         if matches!(pod.ready, Readiness::Since(_)) {
             pod.ready = Readiness::Lost(now);
         }

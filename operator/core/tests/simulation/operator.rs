@@ -109,9 +109,10 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
         Act::DeleteClaim { ordinal, uid } => delete_claim(world, *ordinal, uid),
         Act::Evict { ordinal, uid } => evict(world, *ordinal, uid, troubled),
         Act::DeletePod { ordinal, uid, resource_version } => {
-            let same = world.pods.get(ordinal).is_some_and(|pod| {
-                pod.uid == *uid && pod.version.to_string() == *resource_version
-            });
+            let same = world
+                .pods
+                .get(ordinal)
+                .is_some_and(|pod| pod.uid == *uid && pod.version.to_string() == *resource_version);
             if same {
                 if world.is_ready(*ordinal) {
                     world.fault(format!("pod {ordinal} serves and is deleted"));
@@ -128,6 +129,10 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
         Act::Serve { ordinal, node } => {
             if runs(world, *ordinal, *node) {
                 world.pods.get_mut(ordinal).unwrap().draining = false;
+                // Kubernetes never noticed.
+                if world.is_ready(*ordinal) {
+                    world.disrupted.remove(ordinal);
+                }
             }
         }
         Act::Leave { ordinal, node } => {
@@ -148,7 +153,8 @@ fn runs(world: &World, ordinal: u32, node: uuid::Uuid) -> bool {
 
 /// The Eviction API, with a budget of one: who does not serve may always go.
 fn evict(world: &mut World, ordinal: u32, uid: &str, troubled: bool) {
-    let Some(pod) = world.pods.get(&ordinal).filter(|pod| pod.uid == uid && !pod.terminating) else {
+    let Some(pod) = world.pods.get(&ordinal).filter(|pod| pod.uid == uid && !pod.terminating)
+    else {
         return;
     };
     let serves = pod.is_ready();
@@ -184,9 +190,10 @@ fn delete_claim(world: &mut World, ordinal: u32, uid: &str) {
         let lost = &world.lost;
         let held = |write: &&u32| {
             lost.contains(*write)
-                || world.disks.iter().any(|(other, disk)| {
-                    *other != uid && !disk.left && disk.data.contains(*write)
-                })
+                || world
+                    .disks
+                    .iter()
+                    .any(|(other, disk)| *other != uid && !disk.left && disk.data.contains(*write))
         };
         let missing = disk.data.iter().filter(|write| !held(write)).count();
         if missing > 0 {

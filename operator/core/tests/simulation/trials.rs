@@ -142,7 +142,11 @@ fn calm(world: &mut World) -> Result<(), String> {
     let mut quiet = 0;
     for _ in 0..60_000 {
         happen(world);
-        if operate(world, false, 0) { quiet = 0 } else { quiet += 1 }
+        if operate(world, false, 0) {
+            quiet = 0
+        } else {
+            quiet += 1
+        }
         if quiet > 600 && is_settled(world) {
             return settled(world);
         }
