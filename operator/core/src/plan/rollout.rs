@@ -30,6 +30,10 @@ pub(super) fn partition(case: &Case<'_>, replicas: u32) -> Option<u32> {
     if is_stuck(case, set) {
         return None;
     }
+    let raised = now.map(|now| raised(case, set, now));
+    if raised != now {
+        return raised;
+    }
     match now.unwrap_or(replicas).checked_sub(1) {
         Some(next) if may_lower(case, set, next, replicas) => Some(next),
         _ => now.or(Some(replicas)),
@@ -68,9 +72,24 @@ fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bo
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
         _ if held(case, next, replicas).is_some() => false,
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
-        Some(pod) if pod.ready == Readiness::Never => made(case, set, next).is_ok(),
+        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next).is_ok(),
         _ => proven(case, set, next).is_ok(),
     }
+}
+
+/// Whether the turn of a pod that never served has come. Where nobody serves, those above may be
+/// waiting for it.
+fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    let nobody = !case.seen.pods.values().any(PodSeen::is_ready);
+    if nobody { made(case, set, next) } else { proven(case, set, next) }
+}
+
+/// The partition above pods that were made again before it was lowered, and serve: its controller
+/// would restart them, whatever else is down.
+fn raised(case: &Case<'_>, set: &SetSeen, now: u32) -> u32 {
+    let serves = |pod: &PodSeen| is_outdated(set, pod) && pod.is_ready();
+    let beyond = case.seen.pods.range(now..).filter(|(_, pod)| serves(pod));
+    beyond.map(|(ordinal, _)| ordinal + 1).max().unwrap_or(now)
 }
 
 /// Whether those whose turn it was have the new template.
@@ -114,7 +133,7 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
 fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
     let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
         is_outdated(set, pod)
-            && (pod.revision != set.current || set.partition.is_none())
+            && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
             && pod.ready == Readiness::Never
             && !pod.terminating
             && **ordinal < set.replicas
@@ -138,8 +157,8 @@ fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
     }
     match case.seen.pods.get(&next).filter(|pod| !pod.terminating) {
         None => Stage::Wait(Kind::Rollout, step, Shut::PodGoing(next)),
-        // Nobody misses what never served, and perhaps the others wait for it.
-        Some(pod) if pod.ready == Readiness::Never => match made(case, set, next) {
+        // Nobody misses what never served.
+        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next) {
             Ok(()) => Stage::Act(Kind::Rollout, delete(next, pod)),
             Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
         },

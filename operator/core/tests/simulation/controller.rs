@@ -79,9 +79,10 @@ fn roll(world: &mut World, replicas: u32, partition: u32, update: &str) {
     for ordinal in (partition..replicas).rev() {
         let Some(pod) = world.pods.get(&ordinal) else { return };
         if pod.revision != update && !pod.terminating {
-            if pod.is_ready() {
-                // It was the operator that lowered the partition.
-                world.fault(format!("the controller restarts pod {ordinal}, which serves"));
+            let others = world.unready_beside(ordinal);
+            if pod.is_ready() && !others.is_empty() {
+                // The controller asks no budget, and it was the operator that lowered the partition.
+                world.fault(format!("pod {ordinal} serves and is restarted beside {others:?}"));
             }
             terminate(world, ordinal);
             return;
