@@ -1,6 +1,6 @@
 //! The operator's program.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -29,6 +29,7 @@ fn log(settings: &Settings) {
     let filter =
         EnvFilter::try_new(&settings.log).unwrap_or_else(|_malformed| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = lines.with_ansi(io::stderr().is_terminal());
     if settings.log_json { lines.json().init() } else { lines.init() }
 }
 

@@ -11,6 +11,9 @@ use kvs_operator_core::crd::KvsCluster;
 
 use crate::metrics::Metrics;
 
+/// Longest action of an event that Kubernetes takes.
+const ACTION_MAX: usize = 128;
+
 /// What all parts share.
 #[derive(Clone)]
 pub struct Site {
@@ -43,8 +46,9 @@ impl Site {
     pub async fn tell(&self, cluster: &KvsCluster, kind: EventType, reason: &str, note: String) {
         let name = cluster.name_any();
         tracing::info!(cluster = name, reason, note);
-        let note = Some(note);
-        let (reason, action) = (reason.to_owned(), reason.to_owned());
+        // Events of one action are counted together: each step is one of its own.
+        let action: String = note.chars().take(ACTION_MAX).collect();
+        let (note, reason) = (Some(note), reason.to_owned());
         let event = Event { type_: kind, reason, note, action, secondary: None };
         if let Err(error) = self.recorder.publish(&event, &cluster.object_ref(&())).await {
             tracing::warn!(cluster = name, %error, "an event is lost");

@@ -1,6 +1,7 @@
 //! A pod, as the plan sees it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -8,8 +9,12 @@ use kube::ResourceExt as _;
 use kvs_core::UnixMillis;
 use kvs_operator_core::observed::{PodSeen, Readiness};
 
+use crate::site;
+
 /// A pod's conditions begin within this of its start; what changed later, changed.
 const BEGINNING: u64 = 3_000;
+/// A scheduler may take this long, for a disk to be made for example.
+const SCHEDULING: Duration = Duration::from_secs(20);
 /// Longest message that is shown of a container.
 const LONGEST: usize = 400;
 
@@ -67,6 +72,10 @@ fn of_container(container: &ContainerStatus) -> Option<String> {
 
 fn unscheduled(pod: &Pod) -> Option<String> {
     let scheduled = condition(pod, "PodScheduled").filter(|one| one.status == "False")?;
+    let since = scheduled.last_transition_time.as_ref().map(millis).unwrap_or_default();
+    if site::now() < since.after(SCHEDULING) {
+        return None;
+    }
     let message = scheduled.message.as_deref().unwrap_or_default();
     Some(format!("{}: {message}", scheduled.reason.as_deref().unwrap_or("Unscheduled")))
 }

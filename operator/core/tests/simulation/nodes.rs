@@ -101,7 +101,7 @@ impl World {
             one.found();
         }
         for (newcomer, member) in [(0, 1), (1, 0)] {
-            let mut both = [&mut *one, &mut *other];
+            let both = [&mut *one, &mut *other];
             if !both[newcomer].born && both[member].born {
                 let (node, name) = (both[newcomer].node, both[newcomer].name.clone());
                 both[member].members.insert(node, (name, Standing::Joined));

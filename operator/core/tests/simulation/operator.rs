@@ -1,6 +1,6 @@
 //! The operator: looks, plans, looks again without a cache, and writes once. It may be killed between.
 
-use kvs_operator_core::observed::{Observed, Readiness};
+use kvs_operator_core::observed::Observed;
 use kvs_operator_core::plan::{Act, Plan, SetWanted, plan};
 use kvs_operator_core::wish::Wish;
 
@@ -210,9 +210,4 @@ fn forget(world: &mut World, ordinal: u32, node: uuid::Uuid) {
     if let Some((_, standing)) = disk.members.get_mut(&node) {
         *standing = Standing::Forgotten;
     }
-}
-
-/// Whether a pod never served, for trials.
-pub(crate) fn never_served(world: &World, ordinal: u32) -> bool {
-    world.pods.get(&ordinal).is_some_and(|pod| pod.ready == Readiness::Never)
 }
