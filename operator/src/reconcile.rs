@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
+use kvs_client::DutyOrder;
 use kvs_operator_core::build::{self, Blueprint, Kept, Template, stateful_set};
 use kvs_operator_core::crd::{ADOPT, KvsCluster, KvsClusterStatus, Mode};
 use kvs_operator_core::observed::Identity;
@@ -85,6 +86,7 @@ impl<'a> Turn<'a> {
         if self.cluster.spec.mode != Mode::Paused {
             trouble = self.step(&look, kept.as_ref(), &plan).await.err();
         }
+        self.hurry(&look, &plan).await;
         let trouble = trouble.filter(|error| !is_passing(error)).map(|error| error.to_string());
         self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
         let settled = plan.kind.is_none() && trouble.is_none();
@@ -157,6 +159,20 @@ impl<'a> Turn<'a> {
         metrics.stepped(plan.kind.map_or("Repair", Kind::name));
         self.say(plan, act.to_string()).await;
         Ok(())
+    }
+
+    /// Nodes compare now and then; where a step waits for two of them, one is asked to do so now.
+    async fn hurry(&self, look: &Look, plan: &Plan) {
+        let Some(nodes) = &look.nodes else { return };
+        for wait in &plan.waits {
+            let Shut::NotAgreed(ordinal, _) = wait.on else { continue };
+            let (member, ip) = (look.seen.members.get(&ordinal), look.addresses.get(&ordinal));
+            if let (Some(member), Some(ip)) = (member, ip)
+                && let Err(error) = nodes.order(*ip, member.node, DutyOrder::Compare).await
+            {
+                tracing::debug!(ordinal, %error, "a node does not compare now");
+            }
+        }
     }
 
     async fn say(&self, plan: &Plan, note: String) {

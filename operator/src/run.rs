@@ -8,7 +8,9 @@ use axum::routing::get;
 use futures_util::StreamExt as _;
 use futures_util::stream::select_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -116,6 +118,11 @@ fn controller(
     // Pods have the labels of their template, and lead to their cluster by name.
     Controller::new(api::<KvsCluster>(client, space), watcher::Config::default())
         .owns(api::<StatefulSet>(client, space), ours.clone())
+        .owns(api::<Service>(client, space), ours.clone())
+        .owns(api::<ConfigMap>(client, space), ours.clone())
+        .owns(api::<ServiceAccount>(client, space), ours.clone())
+        .owns(api::<PodDisruptionBudget>(client, space), ours.clone())
+        .owns(api::<NetworkPolicy>(client, space), ours.clone())
         .watches(api::<Pod>(client, space), ours, |pod: Pod| cluster_of(&pod))
         .run(reconcile, failed, site.clone())
         .map(|result| result.map(drop).map_err(|error| error.to_string()))

@@ -23,6 +23,8 @@ pub enum DutyOrder {
     Drain,
     /// To ask for requests again.
     Serve,
+    /// To compare with all others at once, so that all know sooner that they agree.
+    Compare,
     /// To leave its cluster for good.
     Leave,
     /// To give another node up.

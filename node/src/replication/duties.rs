@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kvs_client::{Duties, DutyOrder, DutyRequest};
 use kvs_core::NodeId;
-use kvs_core::engine::Life;
+use kvs_core::engine::{Input, Life};
 use kvs_core::membership::State;
 
+use super::driver::Job;
 use crate::cluster::Cluster;
 use crate::duty::Departure;
 use crate::node::Node;
@@ -25,7 +26,7 @@ pub(super) async fn answer(node: &Arc<Node>, body: &[u8]) -> Result<Duties, Refu
         return Err(Refusal::new(409, "not-me", format!("this is node {me}")));
     }
     if let Some(order) = order {
-        tracing::info!(?order, "the operator gives an order");
+        tracing::debug!(?order, "the operator gives an order");
         obey(node, order).await?;
     }
     Ok(Duties {
@@ -41,8 +42,12 @@ async fn obey(node: &Arc<Node>, order: DutyOrder) -> Result<(), Refusal> {
         return Err(Refusal::new(503, "stopping", "it is no member of a cluster yet"));
     };
     match order {
-        DutyOrder::Drain => node.duty().set_draining(true),
+        DutyOrder::Drain => {
+            tracing::info!("draining: no more requests, please");
+            node.duty().set_draining(true);
+        }
         DutyOrder::Serve => node.duty().set_draining(false),
+        DutyOrder::Compare => cluster.engine.send(Job::Input(Input::CompareAll)).await,
         DutyOrder::Leave => leave(node, cluster).await?,
         DutyOrder::Forget(given_up) => forget(cluster, NodeId::new(given_up)).await?,
     }
@@ -62,6 +67,7 @@ async fn leave(node: &Node, cluster: &Cluster) -> Result<(), Refusal> {
     if view.members.joined().all(|member| member.node == me) {
         return Err(Refusal::new(409, "only-member", "it is the only member"));
     }
+    tracing::warn!("leaving the cluster for good: clients' writes are refused from here on");
     cluster.leave(node).await;
     Ok(())
 }
@@ -72,6 +78,7 @@ async fn forget(cluster: &Cluster, given_up: NodeId) -> Result<(), Refusal> {
     if seen.any(|seen| seen.member.node == given_up && seen.state != State::Down) {
         return Err(Refusal::new(409, "reachable", "it can be reached"));
     }
+    tracing::warn!(node = %given_up, "a member is given up");
     let forgotten = cluster.forget(given_up).await;
     forgotten.map_err(|error| Refusal::new(409, "not-forgotten", error.to_string()))
 }

@@ -21,6 +21,7 @@ mod births;
 mod chaos;
 mod clocks;
 mod fence;
+mod operator;
 mod outsiders;
 mod partition;
 mod replication;

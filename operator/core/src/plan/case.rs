@@ -40,7 +40,16 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     disks::replacement,
     rollout::next,
     disks::cleanup,
+    rest,
 ];
+
+/// Whether every pod serves: until then a change is not done.
+fn rest(case: &Case<'_>) -> Stage {
+    match (0..case.pods).find_map(|ordinal| case.serves(ordinal).err()) {
+        Some(shut) => Stage::Wait(Kind::Start, "have every pod serve".into(), shut),
+        None => Stage::Done,
+    }
+}
 
 impl<'a> Case<'a> {
     pub(super) fn new(wish: &'a Wish, seen: &'a Observed) -> Self {
@@ -99,7 +108,7 @@ impl<'a> Case<'a> {
     pub(super) fn is_gone_for(
         &self,
         ordinal: Ordinal,
-        others: impl Iterator<Item = Ordinal> + Clone,
+        others: &(impl Iterator<Item = Ordinal> + Clone),
     ) -> bool {
         let name = self.wish.names.pod(ordinal);
         let claim = self.seen.claims.get(&ordinal).and_then(|claim| claim.node);

@@ -58,7 +58,7 @@ pub(super) fn replacement(case: &Case<'_>) -> Stage {
         return leave::give_up(case, node, Kind::Replace);
     }
     let others = (0..case.pods).filter(|other| *other != ordinal);
-    if !case.is_gone_for(ordinal, others) {
+    if !case.is_gone_for(ordinal, &others) {
         return wait(Shut::NoProof(ordinal));
     }
     renew(case, ordinal, claim)
@@ -96,7 +96,7 @@ pub(super) fn cleanup(case: &Case<'_>) -> Stage {
     });
     let mut found = Stage::Done;
     for (ordinal, claim) in unused {
-        if case.is_gone_for(*ordinal, 0..case.pods) {
+        if case.is_gone_for(*ordinal, &(0..case.pods)) {
             let act = Act::DeleteClaim { ordinal: *ordinal, uid: claim.uid.clone() };
             return Stage::Act(Kind::Cleanup, act);
         }

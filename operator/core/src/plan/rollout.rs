@@ -50,7 +50,7 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     let pods = &case.seen.pods;
     let Some(partition) = set.partition else {
         // Until the last of them is made anew.
-        return (0..set.replicas).any(|at| pods.get(&at).is_none_or(|pod| dead(pod)));
+        return (0..set.replicas).any(|at| pods.get(&at).is_none_or(dead));
     };
     let next = partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get(&next));
     let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));

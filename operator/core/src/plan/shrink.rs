@@ -17,7 +17,7 @@ pub(super) fn may_let_go(case: &Case<'_>, ordinal: Ordinal) -> bool {
 fn has_gone(case: &Case<'_>, ordinal: Ordinal) -> bool {
     let own = case.seen.members.get(&ordinal);
     let knows = own.is_none_or(|member| !member.is_member());
-    knows && case.is_gone_for(ordinal, 0..ordinal)
+    knows && case.is_gone_for(ordinal, &(0..ordinal))
 }
 
 /// The next step for the last pod, if there is one too many.

@@ -9,7 +9,8 @@ use super::*;
 use crate::crd::Retain;
 use crate::names::Names;
 use crate::observed::{
-    ClaimSeen, Departure, Life, MemberSeen, Ordinal, PeerSeen, PodSeen, Readiness, SetSeen, Standing,
+    ClaimSeen, Departure, Life, MemberSeen, Ordinal, PeerSeen, PodSeen, Readiness, SetSeen,
+    Standing,
 };
 
 const NOW: u64 = 1_000_000;
@@ -122,7 +123,10 @@ fn identity_comes_first_and_is_never_made_for_disks_that_have_one() {
     assert_eq!(plan(&wish(3), &seen).act, Some(Act::MakeIdentity));
     seen.claims.insert(0, claim(0));
     let lost = plan(&wish(3), &seen);
-    assert_eq!((lost.set, lost.act.clone(), waits(&plan(&wish(3), &seen))), (None, None, vec!["IdentityLost"]));
+    assert_eq!(
+        (lost.set, lost.act.clone(), waits(&plan(&wish(3), &seen))),
+        (None, None, vec!["IdentityLost"])
+    );
 }
 
 #[test]

@@ -96,8 +96,8 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
 }
 
 fn pod_trouble<'a>(told: &Told<'a>) -> Option<(u32, &'a str)> {
-    let pods = told.seen.pods.iter().filter(|(_, pod)| !pod.is_ready());
-    pods.filter_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_deref()?))).next()
+    let mut pods = told.seen.pods.iter().filter(|(_, pod)| !pod.is_ready());
+    pods.find_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_deref()?)))
 }
 
 /// Whether a step waits for longer than the spec allows. A canary may wait for ever.
@@ -139,8 +139,8 @@ fn storage(told: &Told<'_>) -> Said {
         Identity::Unusable(why) => return said(kind, false, "IdentityUnusable", why),
         Identity::Absent | Identity::Present => {}
     }
-    let claims = told.seen.claims.iter();
-    let trouble = claims.filter_map(|(at, claim)| Some((at, claim.trouble.as_deref()?))).next();
+    let mut claims = told.seen.claims.iter();
+    let trouble = claims.find_map(|(at, claim)| Some((at, claim.trouble.as_deref()?)));
     match trouble {
         Some((ordinal, why)) => said(kind, false, "ClaimPending", format!("disk {ordinal}: {why}")),
         None => said(kind, true, "Bound", ""),
