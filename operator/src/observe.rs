@@ -78,7 +78,7 @@ async fn identity(
 ) -> Result<(Identity, Option<Nodes>), Error> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.names.namespace);
     let Some(secret) = secrets.get_opt(&plan.identity_name()).await? else {
-        return Ok((Identity::Absent, None));
+        return Ok((absent(plan), None));
     };
     let bytes = secret.data.as_ref().and_then(|data| data.get(CLUSTER_FILE));
     let Some(bytes) = bytes else {
@@ -92,6 +92,17 @@ async fn identity(
     match Nodes::new(&file, me) {
         Ok(nodes) => Ok((Identity::Present, Some(nodes))),
         Err(error) => Ok((Identity::Unusable(error.to_string()), None)),
+    }
+}
+
+/// What people said they bring is not made for them.
+fn absent(plan: &Blueprint<'_>) -> Identity {
+    match &plan.cluster.spec.identity_secret {
+        None => Identity::Absent,
+        Some(name) => Identity::Unusable(format!(
+            "spec.identitySecret names {name}, and there is no such Secret; `kvs cluster new` makes a \
+             cluster file, which it must have under the key {CLUSTER_FILE}"
+        )),
     }
 }
 

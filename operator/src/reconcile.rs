@@ -60,7 +60,7 @@ pub async fn reconcile(
 }
 
 /// What is done after a failure.
-pub fn failed(cluster: Arc<KvsCluster>, error: &ReconcileError, site: Arc<Site>) -> Action {
+pub fn failed(cluster: &KvsCluster, error: &ReconcileError, site: &Site) -> Action {
     site.metrics.failed("api");
     tracing::warn!(cluster = cluster.name_any(), %error, "a step failed");
     Action::requeue(AGAIN)

@@ -124,7 +124,7 @@ fn controller(
         .owns(api::<PodDisruptionBudget>(client, space), ours.clone())
         .owns(api::<NetworkPolicy>(client, space), ours.clone())
         .watches(api::<Pod>(client, space), ours, |pod: Pod| cluster_of(&pod))
-        .run(reconcile, failed, site.clone())
+        .run(reconcile, |cluster, error, site| failed(&cluster, error, &site), site.clone())
         .map(|result| result.map(drop).map_err(|error| error.to_string()))
 }
 

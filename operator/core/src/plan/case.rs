@@ -40,7 +40,6 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     disks::replacement,
     rollout::next,
     disks::cleanup,
-    rest,
 ];
 
 /// Whether every pod serves: until then a change is not done.
@@ -77,6 +76,12 @@ impl<'a> Case<'a> {
                     plan.waits.push(Wait { kind, step, on });
                 }
             }
+        }
+        if plan.waits.is_empty()
+            && let Stage::Wait(kind, step, on) = rest(self)
+        {
+            plan.kind = Some(kind);
+            plan.waits.push(Wait { kind, step, on });
         }
         plan
     }

@@ -3,6 +3,8 @@
 //! caches. Whatever happens: one disruption at a time, no disk deleted whose data is not elsewhere, no
 //! acknowledged write lost, and in the end nothing more to do.
 
+#![expect(clippy::print_stdout, reason = "a trial says its seed and what failed")]
+
 mod controller;
 mod nodes;
 mod operator;

@@ -71,6 +71,10 @@ impl World {
         let ((a, one), (b, other)) = (running[left].clone(), running[right].clone());
         let (mut one, mut other) = (self.disks[&one].clone(), self.disks[&other].clone());
         if one.left || other.left {
+            // Only members are told, and remember it.
+            if !(one.is_member() || other.is_member()) {
+                return;
+            }
             pass_on(&mut one, &mut other);
         } else if self.take_in(&mut one, &mut other) {
             pass_on(&mut one, &mut other);
@@ -219,6 +223,10 @@ impl Disk {
     fn found(&mut self) {
         self.born = true;
         self.members.insert(self.node, (self.name.clone(), Standing::Joined));
+    }
+
+    const fn is_member(&self) -> bool {
+        self.born && !self.left
     }
 
     pub(crate) fn counts(&self, node: Uuid) -> bool {

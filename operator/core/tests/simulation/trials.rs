@@ -143,9 +143,9 @@ fn calm(world: &mut World) -> Result<(), String> {
     for _ in 0..60_000 {
         happen(world);
         if operate(world, false, 0) {
-            quiet = 0
+            quiet = 0;
         } else {
-            quiet += 1
+            quiet += 1;
         }
         if quiet > 600 && is_settled(world) {
             return settled(world);

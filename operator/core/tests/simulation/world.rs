@@ -116,8 +116,9 @@ impl World {
         (!from.is_empty()).then(|| from[self.rng.random_range(0..from.len())])
     }
 
-    pub(crate) fn say(&mut self, what: String) {
-        self.log.push(format!("{} {what}", self.now));
+    pub(crate) fn say(&mut self, mut what: String) {
+        what.insert_str(0, &format!("{} ", self.now));
+        self.log.push(what);
     }
 
     pub(crate) fn fault(&mut self, what: String) {
