@@ -213,10 +213,10 @@ fn trial(seed: u64, troubles: bool) -> Result<String, String> {
 
 #[test]
 fn changes_of_mind_lose_nothing_and_come_to_rest() {
-    each_seed("changes", 100, |seed| trial(seed, false));
+    each_seed("changes", 40, |seed| trial(seed, false));
 }
 
 #[test]
 fn nor_do_they_while_processes_crash_and_pods_are_deleted() {
-    each_seed("troubles", 100, |seed| trial(seed, true));
+    each_seed("troubles", 40, |seed| trial(seed, true));
 }
