@@ -50,13 +50,13 @@ mod tests {
     use super::*;
     use crate::build::signed;
 
-    fn with(fields: Value) -> Value {
+    fn with(fields: &Value) -> Value {
         signed(json!({ "metadata": { "name": "a" }, "spec": fields }))
     }
 
     #[test]
     fn defaults_other_words_and_other_owners_change_nothing() {
-        let wanted = with(json!({ "size": "1024Mi", "ports": [{ "port": 1 }], "none": {} }));
+        let wanted = with(&json!({ "size": "1024Mi", "ports": [{ "port": 1 }], "none": {} }));
         let mut live = wanted.clone();
         live["spec"] =
             json!({ "size": "1Gi", "ports": [{ "port": 1, "protocol": "TCP" }], "new": 1 });
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_or_is_no_longer_wanted_is_noticed() {
-        let wanted = with(json!({ "ports": [1], "size": "1Gi" }));
+        let wanted = with(&json!({ "ports": [1], "size": "1Gi" }));
         for fields in [
             json!({}),
             json!({ "ports": [1, 2], "size": "1Gi" }),
@@ -75,7 +75,7 @@ mod tests {
             live["spec"] = fields;
             assert!(!is_so(&wanted, &live), "{live}");
         }
-        let before = with(json!({ "ports": [1], "size": "1Gi", "more": true }));
+        let before = with(&json!({ "ports": [1], "size": "1Gi", "more": true }));
         assert!(!is_so(&wanted, &before));
     }
 }
