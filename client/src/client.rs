@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::{ClientError, PROBLEM_CONTENT_TYPE, Problem};
 
 mod address;
+mod backups;
 mod body;
 pub(crate) mod values;
 

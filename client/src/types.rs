@@ -5,6 +5,7 @@
 
 mod value;
 
+mod backup;
 mod batch;
 mod change;
 mod cluster;
@@ -23,6 +24,7 @@ mod schema;
 mod tests;
 
 pub use self::{
+    backup::{Backup, BackupFailure, BackupProgress, BackupStarted, BackupStatus, Backups},
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
     cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},

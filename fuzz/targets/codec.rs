@@ -3,19 +3,26 @@
 #![no_main]
 
 use bytes::Bytes;
-use kvs_core::{Body, Version, codec};
+use kvs_core::{Body, Format, Version, codec};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let bytes = Bytes::copy_from_slice(data);
     if let Ok(version) = codec::decode(&bytes) {
         read(&version);
-        assert_eq!(codec::decode(&codec::encode(&version).into()), Ok(version));
+        for format in Format::ALL {
+            assert_eq!(
+                codec::decode(&codec::encode(&version, format).into()).as_ref(),
+                Ok(&version)
+            );
+        }
     }
     if let Ok((local, version)) = codec::decode_row(&bytes) {
         assert_eq!(codec::decode_row_head(&bytes), Ok((local.clone(), version.head())));
-        let again = codec::encode_row(&local, &version);
-        assert_eq!(codec::decode_row(&again.into()), Ok((local, version)));
+        for format in Format::ALL {
+            let again = codec::encode_row(&local, &version, format);
+            assert_eq!(codec::decode_row(&again.into()), Ok((local.clone(), version.clone())));
+        }
     }
 });
 

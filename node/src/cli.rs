@@ -22,6 +22,7 @@ mod import;
 mod progress;
 mod record;
 
+mod backup;
 mod bench;
 mod clock;
 mod cluster;
@@ -92,6 +93,7 @@ enum Command {
     Chown(metadata::Chown),
     Export(export::Export),
     Import(import::Import),
+    Backup(backup::Backup),
     Bench(bench::Bench),
     Cluster(cluster::Cluster),
     Member(member::Members),
@@ -168,6 +170,7 @@ fn dispatch(command: Command, environment: Environment) -> Done {
         Command::Chown(chown) => block_on(chown.run(&environment)),
         Command::Export(export) => block_on(export.run(&environment)),
         Command::Import(import) => block_on(import.run(&environment)),
+        Command::Backup(backup) => backup.run(&environment),
         Command::Bench(bench) => bench.run(&environment),
         Command::Cluster(cluster) => cluster.run(environment),
         Command::Member(member) => block_on(member.run(&environment)),

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use kvs_client::ClusterFile;
 use kvs_config::{Seed, Settings};
-use kvs_core::NodeId;
 use kvs_core::digest::DigestKey;
-use kvs_core::engine::{Config, Engine, ForgetError, Input, Now, Resumed};
+use kvs_core::engine::{Config, Engine, ForgetError, Input, Now, Resumed, UpgradeError};
 use kvs_core::members::Standing as Counted;
 use kvs_core::membership::{BootId, Event, Incarnation, Member, State};
 use kvs_core::seal::KeyRing;
 use kvs_core::wire::PROTOCOL;
+use kvs_core::{Format, NodeId};
 use thiserror::Error;
 use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
@@ -157,6 +157,17 @@ pub enum ForgetFailed {
     NoAnswer,
 }
 
+/// Why a cluster does not write in the next format.
+#[derive(Debug, Error)]
+pub enum UpgradeFailed {
+    /// It must not yet.
+    #[error(transparent)]
+    Refused(#[from] UpgradeError),
+    /// The node stops, or its store failed.
+    #[error("the node stops or its store failed; its log says which")]
+    NoAnswer,
+}
+
 /// How a node is to become a member: all that can be refused is checked and taken.
 #[derive(Debug)]
 pub struct Plan {
@@ -242,6 +253,18 @@ impl Cluster {
         let (reply, forgotten) = oneshot::channel();
         self.engine.send(Job::Forget { node, reply }).await;
         Ok(forgotten.await.map_err(|_no_answer| ForgetFailed::NoAnswer)??)
+    }
+
+    /// Has the cluster write in the next format, if there is one, and says which is in force.
+    ///
+    /// # Errors
+    ///
+    /// Not every member understands it; or the node stops, or its store failed, and it may be in
+    /// force or not.
+    pub async fn upgrade(&self) -> Result<Format, UpgradeFailed> {
+        let (reply, upgraded) = oneshot::channel();
+        self.engine.send(Job::Upgrade(reply)).await;
+        Ok(upgraded.await.map_err(|_no_answer| UpgradeFailed::NoAnswer)??)
     }
 
     /// Whether nobody else can be reached.
@@ -418,6 +441,7 @@ fn driver(
         retention: settings.tombstone_retention.into(),
         revision_age: settings.bootstrap_max_age.into(),
         bootstrap_rate: settings.bootstrap_rate.map(|rate| rate.as_len() as u64),
+        newest_format: node.newest_format(),
     };
     let host = NodeHost {
         store,

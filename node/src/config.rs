@@ -2,18 +2,19 @@
 //!
 //! Only this file reads the environment; what the settings mean is in `kvs_config`.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use kvs_config::{ConfigError, Effective, Origin, Settings};
+use kvs_config::{BackupTarget, ConfigError, Effective, Origin, Settings};
 use thiserror::Error;
 
 /// The configuration that is read, and written if it is not there, when none is named.
 pub const DEFAULT_FILE: &str = "config.yaml";
 
 /// The cluster file in a data directory, which counts where the settings name no other.
-const CLUSTER_FILE: &str = "cluster.kvs";
+pub(crate) const CLUSTER_FILE: &str = "cluster.kvs";
 
 /// What the names of variables begin with that are settings.
 const SETTINGS: &str = "KVS__";
@@ -48,6 +49,43 @@ impl Environment {
                 .filter(|(name, _)| name.starts_with(SETTINGS))
                 .collect(),
         }
+    }
+}
+
+/// What other programs that use S3 read from the environment, too.
+#[derive(Clone, Default)]
+pub struct S3Variables {
+    /// `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`.
+    pub endpoint: Option<String>,
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: Option<String>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Option<String>,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<String>,
+}
+
+impl S3Variables {
+    /// Reads the environment of this process.
+    pub fn read() -> Self {
+        let named = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        Self {
+            endpoint: named("AWS_ENDPOINT_URL_S3").or_else(|| named("AWS_ENDPOINT_URL")),
+            region: named("AWS_REGION").or_else(|| named("AWS_DEFAULT_REGION")),
+            access_key_id: named("AWS_ACCESS_KEY_ID"),
+            secret_access_key: named("AWS_SECRET_ACCESS_KEY"),
+            session_token: named("AWS_SESSION_TOKEN"),
+        }
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for S3Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, region, .. } = self;
+        write!(f, "S3Variables({endpoint:?}, {region:?})")
     }
 }
 
@@ -177,6 +215,15 @@ impl Sources {
             ("peer_tls.key_file", &mut tls.key_file),
         ] {
             *path = path.take().map(|path| self.settled(effective, name, &path));
+        }
+        let secret = &mut settings.backup_s3.secret_access_key_file;
+        let name = "backup_s3.secret_access_key_file";
+        *secret = secret.take().map(|path| self.settled(effective, name, &path));
+        if let Some(Ok(BackupTarget::Folder(path))) =
+            settings.backup_target.as_deref().map(str::parse)
+        {
+            let settled = self.settled(effective, "backup_target", &path);
+            settings.backup_target = Some(settled.to_string_lossy().into_owned());
         }
         effective.settings = settings;
     }

@@ -116,7 +116,9 @@ impl Digest {
         let mut file = File::create(&temporary)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
-        fs::rename(temporary, data_dir.join(FILE))
+        fs::rename(temporary, data_dir.join(FILE))?;
+        // The name is to last as well: after a stop the machine may be switched off.
+        File::open(data_dir)?.sync_all()
     }
 
     fn add(&self, leaves: &mut Vec<Leaf>) {
@@ -152,14 +154,25 @@ fn load(path: &Path, depth: u32, sequence: u64) -> Option<Tree> {
     saved::decode(&fs::read(path).ok()?, depth, sequence)
 }
 
+/// Sum and count of an index as it lies in a store.
+///
+/// # Errors
+///
+/// A row cannot be read.
+pub fn of_index(read: &dyn Read, key: &DigestKey, depth: u32) -> Result<Summary, StoreError> {
+    let digest = Digest { tree: Mutex::new(Tree::new(depth)), ready: AtomicBool::new(false) };
+    digest.rebuild(read, key)?;
+    let root = digest.lock().root();
+    Ok(root)
+}
+
 /// Reads the whole index again, for tests and for checks: the tree that ought to be.
 ///
 /// # Errors
 ///
 /// A row cannot be read.
 pub fn derive(read: &dyn Read, key: &DigestKey, depth: u32) -> Result<Summary, StoreError> {
-    let digest = Digest { tree: Mutex::new(Tree::new(depth)), ready: AtomicBool::new(false) };
-    digest.rebuild(read, key)?;
+    let root = of_index(read, key, depth)?;
     let mut data = read.cursor(Column::Data, &[], &[0xff]);
     let mut count = 0u32;
     while let Some((row, value)) = data.next()? {
@@ -172,7 +185,6 @@ pub fn derive(read: &dyn Read, key: &DigestKey, depth: u32) -> Result<Summary, S
         }
         count += 1;
     }
-    let root = digest.lock().root();
     if root.count == count {
         Ok(root)
     } else {

@@ -4,6 +4,7 @@
 //! says who may call it and how large its body may be, and its handler answers. Whatever goes wrong
 //! anywhere becomes a [`problem::Problem`].
 
+mod backups;
 mod batch;
 mod body;
 mod call;

@@ -3,6 +3,7 @@
 //! Reading order: [`store`] holds rows, [`writer`] changes them, [`records`] reads them as versions,
 //! [`replication`] makes nodes agree, [`node`] puts these together and serves the HTTP API.
 
+pub mod backup;
 pub mod caller;
 pub mod cli;
 pub mod cluster;

@@ -1,23 +1,20 @@
 //! What a node knows about itself: the rows of the column `local`.
 
 pub mod cluster;
+pub mod copy;
 
 use std::path::Path;
 
 use kvs_core::digest::DigestKey;
-use kvs_core::{NodeId, Origin, Stamp, UnixMillis};
+use kvs_core::{Format, NodeId, Origin, Stamp, UnixMillis};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::rows::{self, local};
 use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, StoreError};
 
-/// The format of the store that this build writes, and the newest it opens.
-pub const STORE_FORMAT: u64 = 1;
-
 /// Rows that stay when a store is emptied.
-const KEPT: [&[u8]; 5] =
-    [local::FORMAT, local::CLOCK, local::STARTS, local::MADE_FILE, local::MODE];
+const KEPT: [&[u8]; 4] = [local::CLOCK, local::STARTS, local::MADE_FILE, local::MODE];
 
 /// What the row of the mode may say.
 const READ_ONLY: &[u8] = b"read_only";
@@ -51,6 +48,8 @@ pub struct Birth {
     pub clock: Stamp,
     /// Up to where its cluster has forgotten the dead.
     pub horizon: Stamp,
+    /// In which format its cluster writes.
+    pub format: Format,
 }
 
 impl Identity {
@@ -102,6 +101,8 @@ pub struct LocalState {
     pub horizon: Stamp,
     /// Whether the last stop was a clean one.
     pub clean: bool,
+    /// In which format versions are written.
+    pub format: Format,
 }
 
 /// What a clean stop leaves.
@@ -148,8 +149,22 @@ impl From<IdentityRow> for Identity {
 ///
 /// The store is of a newer format, or its rows cannot be read or written.
 pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalState, OpenError> {
-    empty_if_wanted(store, path)?;
-    read_or_make(store, now)
+    open_up_to(store, path, now, Format::NEWEST)
+}
+
+/// The same for a node that knows no later format than `newest`.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_up_to(
+    store: &dyn Store,
+    path: &Path,
+    now: UnixMillis,
+    newest: Format,
+) -> Result<LocalState, OpenError> {
+    empty_if_wanted(store, path, newest)?;
+    read_or_make(store, now, newest)
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 
@@ -159,21 +174,20 @@ pub fn open(store: &dyn Store, path: &Path, now: UnixMillis) -> Result<LocalStat
 /// # Errors
 ///
 /// The store is of a newer format, or cannot be read or written.
-pub fn empty_if_wanted(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
-    check_format(store, path)?;
+pub fn empty_if_wanted(store: &dyn Store, path: &Path, newest: Format) -> Result<(), OpenError> {
+    check_format(store, path, newest)?;
     empty_if_marked(store)
         .map_err(|error| OpenError::Failed { path: path.to_owned(), reason: error.to_string() })
 }
 
-fn check_format(store: &dyn Store, path: &Path) -> Result<(), OpenError> {
+fn check_format(store: &dyn Store, path: &Path, newest: Format) -> Result<(), OpenError> {
+    let supported = u64::from(newest.number());
     let failed = |reason| OpenError::Failed { path: path.to_owned(), reason };
     let row = store.get(Column::Local, local::FORMAT).map_err(|error| failed(error.to_string()))?;
     match row.as_deref().map(number) {
         None => Ok(()),
-        Some(Some(found)) if found <= STORE_FORMAT => Ok(()),
-        Some(Some(found)) => {
-            Err(OpenError::Newer { path: path.to_owned(), found, supported: STORE_FORMAT })
-        }
+        Some(Some(found)) if found <= supported => Ok(()),
+        Some(Some(found)) => Err(OpenError::Newer { path: path.to_owned(), found, supported }),
         Some(None) => Err(failed("its format number is malformed".into())),
     }
 }
@@ -202,7 +216,23 @@ pub fn read_only_row(read_only: bool) -> OwnedRow {
     (local::MODE.to_vec(), mode.to_vec())
 }
 
-fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreError> {
+/// The row that says in which format versions are written.
+pub fn format_row(format: Format) -> OwnedRow {
+    (local::FORMAT.to_vec(), u64::from(format.number()).to_be_bytes().to_vec())
+}
+
+/// In which format a store's versions are written; a new one's in the newest, until it is taken into
+/// a cluster that writes another.
+fn read_format(store: &dyn Read, newest: Format) -> Result<Format, StoreError> {
+    let number = read_number(store, local::FORMAT)?.and_then(|number| u8::try_from(number).ok());
+    Ok(number.and_then(Format::of).unwrap_or(newest))
+}
+
+fn read_or_make(
+    store: &dyn Store,
+    now: UnixMillis,
+    newest: Format,
+) -> Result<LocalState, StoreError> {
     let mut batch = Batch::default();
     let clean: Option<Clean> = read_json(store, local::CLEAN)?;
     let survived = last_sequence(store)?;
@@ -214,8 +244,10 @@ fn read_or_make(store: &dyn Store, now: UnixMillis) -> Result<LocalState, StoreE
         next_sequence: clean.as_ref().map_or(survived + 1, |clean| clean.next_sequence),
         horizon: read_number(store, local::HORIZON)?.map_or(Stamp::MIN, Stamp::from_bits),
         clean: clean.is_some(),
+        format: read_format(store, newest)?,
     };
-    batch.put(Column::Local, local::FORMAT, &STORE_FORMAT.to_be_bytes());
+    let (name, format) = format_row(state.format);
+    batch.put(Column::Local, &name, &format);
     put_json(&mut batch, local::INCARNATIONS, &state.incarnations)?;
     batch.delete(Column::Local, local::CLEAN);
     store.write(&batch, Flush::Synced)?;
@@ -422,8 +454,20 @@ mod tests {
         let mut batch = Batch::default();
         batch.put(Column::Local, local::FORMAT, &2u64.to_be_bytes());
         store.write(&batch, Flush::Later).unwrap();
-        let error = open(&store, Path::new("memory"), UnixMillis(7)).unwrap_err().to_string();
+        let open = |newest| open_up_to(&store, Path::new("memory"), UnixMillis(7), newest);
+        let error = open(Format::One).unwrap_err().to_string();
         assert!(error.contains("format 2") && error.contains("up to 1"), "{error}");
+        assert_eq!(open(Format::Two).unwrap().format, Format::Two);
+    }
+
+    #[test]
+    fn a_store_goes_on_in_the_format_that_it_was_begun_in() {
+        let store = MemoryStore::default();
+        let format = |newest| {
+            let open = open_up_to(&store, Path::new("memory"), UnixMillis(7), newest);
+            open.unwrap().format
+        };
+        assert_eq!([Format::One, Format::Two].map(format), [Format::One; 2]);
     }
 
     #[test]

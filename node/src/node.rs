@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kvs_config::Settings;
 use kvs_core::engine::{self, ClockAhead, Life};
-use kvs_core::{Key, RecordId, Stamp, UnixMillis, Version};
+use kvs_core::{Format, Key, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -18,6 +18,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backup::shelf::ShelfError;
+use crate::backup::{self, Backups};
 use crate::caller::Caller;
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
@@ -38,6 +40,8 @@ use crate::writer::{
 const SCRUB_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the cluster's secret has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a node that stops waits for each of its parts, beside `drain_timeout` for its clients.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the dead are looked for.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
@@ -78,6 +82,9 @@ pub enum StartError {
     /// It cannot be a member of a cluster as it is told.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// Its backups cannot go where they are to.
+    #[error(transparent)]
+    Backups(#[from] ShelfError),
 }
 
 /// Why a reading failed.
@@ -133,10 +140,13 @@ pub struct Node {
     /// The same moment, for measuring how long it runs.
     began: Instant,
     tail: Arc<Tail>,
+    newest_format: Format,
     /// What makes it a member of a cluster; not there while it is alone, or waits for the secret.
     cluster: OnceLock<Cluster>,
     /// Whether it is to be a member of one.
     clustered: bool,
+    /// Copies of the store, elsewhere.
+    backups: Backups,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
     stopping: CancellationToken,
@@ -161,10 +171,11 @@ impl Running {
     /// The store cannot be opened, or a thread not be had.
     pub fn start(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, StartError> {
         let client = SocketAddr::new(settings.bind_address, settings.port);
-        Self::start_at(settings, clock, client)
+        Self::start_at(settings, clock, client, Format::NEWEST)
     }
 
-    /// The same for a node that answers clients at `client`.
+    /// The same for a node that answers clients at `client`, and knows no later format of versions
+    /// than `newest`.
     ///
     /// # Errors
     ///
@@ -173,25 +184,30 @@ impl Running {
         settings: Settings,
         clock: Arc<dyn WallClock>,
         client: SocketAddr,
+        newest: Format,
     ) -> Result<Self, StartError> {
         let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
-        let store = RocksStore::open(&settings.data_dir, &rocks_options(&settings))?;
-        Self::start_on(Arc::new(store), lock, settings, clock, client)
+        backup::check_not_broken_off(&settings.data_dir)?;
+        let store = Arc::new(RocksStore::open(&settings.data_dir, &rocks_options(&settings))?);
+        let backups = Backups::new(&settings, Some(store.clone()))?;
+        Self::start_on(store, backups, lock, settings, clock, client, newest)
     }
 
     /// Starts on a store that is open, and whose directory is held.
     fn start_on(
         store: Arc<dyn Store>,
+        backups: Backups,
         lock: DataLock,
         settings: Settings,
         clock: Arc<dyn WallClock>,
         client: SocketAddr,
+        newest: Format,
     ) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
-        local::empty_if_wanted(&*store, &data_dir)?;
+        local::empty_if_wanted(&*store, &data_dir, newest)?;
         let depth = settings.digest_leaves.ilog2() / 4;
         let digest = Arc::new(Digest::open(&data_dir, depth, store.sequence()));
-        let state = local::open(&*store, &data_dir, clock.now())?;
+        let state = local::open_up_to(&*store, &data_dir, clock.now(), newest)?;
         digest::remove_saved(&data_dir);
         let plan = cluster::plan(&settings, &*store, &state.identity)?;
         let tail = Arc::new(Tail::after(state.next_sequence - 1));
@@ -224,8 +240,10 @@ impl Running {
             clock,
             began: monotonic(),
             tail,
+            newest_format: newest,
             cluster: OnceLock::new(),
             clustered: plan.is_some(),
+            backups,
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
@@ -233,6 +251,7 @@ impl Running {
             tasks: TaskTracker::new(),
         });
         node.spawn(scrub(node.clone()));
+        node.spawn(backup::schedule(node.clone()));
         match plan {
             Some(plan) => cluster::start(&node, plan, client)?,
             // A member that stands apart for a while must not forget what the others remember.
@@ -257,13 +276,21 @@ impl Running {
         }
         self.node.stopping.cancel();
         self.node.tasks.close();
-        self.node.tasks.wait().await;
+        ends("tasks", self.node.tasks.wait()).await;
         if let Some(cluster) = self.node.cluster.get() {
-            cluster.end().await;
+            ends("replication", cluster.end()).await;
         }
         let Self { node, writer, data_dir, _lock } = self;
         let stopped = tokio::task::spawn_blocking(move || close(&node, writer, &data_dir));
         stopped.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+    }
+}
+
+/// Waits until something has ended, but not for ever: what hangs must not keep the store from being
+/// closed, after which nothing that is left can write.
+async fn ends(what: &'static str, ending: impl Future<Output = ()>) {
+    if tokio::time::timeout(ENDS_WITHIN, ending).await.is_err() {
+        tracing::error!(what, "does not end within {ENDS_WITHIN:?}: stopping without it");
     }
 }
 
@@ -501,6 +528,11 @@ impl Node {
         self.cluster.set(cluster).is_ok()
     }
 
+    /// Its backups.
+    pub const fn backups(&self) -> &Backups {
+        &self.backups
+    }
+
     /// Cancelled when the node must begin anew, with what its store is then.
     pub const fn start_over(&self) -> &CancellationToken {
         &self.start_over
@@ -516,14 +548,22 @@ impl Node {
         &self.tail
     }
 
+    /// The newest format of versions that it knows.
+    pub const fn newest_format(&self) -> Format {
+        self.newest_format
+    }
+
     /// The name of positions in its log.
     pub const fn log_incarnation(&self) -> u64 {
         self.incarnations.current
     }
 
-    /// Where a node goes on that followed the log up to `cursor`.
+    /// Where a node goes on that followed the log up to `cursor`. Beyond the last commit lies
+    /// nothing: who stands there followed a store that went on where an older copy of it, this one,
+    /// did not.
     pub fn log_position(&self, cursor: engine::Cursor) -> u64 {
-        self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0)
+        let resumed = self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0);
+        resumed.min(*self.writer.committed().borrow())
     }
 
     /// Lets readers know that what died before `horizon` may be forgotten.

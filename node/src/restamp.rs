@@ -7,7 +7,7 @@ use std::time::Duration;
 use kvs_core::agreement::Saved;
 use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::digest::{DigestKey, Entry};
-use kvs_core::{Clock, Head, Key, NodeId, RecordId, Stamp, UnixMillis, Version};
+use kvs_core::{Clock, Format, Head, Key, NodeId, RecordId, Stamp, UnixMillis, Version};
 use thiserror::Error;
 
 use crate::local::{self, cluster};
@@ -59,6 +59,7 @@ pub fn restamp(
         limit,
         clock: Clock::after(latest_before(store, now, limit)?),
         sequence: state.next_sequence,
+        format: state.format,
         done: Restamped::default(),
     };
     let mut from = rows::timed(limit, &[]);
@@ -117,6 +118,7 @@ struct Work<'a> {
     limit: Stamp,
     clock: Clock,
     sequence: u64,
+    format: Format,
     done: Restamped,
 }
 
@@ -176,9 +178,10 @@ impl Work<'_> {
             let Some(value) = self.store.get(Column::Revisions, &row)? else { continue };
             let (reason, version) = rows::read_revision(&row, value)?;
             let version = self.moved(version);
+            let encoded = codec::encode(&version, self.format);
             let id = RevisionId { stamp: version.stamp, uuid: version.uuid };
             batch.delete(Column::Revisions, &row);
-            let value = rows::revision_value(reason, &codec::encode(&version));
+            let value = rows::revision_value(reason, &encoded);
             batch.put(Column::Revisions, &rows::revision(key, id.stamp, id.uuid), &value);
             kept.insert(0, id);
         }
@@ -199,7 +202,7 @@ impl Work<'_> {
 
     fn add(&self, batch: &mut Batch, row: &[u8], local: &Local, version: &Version) {
         let head = version.head();
-        batch.put(Column::Data, row, &codec::encode_row(local, version));
+        batch.put(Column::Data, row, &codec::encode_row(local, version, self.format));
         batch.put(Column::Log, &rows::log(local.sequence), row);
         batch.put(Column::ByTime, &rows::timed(head.stamp, row), &[]);
         if let Some(death) = head.dies() {

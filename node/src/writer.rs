@@ -3,13 +3,13 @@
 mod apply;
 mod tail;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use kvs_core::{Stamp, Superseded};
+use kvs_core::{Format, Stamp, Superseded};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -73,6 +73,8 @@ pub struct WriterFigures {
     pub waiting_bytes: AtomicUsize,
     /// The stamp that was given out last, as bits.
     pub last_stamp: AtomicU64,
+    /// The number of the format that versions are written in.
+    pub format: AtomicU8,
 }
 
 /// The way to the writer thread. Clones lead to the same one.
@@ -161,6 +163,7 @@ pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
         Durability::Async(_) => Flush::Later,
     };
     figures.last_stamp.store(parts.applier.last_stamp().bits(), Ordering::Release);
+    figures.format.store(parts.applier.format().number(), Ordering::Release);
     let thread = Thread { parts, jobs, figures: figures.clone(), committed, unsynced: None };
     let handle = thread::Builder::new().name("kvs-writer".into()).spawn(move || thread.run())?;
     let queue_to = queue.clone();
@@ -194,7 +197,9 @@ impl Writer {
         rows: Vec<OwnedRow>,
         flush: Flush,
     ) -> Result<Vec<WriteResult>, SubmitError> {
-        let answer = self.enqueue(versions, rows, flush)?;
+        // One thread replicates, one message at a time: that bounds what waits of it. Clients that
+        // fill the queue must not keep out what other nodes have accepted.
+        let answer = self.enqueue(versions, rows, flush, usize::MAX)?;
         Ok(answer.blocking_recv().map_err(|_gone| SubmitError::Stopping)??)
     }
 
@@ -232,10 +237,9 @@ impl Writer {
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
         if *closed {
-            Err(SubmitError::Leaving)
-        } else {
-            self.enqueue(writes, Vec::new(), self.flush)
+            return Err(SubmitError::Leaving);
         }
+        self.enqueue(writes, Vec::new(), self.flush, self.queue_bytes)
     }
 
     fn enqueue(
@@ -243,11 +247,12 @@ impl Writer {
         writes: Vec<Write>,
         rows: Vec<OwnedRow>,
         flush: Flush,
+        most: usize,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let bytes = writes.iter().map(Write::bytes).sum();
         let waiting = self.figures.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
         // One job always fits, or a large batch could never be written.
-        if waiting > 0 && waiting.saturating_add(bytes) > self.queue_bytes {
+        if waiting > 0 && waiting.saturating_add(bytes) > most {
             self.figures.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
             return Err(SubmitError::QueueFull);
         }
@@ -320,6 +325,11 @@ impl Writer {
     /// Whether the thread has ended.
     pub fn has_ended(&self) -> bool {
         self.committed.has_changed().is_err()
+    }
+
+    /// The format that versions are written in.
+    pub fn format(&self) -> Format {
+        Format::of(self.figures.format.load(Ordering::Acquire)).unwrap_or(Format::NEWEST)
     }
 
     /// Figures for the metrics.
@@ -453,12 +463,13 @@ impl Thread {
             }
             Job::Raise { to, reply } => {
                 let raised = self.parts.applier.raise_clock(&*self.parts.store, to);
-                self.note_stamp();
+                self.note_applier();
                 let _ = reply.send(raised);
                 false
             }
             Job::Adopt { birth, reply } => {
                 self.parts.applier.adopt(&birth);
+                self.note_applier();
                 let _ = reply.send(());
                 false
             }
@@ -510,7 +521,7 @@ impl Thread {
             let at = Superseded::ALL.iter().position(|known| known == reason).unwrap_or(0);
             self.figures.superseded[at].fetch_add(1, Ordering::Relaxed);
         }
-        self.note_stamp();
+        self.note_applier();
         if !outcome.added.is_empty() {
             let last = self.parts.applier.last_sequence();
             self.parts.tail.extend(outcome, last);
@@ -522,9 +533,11 @@ impl Thread {
         }
     }
 
-    fn note_stamp(&self) {
-        let last = self.parts.applier.last_stamp();
-        self.figures.last_stamp.store(last.bits(), Ordering::Release);
+    /// Lets others see where the applier stands.
+    fn note_applier(&self) {
+        let applier = &self.parts.applier;
+        self.figures.last_stamp.store(applier.last_stamp().bits(), Ordering::Release);
+        self.figures.format.store(applier.format().number(), Ordering::Release);
     }
 
     fn collect(&mut self, horizon: Stamp, from: &[u8]) -> Collecting {

@@ -51,6 +51,14 @@ impl Client {
         self.call(json(request, &ForgetRequest { node: node.to_owned() })?).await
     }
 
+    /// Has the cluster write in the next format, if there is one: `format` of the answer is in force.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] where not every member is known to understand it.
+    pub async fn upgrade(&self) -> Result<ClusterStatus, ClientError> {
+        self.call(self.request(Method::POST, self.route("cluster/upgrade"))).await
+    }
+
     /// Has the node ask for no more requests, and send what it accepted to another node.
     ///
     /// # Errors

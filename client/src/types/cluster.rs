@@ -21,6 +21,12 @@ pub struct ClusterStatus {
     /// While the node is being filled: the share that has come, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filled: Option<f64>,
+    /// The format that the cluster writes versions in.
+    #[serde(default)]
+    pub format: u8,
+    /// The newest one that this node understands.
+    #[serde(default)]
+    pub newest_format: u8,
     /// The root of the digest tree: nodes with the same one hold the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
@@ -67,6 +73,9 @@ pub struct PeerStatus {
     /// Where it is in its life, as far as it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life: Option<String>,
+    /// The newest format of versions that it understands, as far as it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_format: Option<u8>,
     /// Whether its writes come as they happen: `off`, `open` or `held`.
     pub stream: String,
     /// Why the two do not talk, or why its writes are not taken.
@@ -74,6 +83,9 @@ pub struct PeerStatus {
     pub refusal: Option<String>,
     /// Positions of its log that have not come yet: at least as many as versions.
     pub versions_behind: u64,
+    /// At least so many bytes of its writes have not come yet: what it has of them in memory.
+    #[serde(default)]
+    pub bytes_behind: u64,
     /// How long ago this node last had everything that it knew of in its log, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_age: Option<u64>,

@@ -20,13 +20,10 @@ const MISSING: &[(&str, &str)] = &[
     ("rate_limit", RATE_LIMITS),
     ("rate_limit_window", RATE_LIMITS),
     ("trusted_proxies", RATE_LIMITS),
-    ("backup_schedule", BACKUPS),
-    ("backup_retention", BACKUPS),
 ];
 
 const AUTHENTICATION: &str = "authentication";
 const RATE_LIMITS: &str = "rate limits";
-const BACKUPS: &str = "backups";
 
 /// The feature that a setting waits for, if it does.
 pub(crate) fn missing_feature(path: &str) -> Option<&'static str> {

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use crate::{
+    backup::{BackupTarget, check_endpoint},
     error::{Problem, Reason},
     load::Effective,
+    schedule::Schedule,
     seed::Seed,
     settings::Settings,
     size::Size,
@@ -22,6 +24,10 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
         ("limits.answer_size", fits_value(settings, settings.limits.answer_size)),
+        ("backup_schedule", backup_schedule(settings)),
+        ("backup_target", backup_target(settings)),
+        ("backup_s3.endpoint", backup_endpoint(settings)),
+        backup_key(settings),
         peer_tls(settings),
         tls(settings),
     ];
@@ -52,6 +58,38 @@ fn seed_nodes(settings: &Settings) -> Option<Reason> {
     let refused = |text: &String| Some((text.clone(), text.parse::<Seed>().err()?));
     let (text, error) = settings.seed_nodes.iter().find_map(refused)?;
     Some(Reason::not_a("seed", &text, Some(error.to_string())))
+}
+
+fn backup_schedule(settings: &Settings) -> Option<Reason> {
+    let text = settings.backup_schedule.as_deref()?;
+    let error = text.parse::<Schedule>().err()?;
+    Some(Reason::not_a("schedule", text, Some(error.to_string())))
+}
+
+fn backup_target(settings: &Settings) -> Option<Reason> {
+    let text = settings.backup_target.as_deref()?;
+    let error = text.parse::<BackupTarget>().err()?;
+    Some(Reason::not_a("place for backups", text, Some(error.to_string())))
+}
+
+fn backup_endpoint(settings: &Settings) -> Option<Reason> {
+    let text = settings.backup_s3.endpoint.as_deref()?;
+    let error = check_endpoint(text).err()?;
+    Some(Reason::not_a("place for backups", text, Some(error.to_string())))
+}
+
+/// Half a key would silently be completed from the environment.
+fn backup_key(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let s3 = &settings.backup_s3;
+    let why = || "access_key_id and secret_access_key_file go together".to_owned();
+    let at_odds = |value: String| Some(Reason::AtOdds { value, why: why() });
+    match (&s3.access_key_id, &s3.secret_access_key_file) {
+        (Some(id), None) => ("backup_s3.access_key_id", at_odds(id.clone())),
+        (None, Some(file)) => {
+            ("backup_s3.secret_access_key_file", at_odds(file.display().to_string()))
+        }
+        _ => ("backup_s3.access_key_id", None),
+    }
 }
 
 /// Browsers send an origin as scheme, host and port, in lower case, and nothing else.

@@ -9,6 +9,7 @@
 
 mod quantity;
 
+mod backup;
 mod duration;
 mod seed;
 mod size;
@@ -30,12 +31,14 @@ mod default_file;
 mod listing;
 mod load;
 mod reload;
+mod schedule;
 mod schema;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::{
+    backup::{BackupTarget, TargetError, check_endpoint},
     choice::{Durability, LogFormat, LogLevel},
     default_file::default_file,
     duration::Duration,
@@ -44,9 +47,10 @@ pub use crate::{
     load::{Effective, load},
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
+    schedule::{Schedule, ScheduleError},
     schema::schema,
     seed::{PEER_PORT_OFFSET, Seed, SeedError},
-    settings::{Limits, PeerTls, Settings, Tls},
+    settings::{BackupS3, Limits, PeerTls, Settings, Tls},
     size::Size,
     source::Origin,
 };

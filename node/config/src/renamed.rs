@@ -36,7 +36,7 @@ const RENAMED: &[(&str, Fate)] = &[
     ("tamper_log_enabled", Now("tamper_logging_enabled", "false")),
     ("tamper_log_actions", Gone("every change is logged once tamper_logging_enabled is true")),
     ("backup_enabled", Gone("backups are made if there is a backup_schedule")),
-    ("backup_path", Gone("backups are kept in data_dir")),
+    ("backup_path", Now("backup_target", "/var/backups/kvs")),
     ("backup_retention_days", Now("backup_retention", "7d")),
     ("cluster_secret", Now("cluster_file", "cluster.kvs")),
     ("cluster_tls_enabled", Gone(ALWAYS_TLS)),

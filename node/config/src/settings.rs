@@ -214,12 +214,19 @@ settings! {
         /// as the network allows.
         bootstrap_rate: Option<Size> = None, between(Size::kib(64), Size::gib(1024));
 
-        /// When backups are made, as five cron fields in UTC. Taken over without a restart.
+        /// When backups are made, as five cron fields in UTC: minute, hour, day of the month,
+        /// month, day of the week, such as `0 3 * * *`. One that was missed is made up for once.
+        /// Left out, they are made only on demand. Taken over without a restart.
         backup_schedule: Option<String> = None;
 
-        /// Age after which a backup is deleted. Longer: more disk.
+        /// Age after which a backup of this node is deleted, once it has made a newer one.
+        /// Longer: more disk.
         backup_retention: Duration = Duration::days(7),
             between(Duration::hours(1), Duration::MAX);
+
+        /// Where backups go: a folder, or `s3://bucket/prefix` (see `backup_s3`). Left out, it is
+        /// backups in `data_dir`, which does not outlive the disk: choose another one.
+        backup_target: Option<String> = None;
     }
 
     groups {
@@ -262,6 +269,24 @@ settings! {
             /// Longest time from a request's headers to its answer; streams have none.
             request_timeout: Duration = Duration::seconds(30),
                 between(Duration::millis(100), Duration::hours(1));
+        }
+
+        /// How the S3 of `backup_target` is reached. What is left out is taken from the variables
+        /// that other programs read: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+        /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+        backup_s3: BackupS3 {
+            /// Address of the server: https, or http on this machine. Left out here and in
+            /// `AWS_ENDPOINT_URL`, it is Amazon's for the region.
+            endpoint: Option<String> = None;
+
+            /// Region of the bucket. Left out here and in `AWS_REGION`, it is us-east-1.
+            region: Option<String> = None;
+
+            /// Id of the key to sign requests with.
+            access_key_id: Option<String> = None;
+
+            /// File that has the secret of that key, and nothing else.
+            secret_access_key_file: Option<PathBuf> = None;
         }
 
         /// TLS for clients. Both files or none; read again when they change.

@@ -1,20 +1,23 @@
 //! The bytes of versions, on disk and between nodes.
 //!
-//! Format 1. Integers are little-endian.
+//! Formats 1 and 2 ([`Format`]). Integers are little-endian.
 //!
 //! | part | bytes | |
 //! | --- | --- | --- |
-//! | format | 1 | [`FORMAT`] |
+//! | format | 1 | [`Format::number`] |
 //! | *only in a row of `data`:* sequence | 8 | local commit sequence |
 //! | revisions | 1 + 24 each | how many older versions are kept; stamp and uuid of each, newest first |
 //! | flags | 1 | bits 0–1 body, then which optional parts follow |
 //! | stamp, origin, joined, uuid | 8, 16, 8, 16 | |
 //! | expires, owner, created | 8, 16, 8 | each only if its flag is set; created is the stamp's otherwise |
 //! | body | the rest | see below |
+//! | *only in format 2:* checksum | 4 | CRC-32C of everything from the flags to here |
 //!
 //! A value is its content type (length byte and text, unless JSON), its length (4 bytes, if it is a
 //! zstd frame), then the bytes. Metadata is a byte of flags and the fields they name. A tombstone
-//! is nothing.
+//! is nothing. The checksum is made where a version is encoded and read whole versions are held
+//! against it: it finds what changed in memory or on its way, where the disk's own checksums do not
+//! look.
 //!
 //! Laws, each a property test: what was encoded decodes to itself; no bytes make decoding panic.
 
@@ -23,15 +26,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::format::Format;
 use crate::id::{GroupId, NodeId, UserId, VersionId};
 use crate::meta::Meta;
 use crate::mode::Mode;
 use crate::stamp::{Stamp, UnixMillis};
 use crate::value::{ContentType, Data, Value};
 use crate::version::{Body, BodyKind, Head, Origin, Version};
-
-/// The format that this build writes, and the newest it reads.
-pub const FORMAT: u8 = 1;
 
 /// The most revisions that a row can name.
 pub const MAX_REVISIONS: usize = 255;
@@ -40,7 +41,7 @@ pub const MAX_REVISIONS: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// Written by another release.
-    #[error("format {found} is unknown; this build reads format {FORMAT}")]
+    #[error("format {found} is unknown; this build reads formats 1 to {}", Format::NEWEST.number())]
     Format {
         /// The format number found.
         found: u8,
@@ -48,6 +49,9 @@ pub enum DecodeError {
     /// The bytes end too early.
     #[error("cut short at byte {0}")]
     Short(usize),
+    /// Something in it is not as it was written.
+    #[error("its checksum is not that of its content")]
+    Checksum,
     /// A field holds what it cannot hold.
     #[error("{0} is malformed")]
     Field(&'static str),
@@ -89,19 +93,22 @@ mod field {
     pub(super) const TTL: u8 = 1 << 3;
 }
 
+/// Bytes of a checksum.
+const CHECKSUM: usize = 4;
+
 /// A version alone, as it lies in `revisions` and travels.
-pub fn encode(version: &Version) -> Vec<u8> {
-    let mut out = vec![FORMAT];
-    encode_version(version, &mut out);
+pub fn encode(version: &Version, format: Format) -> Vec<u8> {
+    let mut out = vec![format.number()];
+    encode_version(version, format, &mut out);
     out
 }
 
 /// A row of `data`: a version with what this node keeps beside it.
 ///
 /// At most [`MAX_REVISIONS`] revisions are written; the oldest beyond are left out.
-pub fn encode_row(local: &Local, version: &Version) -> Vec<u8> {
+pub fn encode_row(local: &Local, version: &Version, format: Format) -> Vec<u8> {
     let mut out = Vec::with_capacity(128 + body_len(&version.body));
-    out.push(FORMAT);
+    out.push(format.number());
     out.extend(local.sequence.to_le_bytes());
     let kept = local.revisions.len().min(MAX_REVISIONS);
     out.push(u8::try_from(kept).unwrap_or(u8::MAX));
@@ -109,8 +116,14 @@ pub fn encode_row(local: &Local, version: &Version) -> Vec<u8> {
         out.extend(revision.stamp.bits().to_le_bytes());
         out.extend(revision.uuid.as_bytes());
     }
-    encode_version(version, &mut out);
+    encode_version(version, format, &mut out);
     out
+}
+
+/// The format that a version or a row of `data` is written in; nothing if this build does not know
+/// it.
+pub fn format_of(bytes: &[u8]) -> Option<Format> {
+    bytes.first().copied().and_then(Format::of)
 }
 
 /// Reads a version alone. The body's bytes are shared with `bytes`, not copied.
@@ -165,7 +178,16 @@ fn body_len(body: &Body) -> usize {
     }
 }
 
-fn encode_version(version: &Version, out: &mut Vec<u8>) {
+fn encode_version(version: &Version, format: Format, out: &mut Vec<u8>) {
+    let start = out.len();
+    encode_fields(version, out);
+    if format == Format::Two {
+        let checksum = crc32c::crc32c(&out[start..]);
+        out.extend(checksum.to_le_bytes());
+    }
+}
+
+fn encode_fields(version: &Version, out: &mut Vec<u8>) {
     let created = version.created_at != version.stamp.millis();
     let optional = [
         (version.expires_at.is_some(), flag::EXPIRES),
@@ -272,13 +294,14 @@ fn decode_head(reader: &mut Reader<'_>) -> Result<(u8, Head), DecodeError> {
 }
 
 fn decode_version(reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Version, DecodeError> {
+    reader.check()?;
     let (flags, head) = decode_head(reader)?;
     let body = match head.body {
         BodyKind::Value => Body::Value(decode_value(flags, reader, bytes)?),
         BodyKind::Meta => Body::Meta(decode_meta(reader)?),
         BodyKind::Tombstone => Body::Tombstone,
     };
-    let read_to_the_end = matches!(head.body, BodyKind::Value) || reader.at == bytes.len();
+    let read_to_the_end = matches!(head.body, BodyKind::Value) || reader.at == reader.bytes.len();
     if read_to_the_end { Ok(head.with_body(body)) } else { Err(DecodeError::Field("the end")) }
 }
 
@@ -289,7 +312,7 @@ fn decode_value(flags: u8, reader: &mut Reader<'_>, bytes: &Bytes) -> Result<Val
         decode_content_type(reader)?
     };
     let length = (flags & flag::ZSTD != 0).then(|| reader.u32()).transpose()?;
-    let rest = bytes.slice(reader.at..);
+    let rest = bytes.slice(reader.at..reader.bytes.len());
     let data = match length {
         Some(length) => Data::Zstd { length, frame: rest },
         None => Data::Plain(rest),
@@ -324,18 +347,32 @@ fn decode_meta(reader: &mut Reader<'_>) -> Result<Meta, DecodeError> {
 
 /// Takes fields off the front of a slice.
 struct Reader<'a> {
+    /// Without the checksum.
     bytes: &'a [u8],
     at: usize,
+    checksum: Option<[u8; CHECKSUM]>,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts behind the format number, which must be ours.
+    /// Starts behind the format number, which must be one that is known.
     fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        match bytes.first() {
-            Some(&FORMAT) => Ok(Self { bytes, at: 1 }),
-            Some(&found) => Err(DecodeError::Format { found }),
-            None => Err(DecodeError::Short(0)),
+        let found = *bytes.first().ok_or(DecodeError::Short(0))?;
+        match Format::of(found).ok_or(DecodeError::Format { found })? {
+            Format::One => Ok(Self { bytes, at: 1, checksum: None }),
+            Format::Two => {
+                let short = DecodeError::Short(bytes.len());
+                let (bytes, checksum) = bytes.split_last_chunk().ok_or(short)?;
+                Ok(Self { bytes, at: 1, checksum: Some(*checksum) })
+            }
         }
+    }
+
+    /// Holds all that is left against the checksum.
+    fn check(&self) -> Result<(), DecodeError> {
+        let Some(checksum) = self.checksum else { return Ok(()) };
+        let left = self.bytes.get(self.at..).ok_or(DecodeError::Short(self.bytes.len()))?;
+        let fits = crc32c::crc32c(left) == u32::from_le_bytes(checksum);
+        if fits { Ok(()) } else { Err(DecodeError::Checksum) }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {

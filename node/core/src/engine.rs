@@ -8,7 +8,7 @@
 //!
 //! Reading order: this file, then [`life`] (birth, filling, catching up), [`meeting`] (greetings and
 //! the fence), [`stream`] (following logs), [`talk`] (comparing as the one who asks), [`serve`]
-//! (answering), [`leave`] (going, and giving others up).
+//! (answering), [`leave`] (going, and giving others up), [`upgrade`] (writing in a later format).
 
 mod config;
 mod event;
@@ -20,6 +20,7 @@ mod peer;
 mod serve;
 mod stream;
 mod talk;
+mod upgrade;
 mod view;
 mod watch;
 
@@ -33,14 +34,14 @@ use crate::wire::{Answer, Question, Run};
 
 pub use crate::wire::{Cursor, Life};
 pub use config::{Bootstrap, Config, Resumed};
-pub use event::{AskId, Effect, ForgetError, Input, Now, Report};
+pub use event::{AskId, Effect, ForgetError, Input, Now, Report, UpgradeError};
 pub use host::{Host, Note};
 pub use serve::{Gate, Served, serve};
 pub use view::{PeerView, Stream, View};
 pub use watch::{ClockAhead, Watch};
 
 use leave::Leaving;
-use peer::{Peer, Reported};
+use peer::{Peer, Reported, Wanted};
 use talk::Talk;
 
 /// About how many bytes of versions go into one message.
@@ -72,6 +73,8 @@ pub struct Engine {
     filler: Option<(NodeId, AskId)>,
     /// Not before this is the next page asked for.
     page_at: Duration,
+    /// Since when nobody sent a page because each had missed something, in running time.
+    ahead_since: Option<Duration>,
     talk: Option<Talk>,
     compare_at: Duration,
     watch: Watch,
@@ -121,6 +124,7 @@ impl Engine {
             bootstrap: bootstrap.unwrap_or_default(),
             filler: None,
             page_at: Duration::ZERO,
+            ahead_since: None,
             talk: None,
             compare_at: Duration::ZERO,
             watch,
@@ -207,13 +211,13 @@ impl Engine {
             Input::MembersChanged => self.read_members(now, host),
             Input::CompareAll => {
                 for peer in self.peers.values_mut() {
-                    peer.asked_for = true;
-                    peer.compare = true;
+                    peer.compare = Wanted::AskedFor;
                     peer.compare_at = now.running;
                 }
                 Ok(())
             }
             Input::Forget(node) => self.forget(node, now, host),
+            Input::Upgrade => self.upgrade(now, host),
             Input::Leave => self.leave(host),
         }
     }

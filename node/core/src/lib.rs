@@ -7,7 +7,7 @@
 //! 2. [`stamp`], [`clock`]: when something was written.
 //! 3. [`version`], [`mod@merge`]: what was written, and which of two writes wins.
 //! 4. [`decide`]: what a command does to a record.
-//! 5. [`codec`], [`value`]: the bytes of all that.
+//! 5. [`mod@format`], [`codec`], [`value`]: the bytes of all that.
 //! 6. [`digest`]: the tree by which two nodes find their differences.
 //! 7. [`sync`]: the conversation in which they do.
 //! 8. [`members`], [`agreement`]: who counts, and what everybody is known to hold.
@@ -25,6 +25,7 @@ pub mod codec;
 pub mod decide;
 pub mod digest;
 pub mod engine;
+pub mod format;
 pub mod id;
 pub mod json;
 pub mod key;
@@ -43,6 +44,7 @@ pub mod wire;
 
 pub use clock::Clock;
 pub use decide::{Command, Condition, Decision, Expiry, Rejection, decide};
+pub use format::Format;
 pub use id::{GroupId, NodeId, UserId, VersionId};
 pub use key::{Key, KeyError, Kind, Prefix, RecordId};
 pub use merge::{Outcome, Rank, Superseded, merge};

@@ -182,6 +182,16 @@ pub enum Refusal {
     /// Its store failed; its log says how.
     #[error("its store failed")]
     Failed,
+    /// One of the two has versions in a format that the other one does not know.
+    #[error(
+        "versions are written in format {format}, and one of the two understands those up to {newest}"
+    )]
+    Format {
+        /// The format that is written.
+        format: u8,
+        /// The newest that is understood.
+        newest: u8,
+    },
 }
 
 /// Bytes of the versions of pieces that are joined.
@@ -200,6 +210,8 @@ pub struct Frame {
     pub position: u64,
     /// The last position of the sender's log.
     pub head: u64,
+    /// At least so many bytes of versions lie between the two.
+    pub waiting: u64,
     /// What was accepted, in commit order.
     pub versions: Parcel,
 }

@@ -52,7 +52,7 @@ impl Cluster {
             Action::Sync(sync) => block_on(sync.run(&environment)),
             Action::Mode(mode) => block_on(mode.run(&environment)),
             Action::Leave(leave) => block_on(leave.run(&environment)),
-            Action::Upgrade(upgrade) => upgrade.run(),
+            Action::Upgrade(upgrade) => block_on(upgrade.run(&environment)),
             Action::Rotate(rotate) => rotate.run(),
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kvs_config::{Effective, Settings};
+use kvs_core::Format;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +34,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
 /// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
-/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level`, the
-/// cluster file and the certificates of `peer_tls`; other settings need a restart.
+/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level` and
+/// `backup_schedule`, the cluster file and the certificates of `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -57,8 +58,26 @@ pub(super) struct Run {
     #[arg(long, hide = true)]
     clock_offset: Option<PathBuf>,
 
+    /// Know no later format of versions than this, like an earlier release
+    #[arg(long, hide = true, value_parser = known_format)]
+    newest_format: Option<Format>,
+
     #[command(flatten)]
     settings: SettingFlags,
+}
+
+/// What hidden options have a node take itself for.
+#[derive(Clone)]
+struct Guise {
+    /// What the time is.
+    clock: Arc<dyn WallClock>,
+    /// The newest format of versions that it knows.
+    newest: Format,
+}
+
+fn known_format(number: &str) -> Result<Format, String> {
+    let known = number.parse().ok().and_then(Format::of);
+    known.ok_or_else(|| format!("a format is a number from 1 to {}", Format::NEWEST.number()))
 }
 
 impl Run {
@@ -74,9 +93,10 @@ impl Run {
             None => Arc::new(SystemClock),
             Some(offset) => Arc::new(WrongClock(offset)),
         };
-        let Some(name) = instance else { return serve(sources, effective, clock, None) };
+        let guise = Guise { clock, newest: self.newest_format.unwrap_or(Format::NEWEST) };
+        let Some(name) = instance else { return serve(sources, effective, guise, None) };
         let mut background = Background::enter(&name, &sources)?;
-        let served = serve(sources, effective, clock, Some(&mut background));
+        let served = serve(sources, effective, guise, Some(&mut background));
         background.leave()?;
         served
     }
@@ -86,7 +106,7 @@ impl Run {
 fn serve(
     sources: Sources,
     effective: Effective,
-    clock: Arc<dyn WallClock>,
+    guise: Guise,
     background: Option<&mut Background>,
 ) -> Done {
     let settings = &effective.settings;
@@ -95,7 +115,7 @@ fn serve(
     let in_background = background.is_some();
     let reload = Reload::new(sources, effective, logging);
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = threads.block_on(run_node(reload, clock, background));
+    let served = threads.block_on(run_node(reload, guise, background));
     if let (Err(Failure::Because { reason, .. }), true) = (&served, in_background) {
         tracing::error!(reason, "the node ended");
     }
@@ -103,11 +123,7 @@ fn serve(
 }
 
 /// Runs the node, and once more from the beginning whenever it must start over.
-async fn run_node(
-    mut reload: Reload,
-    clock: Arc<dyn WallClock>,
-    background: Option<&mut Background>,
-) -> Done {
+async fn run_node(mut reload: Reload, guise: Guise, background: Option<&mut Background>) -> Done {
     let mut signals = Signals::new()?;
     let mut background = background;
     let mut told = false;
@@ -118,7 +134,7 @@ async fn run_node(
         let server =
             server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
         let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
-        let running = start(settings.clone(), clock.clone(), &server)?;
+        let running = start(settings.clone(), guise.clone(), &server)?;
         let shutdown = CancellationToken::new();
         let serving = running.node.spawn(server.serve(running.node.clone(), shutdown.clone()));
         let until = serve_until(
@@ -211,12 +227,9 @@ fn tell(text: impl Display) -> Done {
     })
 }
 
-fn start(
-    settings: Settings,
-    clock: Arc<dyn WallClock>,
-    server: &Server,
-) -> Result<Running, Failure> {
-    let running = Running::start_at(settings, clock, server.local_addr());
+fn start(settings: Settings, guise: Guise, server: &Server) -> Result<Running, Failure> {
+    let Guise { clock, newest } = guise;
+    let running = Running::start_at(settings, clock, server.local_addr(), newest);
     running.map_err(|error| Failure::of(&error))
 }
 

@@ -158,6 +158,7 @@ impl<'a> Place<'a> {
     fn is_at(&self, route: &Route) -> bool {
         match (self, route.endpoint) {
             (Self::Fixed(path), Endpoint::Fixed(at, _)) => *path == at,
+            (Self::Fixed(path), Endpoint::Named(at, _)) => name_below(path, at).is_some(),
             (Self::Key(_), Endpoint::Key(None, _)) => true,
             (Self::Sub(_, name), Endpoint::Key(Some(sub), _) | Endpoint::Prefix(sub, _)) => {
                 *name == sub
@@ -169,13 +170,25 @@ impl<'a> Place<'a> {
     fn call(&self, route: &Route, call: Call) -> Result<Answering, Problem> {
         match (route.endpoint, self) {
             (Endpoint::Fixed(_, handler), _) => Ok(handler(call)),
+            (Endpoint::Named(at, handler), Self::Fixed(path)) => {
+                Ok(handler(call, name_below(path, at).unwrap_or_default().to_owned()))
+            }
             (Endpoint::Key(_, handler), Self::Key(path) | Self::Sub(path, _)) => {
                 Ok(handler(call, Key::from_url_path(path)?))
             }
             (Endpoint::Prefix(_, handler), Self::Sub(path, _)) => Ok(handler(call, prefix(path)?)),
-            (Endpoint::Key(..) | Endpoint::Prefix(..), _) => Err(Problem::NoRoute),
+            (Endpoint::Named(..) | Endpoint::Key(..) | Endpoint::Prefix(..), _) => {
+                Err(Problem::NoRoute)
+            }
         }
     }
+}
+
+/// The one segment that follows a path and a slash, as it stands in the URL; nothing if that is not
+/// what follows.
+fn name_below<'a>(path: &'a str, at: &str) -> Option<&'a str> {
+    let name = path.strip_prefix(at)?.strip_prefix('/')?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 /// `HEAD` is allowed wherever `GET` is.
@@ -187,15 +200,13 @@ fn with_head(mut methods: Vec<&'static str>) -> Vec<&'static str> {
 }
 
 /// Routes of features that are off, and the settings that switch them.
-const SWITCHED: [(&str, &str); 8] = [
+const SWITCHED: [(&str, &str); 6] = [
     ("/api/users", "auth_enabled"),
     ("/api/groups", "auth_enabled"),
     ("/api/tokens", "auth_enabled"),
     ("/api/whoami", "auth_enabled"),
     ("/api/explain", "auth_enabled"),
     ("/api/audit", "tamper_logging_enabled"),
-    ("/api/backups", "backup_schedule"),
-    ("/api/backup", "backup_schedule"),
 ];
 
 /// Why nothing is at `path`.

@@ -93,6 +93,7 @@ fn operation(route: &Route, id: String) -> Operation {
         .refuses(statuses(route));
     let placed = match route.endpoint {
         Endpoint::Fixed(..) => base,
+        Endpoint::Named(..) => base.parameter(in_path("name", "Which one.")),
         Endpoint::Key(..) => base.parameter(in_path("key", KEY)),
         Endpoint::Prefix(..) => base.parameter(in_path("prefix", PREFIX)),
     };
@@ -173,6 +174,9 @@ fn components() -> Components {
     schema::<api::Health>(&mut schemas);
     schema::<api::Members>(&mut schemas);
     schema::<api::ClusterStatus>(&mut schemas);
+    schema::<api::Backups>(&mut schemas);
+    schema::<api::BackupStarted>(&mut schemas);
+    schema::<api::BackupStatus>(&mut schemas);
     schema::<api::ModeRequest>(&mut schemas);
     schema::<api::ForgetRequest>(&mut schemas);
     schema::<api::Drained>(&mut schemas);

@@ -5,13 +5,15 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use kvs_client::{Absence as AbsenceView, Problem as ProblemView};
 use kvs_core::decide::Rejection;
-use kvs_core::engine::ForgetError;
+use kvs_core::engine::{ForgetError, UpgradeError};
 use kvs_core::json::{JsonError, PatchError};
 use kvs_core::value::BadContentType;
 use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
-use crate::cluster::ForgetFailed;
+use crate::backup::BeginError;
+use crate::backup::shelf::ShelfError;
+use crate::cluster::{ForgetFailed, UpgradeFailed};
 use crate::duty::{Departure, ReadOnlyByConfiguration};
 use crate::node::{ReadError, SetModeError, Unwritable};
 use crate::records::BadCursor;
@@ -91,6 +93,15 @@ pub enum Problem {
     /// That revision is not kept.
     #[error("no revision {0} of this key is kept")]
     NoRevision(VersionId),
+    /// There is no such backup.
+    #[error("there is no backup {0:?}")]
+    NoBackup(String),
+    /// No backup is begun.
+    #[error("{0}")]
+    Backup(#[from] BeginError),
+    /// The place for backups fails.
+    #[error("the place for backups does not do what is asked of it: {0}")]
+    BackupPlace(String),
     /// Nothing is at this path.
     #[error("there is no such route; see /openapi.json or /docs")]
     NoRoute,
@@ -141,6 +152,9 @@ pub enum Problem {
     /// A member is not given up.
     #[error(transparent)]
     NotForgotten(#[from] NotForgotten),
+    /// The cluster does not write in the next format yet.
+    #[error("the cluster goes on in the format that it writes: {0}")]
+    NotUpgraded(UpgradeError),
     /// The node does not know yet what its cluster knows.
     #[error("this node has not caught up with its cluster yet; another one may answer")]
     Syncing,
@@ -273,6 +287,17 @@ impl Problem {
             Self::TooSlow(_) => look(S::REQUEST_TIMEOUT, "too-slow", "Too slow"),
             Self::Absent(_) => look(S::NOT_FOUND, "key-absent", "No such key"),
             Self::NoRevision(_) => look(S::NOT_FOUND, "revision-absent", "No such revision"),
+            Self::NoBackup(_) => look(S::NOT_FOUND, "backup-absent", "No such backup"),
+            Self::Backup(BeginError::Busy(_)) => {
+                look(S::CONFLICT, "backup-running", "Backup being made")
+            }
+            Self::Backup(BeginError::NotCaughtUp) => {
+                look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up")
+            }
+            Self::Backup(BeginError::NotOnDisk) => {
+                look(S::NOT_FOUND, "switched-off", "Switched off")
+            }
+            Self::BackupPlace(_) => look(S::BAD_GATEWAY, "backup-place", "Place for backups fails"),
             Self::NoRoute => look(S::NOT_FOUND, "no-route", "No such route"),
             Self::SwitchedOff { .. } => look(S::NOT_FOUND, "switched-off", "Switched off"),
             Self::Method(_) => {
@@ -295,6 +320,7 @@ impl Problem {
                 look(S::NOT_FOUND, "member-unknown", "No such member")
             }
             Self::NotForgotten(_) => look(S::CONFLICT, "member-kept", "Not forgotten"),
+            Self::NotUpgraded(_) => look(S::CONFLICT, "not-upgraded", "Not upgraded"),
             Self::Syncing => look(S::SERVICE_UNAVAILABLE, "syncing", "Not caught up"),
             Self::Unwritable(Unwritable::Clock(_)) => {
                 look(S::SERVICE_UNAVAILABLE, "clock-ahead", "Clock ahead")
@@ -384,6 +410,13 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<ShelfError> for Problem {
+    fn from(error: ShelfError) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the place for backups fails");
+        Self::BackupPlace(error.to_string())
+    }
+}
+
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
@@ -423,6 +456,17 @@ impl From<ForgetFailed> for Problem {
             ForgetFailed::Refused(ForgetError::Unknown) | ForgetFailed::NoAnswer => {
                 Self::Internal(error.to_string())
             }
+        }
+    }
+}
+
+impl From<UpgradeFailed> for Problem {
+    fn from(error: UpgradeFailed) -> Self {
+        match error {
+            UpgradeFailed::Refused(UpgradeError::NoMember) => Self::NotMember,
+            UpgradeFailed::Refused(UpgradeError::Clock(ahead)) => Unwritable::Clock(ahead).into(),
+            UpgradeFailed::Refused(refused) => Self::NotUpgraded(refused),
+            UpgradeFailed::NoAnswer => Self::Internal(error.to_string()),
         }
     }
 }

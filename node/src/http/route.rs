@@ -34,6 +34,8 @@ pub(super) type Answering = BoxFuture<'static, Answer>;
 pub enum Endpoint {
     /// One path.
     Fixed(&'static str, fn(Call) -> Answering),
+    /// One of several things of a kind: the path, a slash, and its name as one segment.
+    Named(&'static str, fn(Call, String) -> Answering),
     /// `/kv/{key}`, or a sub-resource of it, such as `_history`.
     Key(Option<&'static str>, fn(Call, Key) -> Answering),
     /// A sub-resource of any prefix, the root included, such as `_ls`.
@@ -96,6 +98,7 @@ impl Route {
     pub fn template(&self) -> String {
         match self.endpoint {
             Endpoint::Fixed(path, _) => path.to_owned(),
+            Endpoint::Named(path, _) => format!("{path}/{{name}}"),
             Endpoint::Key(None, _) => "/kv/{key}".to_owned(),
             Endpoint::Key(Some(sub), _) => format!("/kv/{{key}}/{sub}"),
             Endpoint::Prefix(sub, _) => format!("/kv/{{prefix}}/{sub}"),

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    Access, BodyRule, Endpoint, Route, Scope, batch, changes, cluster, docs, health, history, kv,
-    listing, metadata, metrics, openapi,
+    Access, BodyRule, Endpoint, Route, Scope, backups, batch, changes, cluster, docs, health,
+    history, kv, listing, metadata, metrics, openapi,
 };
 
 const READ: Access = Access::Scopes(&[Scope::Read]);
@@ -230,6 +230,59 @@ pub static ROUTES: &[Route] = &[
         operation: "cluster_forget",
         summary: "Gives up a member that will not come back",
         describe: cluster::admin::describe_forget,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/cluster/upgrade", |call| {
+            Box::pin(cluster::admin::upgrade(call))
+        }),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "cluster_upgrade",
+        summary: "Has the cluster write in the next format, once all members understand it",
+        describe: cluster::admin::describe_upgrade,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/backups", |call| Box::pin(backups::list(call))),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "list_backups",
+        summary: "Lists the backups that are where this node keeps its own",
+        describe: backups::describe_list,
+    },
+    Route {
+        method: Method::POST,
+        endpoint: Endpoint::Fixed("/api/backups", |call| {
+            Box::pin(async move { backups::create(&call) })
+        }),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "create_backup",
+        summary: "Begins a backup of this node",
+        describe: backups::describe_create,
+    },
+    Route {
+        method: Method::DELETE,
+        endpoint: Endpoint::Named("/api/backups", |call, name| {
+            Box::pin(backups::delete(call, name))
+        }),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "delete_backup",
+        summary: "Deletes a backup",
+        describe: backups::describe_delete,
+    },
+    Route {
+        method: Method::GET,
+        endpoint: Endpoint::Fixed("/api/backup/status", |call| {
+            Box::pin(async move { backups::status(&call) })
+        }),
+        access: Access::Here,
+        body: BodyRule::Ignored,
+        operation: "backup_status",
+        summary: "Tells whether a backup is being made, and what became of the last ones",
+        describe: backups::describe_status,
     },
     Route {
         method: Method::GET,

@@ -69,3 +69,21 @@ async fn a_patch_that_always_comes_too_late_is_refused_in_the_end() {
         site.running.stop().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn admin_routes_answer_on_this_machine_only() {
+    let site = Site::new();
+    let admin = || ROUTES.iter().filter(|route| route.access == Access::Here);
+    assert!(admin().count() >= 9);
+    for (from, local) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("::", false)] {
+        let app = App::new(site.running.node.clone()).from_peer(from.parse().unwrap());
+        for route in admin().filter(|route| route.method != http::Method::POST) {
+            let path = route.template().replace("{name}", "x");
+            let request = Request::builder().method(route.method.clone()).uri(path);
+            let request = request.body(Body::empty()).unwrap();
+            let status = router(app.clone()).oneshot(request).await.unwrap().status();
+            assert_eq!(status != 403, local, "{from} {}", route.operation);
+        }
+    }
+    site.running.stop().await.unwrap();
+}

@@ -20,8 +20,9 @@ impl Running {
     /// A node on a store of the test's own.
     pub(crate) fn for_test(dir: &Path, store: Arc<dyn Store>) -> Self {
         let (lock, clock) = (DataLock::take(dir).unwrap(), ManualClock::at(1_000_000));
-        Self::start_on(store, lock, settings(dir), Arc::new(clock), ([127, 0, 0, 1], 0).into())
-            .unwrap()
+        let (settings, client) = (settings(dir), ([127, 0, 0, 1], 0).into());
+        let (backups, clock) = (Backups::new(&settings, None).unwrap(), Arc::new(clock));
+        Self::start_on(store, backups, lock, settings, clock, client, Format::NEWEST).unwrap()
     }
 }
 
@@ -106,6 +107,21 @@ async fn a_position_is_known_as_soon_as_its_commit_can_be_read() {
 }
 
 #[tokio::test]
+async fn who_followed_a_log_beyond_its_end_goes_on_from_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path());
+    let node = &running.node;
+    put(node, "a").await;
+    let Position { incarnation, sequence, .. } = node.present_position();
+    let at = |position| node.log_position(engine::Cursor { incarnation, position });
+    assert_eq!(
+        (at(sequence - 1), at(sequence), at(sequence + 9)),
+        (sequence - 1, sequence, sequence)
+    );
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_tree_that_was_not_saved_is_rebuilt_while_writes_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let running = start(dir.path());
@@ -165,7 +181,7 @@ async fn a_start_that_is_refused_leaves_the_saved_tree() {
 
     let store = RocksStore::open(dir.path(), &rocks_options(&settings(dir.path()))).unwrap();
     let mut batch = Batch::default();
-    batch.put(Column::Local, rows::local::FORMAT, &2u64.to_be_bytes());
+    batch.put(Column::Local, rows::local::FORMAT, &9u64.to_be_bytes());
     store.write(&batch, Flush::Synced).unwrap();
     drop(store);
     assert!(matches!(refused(), Err(StartError::Open(OpenError::Newer { .. }))));

@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use kvs_core::engine::{AskId, Effect, Engine, ForgetError, Input, Now, View};
+use kvs_core::engine::{
+    AskId, Cursor, Effect, Engine, ForgetError, Input, Now, UpgradeError, View,
+};
 use kvs_core::members;
-use kvs_core::wire::{Answer, Frame, Question};
-use kvs_core::{NodeId, Stamp};
+use kvs_core::wire::{Answer, Frame, Question, Refusal};
+use kvs_core::{Format, NodeId, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -32,6 +34,20 @@ const LEAST_NAP: Duration = Duration::from_millis(2);
 pub enum Job {
     /// Take what happened.
     Input(Input),
+    /// Take a piece of a peer's log, if that stream is still followed.
+    Frame {
+        /// From which stream.
+        stream: StreamId,
+        /// What came.
+        frame: Box<Frame>,
+    },
+    /// A stream has ended.
+    Ended {
+        /// Which.
+        stream: StreamId,
+        /// The peer's refusal, or what went wrong.
+        why: Result<Refusal, String>,
+    },
     /// Answer a peer.
     Asked {
         /// Who asks.
@@ -48,10 +64,22 @@ pub enum Job {
         /// Whether it is.
         reply: oneshot::Sender<Result<(), ForgetError>>,
     },
+    /// Have the cluster write in the next format.
+    Upgrade(oneshot::Sender<Result<Format, UpgradeError>>),
     /// Show what there is to see.
     View(oneshot::Sender<View>),
     /// End.
     Stop,
+}
+
+/// One time that a peer's log is followed. What was queued of an earlier time is not taken any more:
+/// the engine has gone back to a cursor since, or parted from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamId {
+    /// Whose log.
+    pub peer: NodeId,
+    /// Which time.
+    number: u64,
 }
 
 /// The way to the engine's thread. Clones lead to the same one.
@@ -81,12 +109,23 @@ pub struct Driver {
     pub links: Arc<Links>,
     /// What is seen of replication.
     pub observed: Arc<Observed>,
-    followed: HashMap<NodeId, CancellationToken>,
+    followed: HashMap<NodeId, Followed>,
+    /// How often a log was followed.
+    streams: u64,
     /// How much of the data had come when that was last logged, in tenths.
     told: u32,
     /// Who waits to hear whether a member is given up.
     forgetting: Option<oneshot::Sender<Result<(), ForgetError>>>,
+    /// Who waits to hear in which format the cluster writes.
+    upgrading: Option<oneshot::Sender<Result<Format, UpgradeError>>>,
     runtime: Handle,
+}
+
+/// A stream that is followed, and what ends it.
+#[derive(Debug)]
+struct Followed {
+    stream: StreamId,
+    end: CancellationToken,
 }
 
 struct Channels {
@@ -152,6 +191,10 @@ impl Commit for Committer {
     fn last_sequence(&self) -> u64 {
         *self.writer.committed().borrow()
     }
+
+    fn format(&self) -> Format {
+        self.writer.format()
+    }
 }
 
 impl Driver {
@@ -163,8 +206,19 @@ impl Driver {
         links: Arc<Links>,
         observed: Arc<Observed>,
     ) -> Self {
-        let (followed, runtime) = (HashMap::new(), Handle::current());
-        Self { engine, host, node, links, observed, followed, told: 0, forgetting: None, runtime }
+        Self {
+            engine,
+            host,
+            node,
+            links,
+            observed,
+            followed: HashMap::new(),
+            streams: 0,
+            told: 0,
+            forgetting: None,
+            upgrading: None,
+            runtime: Handle::current(),
+        }
     }
 
     /// Starts the thread. It ends at [`Job::Stop`].
@@ -188,12 +242,15 @@ impl Driver {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| channels.waiting.blocking_recv()) {
             match job {
-                Job::Input(Input::Frame { peer, frame }) => {
-                    let (frames, other) = waiting_frames(&mut channels.waiting, peer, frame);
-                    for (peer, frame) in frames {
-                        self.step(Input::Frame { peer, frame }, &channels);
+                Job::Frame { stream, frame } => {
+                    let (frames, other) = waiting_frames(&mut channels.waiting, stream, frame);
+                    for (stream, frame) in frames {
+                        self.take_from(stream, &channels, |peer| Input::Frame { peer, frame });
                     }
                     next = other;
+                }
+                Job::Ended { stream, why } => {
+                    self.take_from(stream, &channels, |peer| Input::Ended { peer, why });
                 }
                 Job::Input(input) => drop(self.step(input, &channels)),
                 Job::Asked { peer, question, reply } => {
@@ -207,9 +264,26 @@ impl Driver {
                     // Where the store failed there was no answer: whoever waits hears of the end.
                     self.forgetting = None;
                 }
+                Job::Upgrade(reply) => {
+                    self.upgrading = Some(reply);
+                    let _no_question = self.step(Input::Upgrade, &channels);
+                    self.upgrading = None;
+                }
                 Job::View(reply) => drop(reply.send(self.engine.view(self.now()))),
                 Job::Stop => return,
             }
+        }
+    }
+
+    /// Takes what came from a stream, unless that is not followed any more.
+    fn take_from(
+        &mut self,
+        stream: StreamId,
+        channels: &Channels,
+        input: impl FnOnce(NodeId) -> Input,
+    ) {
+        if self.followed.get(&stream.peer).is_some_and(|followed| followed.stream == stream) {
+            let _no_question = self.step(input(stream.peer), channels);
         }
     }
 
@@ -255,25 +329,20 @@ impl Driver {
                     ask_peer(self.links.clone(), ask, peer, question, channels.jobs.clone());
                 self.spawn(asking);
             }
-            Effect::Follow { peer, cursor } => {
-                let pulse = self.engine.gate(&self.host).pulse;
-                let (links, jobs) = (self.links.clone(), channels.jobs.clone());
-                let following = follow::follow(links, peer, cursor, pulse, jobs);
-                let end = CancellationToken::new();
-                self.spawn(end.clone().run_until_cancelled_owned(following));
-                if let Some(before) = self.followed.insert(peer, end) {
-                    before.cancel();
-                }
-            }
+            Effect::Follow { peer, cursor } => self.follow(peer, cursor, channels),
             Effect::Unfollow { peer } => {
-                if let Some(end) = self.followed.remove(&peer) {
-                    end.cancel();
+                if let Some(followed) = self.followed.remove(&peer) {
+                    followed.end.cancel();
                 }
             }
             Effect::Fenced { held, given_up } => self.start_over(held, given_up),
             Effect::Forgot(result) => {
                 let waiting = self.forgetting.take();
                 // Who asked may have gone; it is done all the same.
+                let _ = waiting.map(|waiting| waiting.send(result));
+            }
+            Effect::Upgraded(result) => {
+                let waiting = self.upgrading.take();
                 let _ = waiting.map(|waiting| waiting.send(result));
             }
             Effect::Gone { node, standing } => self.lose(node, standing),
@@ -288,6 +357,19 @@ impl Driver {
             }
             // Taken where it is asked for.
             Effect::Reply(_) => {}
+        }
+    }
+
+    /// Follows a peer's log, once more if it was followed before.
+    fn follow(&mut self, peer: NodeId, cursor: Cursor, channels: &Channels) {
+        self.streams += 1;
+        let (stream, end) = (StreamId { peer, number: self.streams }, CancellationToken::new());
+        let pulse = self.engine.gate(&self.host).pulse;
+        let (links, jobs) = (self.links.clone(), channels.jobs.clone());
+        let following = follow::follow(links, stream, cursor, pulse, jobs);
+        self.spawn(end.clone().run_until_cancelled_owned(following));
+        if let Some(before) = self.followed.insert(peer, Followed { stream, end }) {
+            before.end.cancel();
         }
     }
 
@@ -356,21 +438,21 @@ fn answered(input: &Input) -> Option<AskId> {
     }
 }
 
-/// This piece of a log and all that wait behind it, those of one log joined where they are small,
+/// This piece of a log and all that wait behind it, those of one stream joined where they are small,
 /// and the first job that is none: each piece is a write of its own, which may wait for a flush that
 /// others need, and many small ones would soon be late.
 fn waiting_frames(
     waiting: &mut mpsc::Receiver<Job>,
-    peer: NodeId,
+    stream: StreamId,
     frame: Box<Frame>,
-) -> (Vec<(NodeId, Box<Frame>)>, Option<Job>) {
-    let mut frames = vec![(peer, frame)];
+) -> (Vec<(StreamId, Box<Frame>)>, Option<Job>) {
+    let mut frames = vec![(stream, frame)];
     for _ in 0..JOBS {
         match waiting.try_recv() {
-            Ok(Job::Input(Input::Frame { peer, frame })) => {
-                let last = frames.iter_mut().rfind(|(node, _)| *node == peer);
+            Ok(Job::Frame { stream, frame }) => {
+                let last = frames.iter_mut().rfind(|(other, _)| *other == stream);
                 if last.is_none_or(|(_, last)| !last.join(&frame)) {
-                    frames.push((peer, frame));
+                    frames.push((stream, frame));
                 }
             }
             Ok(other) => return (frames, Some(other)),

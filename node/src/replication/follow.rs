@@ -9,14 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use kvs_core::NodeId;
 use kvs_core::agreement::Pulse;
-use kvs_core::engine::{Cursor, Gate, Input, MESSAGE_BYTES};
+use kvs_core::engine::{Cursor, Gate, MESSAGE_BYTES};
 use kvs_core::wire::{Answer, Frame, Parcel, Refusal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::driver::Job;
+use super::driver::{Job, StreamId};
 use super::observed::Follower;
 use super::{Links, outgoing};
 use crate::node::Node;
@@ -30,30 +29,30 @@ const REFUSED: u8 = 1;
 /// How often a stream says that it is alive, and how far its log goes.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Follows the log of `peer` from `cursor` and hands its frames to the engine, until it ends.
+/// Follows a peer's log from `cursor` and hands its frames to the engine, until it ends.
 pub async fn follow(
     links: Arc<Links>,
-    peer: NodeId,
+    stream: StreamId,
     cursor: Cursor,
     pulse: Pulse,
     jobs: mpsc::Sender<Job>,
 ) {
-    let why = match read(&links, peer, cursor, pulse, &jobs).await {
+    let why = match read(&links, stream, cursor, pulse, &jobs).await {
         Ok(refusal) => refusal.ok_or_else(|| "it ended".to_owned()),
         Err(error) => Err(error.to_string()),
     };
     // An engine that has ended needs no news.
-    let _ = jobs.send(Job::Input(Input::Ended { peer, why })).await;
+    let _ = jobs.send(Job::Ended { stream, why }).await;
 }
 
 async fn read(
     links: &Links,
-    peer: NodeId,
+    stream: StreamId,
     cursor: Cursor,
     pulse: Pulse,
     jobs: &mpsc::Sender<Job>,
 ) -> Result<Option<Refusal>, PeerError> {
-    let link = links.own(peer).await?;
+    let link = links.own(stream.peer).await?;
     let mut messages = link.open(PeerRoute::Stream, request(pulse, cursor)).await?;
     while let Some(message) = messages.next().await {
         let message = message?;
@@ -62,7 +61,7 @@ async fn read(
         match *kind {
             FRAME => {
                 let frame = Box::new(Frame::decode(content).map_err(|_wire| malformed())?);
-                if jobs.send(Job::Input(Input::Frame { peer, frame })).await.is_err() {
+                if jobs.send(Job::Frame { stream, frame }).await.is_err() {
                     return Ok(None);
                 }
             }
@@ -179,6 +178,7 @@ impl Outgoing {
             incarnation: self.node.log_incarnation(),
             position,
             head: *self.committed.borrow(),
+            waiting: self.node.tail().bytes_after(position),
             versions,
         };
         let mut message = vec![FRAME];

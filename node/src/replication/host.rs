@@ -11,14 +11,14 @@ use kvs_core::members::{self, Member, Members};
 use kvs_core::sync::{Listed, Replica};
 use kvs_core::wire::{Admission, Sent};
 use kvs_core::{
-    Body, Command, ContentType, Key, Kind, Prefix, RecordId, Stamp, UnixMillis, Value, Version,
-    VersionId,
+    Body, Command, ContentType, Format, Key, Kind, Prefix, RecordId, Stamp, UnixMillis, Value,
+    Version, VersionId,
 };
 use uuid::Uuid;
 
 use super::Standing;
 use crate::digest::Digest;
-use crate::local::{Birth, Identity, cluster};
+use crate::local::{self, Birth, Identity, cluster};
 use crate::node::Node;
 use crate::store::{Column, Flush, OwnedRow, Store, StoreError, rows};
 use crate::writer::{SubmitError, Write, WriteResult, Writer};
@@ -63,6 +63,9 @@ pub trait Commit {
 
     /// The position of the last commit.
     fn last_sequence(&self) -> u64;
+
+    /// The format that versions are written in.
+    fn format(&self) -> Format;
 }
 
 impl Commit for Writer {
@@ -93,6 +96,10 @@ impl Commit for Writer {
 
     fn last_sequence(&self) -> u64 {
         *self.committed().borrow()
+    }
+
+    fn format(&self) -> Format {
+        Self::format(self)
     }
 }
 
@@ -240,29 +247,40 @@ impl<C: Commit> Host for NodeHost<C> {
     fn enroll(&mut self, member: &Member) -> Result<(), SubmitError> {
         let record =
             Member::record(member.node).map_err(|error| StoreError::Failed(error.to_string()))?;
-        let value = Value::plain(ContentType::JSON, member.to_json().into());
-        let command = Command::put(Body::Value(value), VersionId::new(Uuid::new_v4()));
-        self.commit.replicate(vec![Write { record, command }], Vec::new(), Flush::Synced).map(drop)
+        self.put_own(record, member.to_json())
+    }
+
+    fn format(&self) -> Format {
+        self.commit.format()
+    }
+
+    fn raise_format(&mut self, format: Format) -> Result<(), SubmitError> {
+        let record = Format::record().map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.put_own(record, format.to_json())
     }
 
     fn adopt(
         &mut self,
         admission: Option<&Admission>,
+        format: Format,
         notes: &[Note<'_>],
     ) -> Result<(), SubmitError> {
         let mut identity = self.identity.clone();
         identity.cluster = Some(self.cluster);
         let (mut clock, mut horizon) = (Stamp::MIN, Stamp::MIN);
+        let is_empty = self.digest.root().is_some_and(|root| root.count == 0);
+        let format = if is_empty { format } else { self.commit.format() };
         if let Some(admission) = admission {
             identity.digest_key = DigestKey::new(admission.digest_key);
             (clock, horizon) = (admission.pulse.clock, admission.pulse.horizon);
-        } else if self.digest.root().is_some_and(|root| root.count == 0) {
+        } else if is_empty {
             identity.digest_key = self.birth_key.clone();
         }
         let mut rows = note_rows(notes);
         rows.push(cluster::identity_row(&identity));
+        rows.push(local::format_row(format));
         self.commit.replicate(Vec::new(), rows, Flush::Synced)?;
-        self.commit.adopt(Birth { identity: identity.clone(), clock, horizon })?;
+        self.commit.adopt(Birth { identity: identity.clone(), clock, horizon, format })?;
         self.identity = identity;
         Ok(())
     }
@@ -282,6 +300,13 @@ impl<C: Commit> NodeHost<C> {
             birth_key: digest_key,
             incarnation: node.log_incarnation(),
         }
+    }
+
+    /// Writes a record of the cluster's as a write of this node, and brings it to disk.
+    fn put_own(&mut self, record: RecordId, json: Vec<u8>) -> Result<(), SubmitError> {
+        let value = Value::plain(ContentType::JSON, json.into());
+        let command = Command::put(Body::Value(value), VersionId::new(Uuid::new_v4()));
+        self.commit.replicate(vec![Write { record, command }], Vec::new(), Flush::Synced).map(drop)
     }
 
     fn listed(&self, row: &[u8], value: &[u8]) -> Result<Listed, StoreError> {

@@ -7,10 +7,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, DBRecoveryMode, DataBlockIndexType, ErrorKind, LogLevel, Options, ReadOptions,
-    ReadTier, WriteBatch, WriteBufferManager, WriteOptions, properties,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBRawIterator, DBRecoveryMode, DataBlockIndexType,
+    ErrorKind, LogLevel, Options, ReadOptions, ReadTier, WriteBatch, WriteBufferManager,
+    WriteOptions, properties,
 };
 
 use self::hot::HotRows;
@@ -56,7 +58,7 @@ impl RocksStore {
     ///
     /// A damaged file, or another reason why it cannot be opened.
     pub fn open(data_dir: &Path, options: &RocksOptions) -> Result<Self, OpenError> {
-        let path = data_dir.join(DIRECTORY);
+        let path = Self::directory(data_dir);
         check_log(&path)?;
         let hot = HotRows::new(options.block_cache / 4);
         // Its size of an entry is left to RocksDB.
@@ -81,7 +83,39 @@ impl RocksStore {
 
     /// Whether there is a store in a data directory.
     pub fn is_in(data_dir: &Path) -> bool {
-        data_dir.join(DIRECTORY).is_dir()
+        Self::directory(data_dir).is_dir()
+    }
+
+    /// Where the store's files lie in a data directory.
+    pub fn directory(data_dir: &Path) -> PathBuf {
+        data_dir.join(DIRECTORY)
+    }
+
+    /// Makes a copy of the store as it is now, for [`Self::open`] with another data directory that is
+    /// there. Files that do not change any more are linked if that is on the same disk. Writes go on
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made; what there is of it may be removed.
+    pub fn checkpoint(&self, data_dir: &Path) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(read_error)?;
+        let copied = checkpoint.create_checkpoint(Self::directory(data_dir));
+        copied.map_err(|error| self.write_error(error))
+    }
+
+    /// Writes a column anew, so that nothing of rows that were deleted is left on disk.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn compact(&self, column: Column) -> Result<(), StoreError> {
+        let family = self.family(column)?;
+        self.db.flush_cf(family).map_err(|error| self.write_error(error))?;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        Ok(())
     }
 
     fn family(&self, column: Column) -> Result<&ColumnFamily, StoreError> {

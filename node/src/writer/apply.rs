@@ -14,8 +14,8 @@ use kvs_core::codec::{self, Local, RevisionId};
 use kvs_core::decide::Moment;
 use kvs_core::digest::{DigestKey, Entry, Leaf};
 use kvs_core::{
-    Clock, Command, Decision, Head, Kind, Origin, RecordId, Rejection, Stamp, Superseded,
-    UnixMillis, Version, VersionId, decide,
+    Body, Clock, Command, Decision, Format, Head, Kind, Origin, RecordId, Rejection, Stamp,
+    Superseded, UnixMillis, Version, VersionId, decide, format,
 };
 
 use thiserror::Error;
@@ -23,7 +23,7 @@ use thiserror::Error;
 pub use collect::Collected;
 pub use scrub::{ScrubPosition, Scrubbed};
 
-use crate::local::{Birth, LocalState};
+use crate::local::{self, Birth, LocalState};
 use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError, rows};
 
 /// How far ahead the clock's floor is written, so that it need not be written with every group.
@@ -145,6 +145,8 @@ pub struct Applier {
     clock_floor: Stamp,
     next_sequence: u64,
     horizon: Stamp,
+    /// In which format versions are written.
+    format: Format,
 }
 
 /// A record's current version as the group sees it: from the store, or from an earlier write of the
@@ -175,6 +177,7 @@ impl Applier {
             clock_floor: state.clock_floor,
             next_sequence: state.next_sequence,
             horizon: state.horizon,
+            format: state.format,
         }
     }
 
@@ -186,6 +189,11 @@ impl Applier {
     /// The stamp of the last commit, or the floor the clock started from.
     pub const fn last_stamp(&self) -> Stamp {
         self.clock.last()
+    }
+
+    /// The format that versions are written in.
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// The stamp up to which the dead have been collected.
@@ -219,6 +227,7 @@ impl Applier {
         self.digest_key = birth.identity.digest_key.clone();
         self.clock = Clock::after(self.clock.last().max(birth.clock));
         self.horizon = self.horizon.max(birth.horizon);
+        self.format = birth.format;
     }
 
     /// Carries out a group of writes as one batch, together with rows of `local`.
@@ -341,14 +350,29 @@ impl Applier {
         let entry = Entry::from(&head).to_bytes();
         group.batch.put(Column::Hidx, &rows::hidx(leaf.position, row), &entry);
         group.outcome.added.push(leaf);
-        let value = codec::encode_row(&local, version);
+        let value = codec::encode_row(&local, version, self.format);
         group.batch.put(Column::Data, row, &value);
         if version.origin == self.origin {
             let (sequence, record) = (local.sequence, Bytes::copy_from_slice(row));
             let version = codec::version_of_row(&value).unwrap_or_default().into();
             group.outcome.accepted.push(Accepted { sequence, record, version });
         }
+        self.heed_format(group, record, version);
         Current { head, local, row: value }
+    }
+
+    /// Writes in a later format from here on, if that is what the version says.
+    fn heed_format(&mut self, group: &mut Group<'_>, record: &RecordId, version: &Version) {
+        if !record.key.is_system() || record.key.as_str() != format::KEY {
+            return;
+        }
+        let Body::Value(value) = &version.body else { return };
+        let Some(raised) = value.bytes().ok().and_then(|json| Format::parse(&json)) else { return };
+        if raised > self.format {
+            self.format = raised;
+            let (name, format) = local::format_row(raised);
+            group.batch.put(Column::Local, &name, &format);
+        }
     }
 
     /// Keeps a version that lost on arrival as a revision of the one it lost against.
@@ -370,11 +394,11 @@ impl Applier {
         let (_, version) = codec::decode_row(&Bytes::from(current.row.clone())).map_err(named)?;
         group.outcome.superseded.push(reason);
         let mut revisions = current.local.revisions.clone();
-        let encode = || Some(codec::encode(loser));
+        let encode = || Some(codec::encode(loser, self.format));
         self.add_revision(group, record, &mut revisions, id, reason, encode);
         if revisions != current.local.revisions {
             current.local.revisions = revisions;
-            current.row = codec::encode_row(&current.local, &version);
+            current.row = codec::encode_row(&current.local, &version, self.format);
             group.batch.put(Column::Data, row, &current.row);
         }
         Ok(current)

@@ -167,6 +167,31 @@ impl Read for Gated {
 }
 
 #[tokio::test]
+async fn clients_that_fill_the_queue_do_not_keep_out_what_other_nodes_accepted() {
+    let (store, open, entries) = Gated::new([Ok(())]);
+    let one = put("k").bytes();
+    let (writer, thread) = start_on(store, Durability::Sync, one);
+    entries.recv().unwrap();
+    let mut first = Box::pin(writer.submit(vec![put("a")]));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    entries.recv().unwrap();
+    assert!(matches!(writer.submit(vec![put("b")]).await, Err(SubmitError::QueueFull)));
+
+    let to = writer.clone();
+    let replicating =
+        std::thread::spawn(move || to.replicate(vec![put("c")], Vec::new(), Flush::Later));
+    let waiting = || writer.figures().waiting_bytes.load(Ordering::Acquire);
+    while waiting() < 2 * one && !replicating.is_finished() {
+        std::thread::yield_now();
+    }
+    open.send(Ok(())).unwrap();
+    open.send(Ok(())).unwrap();
+    first.await.unwrap();
+    assert_eq!(replicating.join().unwrap().unwrap().len(), 1);
+    thread.stop().unwrap();
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_and_what_waits_goes_into_one_group() {
     let (store, open, entries) = Gated::new([Ok(())]);
     let one = put("k").bytes();

@@ -1,5 +1,7 @@
 //! The program `kvs` as people use it: real processes, each test with a home of its own.
 
+mod backup;
+mod backup_s3;
 mod client;
 mod cluster;
 mod daemon;

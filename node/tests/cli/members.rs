@@ -157,7 +157,10 @@ fn a_clock_that_was_right_leaves_nothing_to_repair() {
 }
 
 #[test]
-fn there_is_one_cluster_format() {
-    let said = stdout(&Machine::new().kvs(["cluster", "upgrade"]).assert().success());
-    assert!(said.contains("format 1") && said.contains("nothing to raise"), "{said}");
+fn a_new_cluster_writes_the_newest_format() {
+    let machine = Machine::new();
+    let url = machine.start("node1");
+    let upgrade = machine.kvs(["cluster", "upgrade", "--server", &url]).assert().success();
+    let said = stdout(&upgrade);
+    assert!(said.contains("Format 2") && said.contains("nothing to raise"), "{said}");
 }

@@ -69,11 +69,11 @@ fn a_store_of_a_newer_format_is_refused_with_both_numbers() {
     let options = RocksOptions { block_cache: 8 << 20, write_buffer: 4 << 20, disk_reserve: 0 };
     let store = RocksStore::open(&data, &options).unwrap();
     let mut batch = Batch::default();
-    batch.put(Column::Local, rows::local::FORMAT, &2u64.to_be_bytes());
+    batch.put(Column::Local, rows::local::FORMAT, &9u64.to_be_bytes());
     store.write(&batch, Flush::Synced).unwrap();
     drop(store);
     let refused = machine.kvs(["run", "node1"]).assert().code(1);
-    one_line(&refused, ["format 2", "up to 1", text(&data)]);
+    one_line(&refused, ["format 9", "up to 2", text(&data)]);
 }
 
 #[test]

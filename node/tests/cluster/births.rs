@@ -6,7 +6,9 @@ use std::fs;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
+use serde_json::json;
 
+use crate::figure;
 use crate::look::{all_agree, all_meet};
 use crate::process::Process;
 use crate::seed::{self, Seed};
@@ -63,9 +65,14 @@ async fn round(random: &mut StdRng) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_of_one_file_are_one_cluster_whatever_happens_at_their_births() {
     let seed = Seed::choose();
-    for at in 0..seed::rounds(3) {
+    let rounds = seed::rounds(3);
+    for at in 0..rounds {
         round(&mut seed.part(at)).await;
     }
+    figure::tell(
+        "births",
+        &json!({ "rounds": rounds, "nodes": NODES, "seed": seed.0.to_string() }),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ async fn all_hold_it(nodes: &[&Process]) {
     }
 }
 
-fn rescued(home: &Home) -> Vec<PathBuf> {
+pub(crate) fn rescued(home: &Home) -> Vec<PathBuf> {
     let files = fs::read_dir(home.data()).unwrap().map(|entry| entry.unwrap().path());
     let rescued = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();

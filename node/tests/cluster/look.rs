@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvs_client::{ClientError, ClusterStatus, Stored, Value};
+use kvs_client::{BatchItem, ClientError, ClusterStatus, Stored, Value};
 use serde_json::value::RawValue;
 
 use crate::process::Process;
@@ -85,6 +85,22 @@ impl Process {
     pub(crate) async fn lacks(&self, key: &str) {
         let what = format!("{} lacks {key}", self.address());
         wait::until(&what, async || self.get(key).await.is_none().then_some(())).await;
+    }
+}
+
+/// Writes many keys at once.
+pub(crate) async fn fill(
+    node: &Process,
+    folder: &str,
+    count: usize,
+    text: impl Fn(usize) -> String,
+) {
+    let item = |at: usize| BatchItem::put(format!("{folder}/{at:06}"), json(&text(at)));
+    let items: Vec<BatchItem> = (0..count).map(item).collect();
+    for items in items.chunks(200) {
+        for result in node.client().batch(items.to_vec()).await.unwrap() {
+            assert!(result.status < 300, "{result:?}");
+        }
     }
 }
 

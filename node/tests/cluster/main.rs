@@ -17,14 +17,17 @@ mod seed;
 mod site;
 mod wait;
 
+mod backups;
 mod births;
 mod chaos;
 mod clocks;
 mod fence;
+mod halves;
 mod operator;
 mod outsiders;
 mod partition;
 mod replication;
 mod restarts;
 mod twins;
+mod upgrade;
 mod walkthrough;

@@ -3,23 +3,10 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use kvs_client::BatchItem;
-
-use crate::look::{all_agree, all_meet, json};
+use crate::look::{all_agree, all_meet, fill};
 use crate::process::Process;
 use crate::site::{Home, Site};
 use crate::wait;
-
-/// Writes many keys at once.
-async fn fill(node: &Process, folder: &str, count: usize, text: impl Fn(usize) -> String) {
-    let item = |at: usize| BatchItem::put(format!("{folder}/{at:06}"), json(&text(at)));
-    let items: Vec<BatchItem> = (0..count).map(item).collect();
-    for items in items.chunks(200) {
-        for result in node.client().batch(items.to_vec()).await.unwrap() {
-            assert!(result.status < 300, "{result:?}");
-        }
-    }
-}
 
 /// Letters that compress little.
 fn noise(length: usize) -> String {

@@ -115,6 +115,10 @@ impl Home {
         self.folder.join("data")
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A file that belongs to this home and not to its data.
     pub(crate) fn beside_data(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -153,11 +157,17 @@ impl Home {
         Process::spawn(self.command(), self.address)
     }
 
-    fn command(&self) -> Command {
+    /// Writes its configuration, as the next start would.
+    pub(crate) fn write_config(&self) -> PathBuf {
         let config = self.folder.join("config.yaml");
         let address =
             format!("bind_address: {}\nport: {}\n", self.address.ip(), self.address.port());
         fs::write(&config, last_of_each(&format!("{}{address}", self.settings))).unwrap();
+        config
+    }
+
+    fn command(&self) -> Command {
+        let config = self.write_config();
         let mut command = match &self.namespace {
             None => kvs(),
             Some(namespace) => {

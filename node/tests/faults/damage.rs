@@ -119,7 +119,7 @@ fn a_newer_format_is_refused_with_both_numbers() {
     drop(store);
     let (code, said) = home.refusal();
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("format 7") && said.contains("up to 1"), "{said}");
+    assert!(said.contains("format 7") && said.contains("up to 2"), "{said}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod simulated_power;
 mod small_disk;
 mod trial;
 
+mod backup;
 mod crash;
 mod damage;
 mod disk;

@@ -68,18 +68,25 @@ impl Trial {
             let mut process = self.start();
             self.inspect(&process, &mut random).await;
             if round % STOP_EVERY == STOP_EVERY - 1 {
-                process.stop();
-                audit::offline(&self.home.data());
+                self.stop_and_look(process);
                 process = self.start();
             }
             self.load_and_end(process, round, &mut random).await;
         }
         let process = self.start();
         self.inspect(&process, &mut self.seed.part(u64::MAX - rounds)).await;
-        process.stop();
-        audit::offline(&self.home.data());
+        self.stop_and_look(process);
         self.figure.rounds = rounds;
         self.figure
+    }
+
+    /// Ends the node as it should end, and looks at the store. A clean stop leaves nothing that a power
+    /// cut could take. The look is not taken under the shim, which would not know of the files that
+    /// it makes: it begins anew with what is there then.
+    fn stop_and_look(&self, process: Process) {
+        process.stop();
+        self.power.iter().for_each(|power| power.cut(None));
+        audit::offline(&self.home.data());
     }
 
     fn start(&self) -> Process {

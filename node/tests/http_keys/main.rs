@@ -1,6 +1,7 @@
 //! The routes of keys, called as a server would call them, without sockets.
 
 mod admin;
+mod backups;
 mod batch;
 mod conditions;
 mod document;

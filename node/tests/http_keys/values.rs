@@ -165,7 +165,6 @@ async fn a_route_of_a_feature_that_is_off_names_its_switch() {
         ("/api/users", "auth_enabled is off"),
         ("/api/tokens/x", "auth_enabled is off"),
         ("/api/audit/head", "tamper_logging_enabled is off"),
-        ("/api/backup/status", "backup_schedule is off"),
         ("/cluster", "clustering_enabled is off"),
     ];
     for (path, reason) in table {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kvs_client::{Client, PutOptions, Value};
 use kvs_config::Settings;
+use kvs_core::Format;
 use kvs_node::node::{Node, Running};
 use kvs_node::server::Server;
 use kvs_node::time::ManualClock;
@@ -69,7 +70,7 @@ pub(crate) async fn serve_with(adjust: impl FnOnce(&mut Settings)) -> Served {
 pub(crate) async fn serve_on(server: Server, settings: Settings) -> Served {
     let clock = Arc::new(ManualClock::at(NOW));
     let (scheme, address) = (server.scheme(), server.local_addr());
-    let running = Running::start_at(settings, clock.clone(), address).unwrap();
+    let running = Running::start_at(settings, clock.clone(), address, Format::NEWEST).unwrap();
     let node = running.node.clone();
     let shutdown = CancellationToken::new();
     let serving = TaskTracker::new().spawn(server.serve(node.clone(), shutdown.clone()));

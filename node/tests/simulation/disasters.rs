@@ -34,6 +34,8 @@ impl World {
         let others: Vec<Arc<Disk>> = others.map(|(_, place)| place.disk.clone()).collect();
         let lost = self.places[at].disk.clone();
         self.ledger.write_off(&lost, &others);
+        // Whoever brings a node back sees to its clock.
+        self.set_clock(at, 0);
     }
 
     /// Starts a copy of a node's disk elsewhere: two live under one id.
@@ -81,6 +83,18 @@ impl World {
                 .collect();
             for node in lost {
                 self.forget(at, node);
+            }
+        }
+    }
+
+    /// An operator begins anew where all data is lost: who waits to be filled waits for nobody.
+    pub(crate) fn give_up_on_the_empty(&mut self) {
+        let places = 0..self.places.len();
+        let lives: Vec<Option<Life>> = places.map(|at| self.life(at)).collect();
+        let empty = |life: &Option<Life>| matches!(life, Some(Life::Unborn | Life::Filling));
+        if lives.iter().all(empty) {
+            for at in (0..lives.len()).filter(|at| lives[*at] == Some(Life::Filling)) {
+                self.reset_identity(at);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use kvs_core::digest::DigestKey;
 use kvs_core::engine::{Config, Effect, Engine, Gate, Input, Now, Resumed, Served, serve};
 use kvs_core::wire::{Cursor, Question, Sent};
-use kvs_core::{NodeId, Origin, Stamp, UnixMillis};
+use kvs_core::{Format, NodeId, Origin, Stamp, UnixMillis};
 use kvs_node::digest::{self, Digest};
 use kvs_node::local::{self, Birth, Identity, Incarnations, cluster};
 use kvs_node::replication::{Commit, NodeHost, outgoing};
@@ -89,6 +89,10 @@ impl Commit for Inline {
     fn last_sequence(&self) -> u64 {
         self.applier.borrow().last_sequence()
     }
+
+    fn format(&self) -> Format {
+        self.applier.borrow().format()
+    }
 }
 
 /// A node that runs.
@@ -102,6 +106,21 @@ pub(crate) struct Running {
     wall: Rc<Cell<UnixMillis>>,
     /// When the scheduler wakes it next.
     pub(crate) wakes: Duration,
+}
+
+/// How a node starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Drawn at every start.
+    pub(crate) boot: u64,
+    /// When, in virtual time.
+    pub(crate) at: Duration,
+    /// What its clock shows.
+    pub(crate) wall: UnixMillis,
+    /// How long it remembers the dead beyond the need.
+    pub(crate) retention: Duration,
+    /// The newest format of versions that it knows.
+    pub(crate) newest: Format,
 }
 
 /// Gives an empty disk an identity.
@@ -121,17 +140,18 @@ pub(crate) fn identity(disk: &Disk) -> NodeId {
     NodeId::new(row["node"].as_str().unwrap().parse().unwrap())
 }
 
+/// The format that a disk's versions are written in.
+pub(crate) fn format_of(disk: &Disk) -> Format {
+    let row = disk.get(Column::Local, rows::local::FORMAT).unwrap();
+    let number = row.and_then(|row| row.last().copied());
+    number.and_then(Format::of).unwrap_or(Format::ALL[0])
+}
+
 impl Running {
     /// Starts on what is on the disk.
-    pub(crate) fn start(
-        disk: &Arc<Disk>,
-        boot: u64,
-        at: Duration,
-        wall: UnixMillis,
-        retention: Duration,
-        has_seeds: bool,
-    ) -> Self {
-        let state = local::open(&**disk, Path::new("memory"), wall).unwrap();
+    pub(crate) fn start(disk: &Arc<Disk>, start: Start, has_seeds: bool) -> Self {
+        let Start { boot, at, wall, retention, newest } = start;
+        let state = local::open_up_to(&**disk, Path::new("memory"), wall, newest).unwrap();
         let resumed = cluster::read(&**disk).unwrap();
         let digest = Arc::new(Digest::empty(DEPTH));
         digest.rebuild(&**disk, &state.identity.digest_key).unwrap();
@@ -160,6 +180,7 @@ impl Running {
             retention,
             revision_age: Duration::from_hours(1),
             bootstrap_rate: None,
+            newest_format: newest,
         };
         let resumed = Resumed {
             born: state.identity.cluster.is_some(),
@@ -195,13 +216,19 @@ impl Running {
         serve(question, &gate, wall, &mut self.host).unwrap()
     }
 
+    /// The format that it writes versions in.
+    pub(crate) fn format(&self) -> Format {
+        self.host.commit.format()
+    }
+
     pub(crate) fn gate(&self) -> Gate {
         self.engine.gate(&self.host)
     }
 
     /// Where a follower goes on.
     pub(crate) fn resume(&self, cursor: Cursor) -> u64 {
-        self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0)
+        let known = self.incarnations.resume(cursor.incarnation, cursor.position).unwrap_or(0);
+        known.min(self.head())
     }
 
     pub(crate) const fn incarnation(&self) -> u64 {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use kvs_core::engine::{AskId, Effect, Input, Life, Now, Report};
 use kvs_core::wire::{Answer, Cursor, Frame, Parcel, Question, Refusal, Route};
-use kvs_core::{Key, NodeId, RecordId, UnixMillis};
+use kvs_core::{Format, Key, NodeId, RecordId, UnixMillis};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use crate::disk::Disk;
 use crate::ledger::{self, Ledger};
-use crate::node::{self, Running};
+use crate::node::{self, Running, Start};
 
 /// When the simulation begins, in Unix milliseconds.
 const EPOCH: u64 = 1_700_000_000_000;
@@ -60,6 +60,8 @@ pub(crate) struct Place {
     pub(crate) leaving: bool,
     /// Whether nothing runs there any more.
     pub(crate) closed: bool,
+    /// The newest format of versions that what starts there knows.
+    pub(crate) newest: Format,
     /// Whom membership says it can reach.
     told: BTreeSet<NodeId>,
     unreachable_since: BTreeMap<NodeId, Duration>,
@@ -102,6 +104,7 @@ impl Place {
             twin: false,
             leaving: false,
             closed: false,
+            newest: Format::NEWEST,
             told: BTreeSet::new(),
             unreachable_since: BTreeMap::new(),
         }
@@ -177,9 +180,13 @@ impl World {
         }
         let boot = self.rng.next_u64();
         let wall = self.wall(at);
+        // An earlier release refuses this disk, and says so: somebody starts the later one.
+        self.places[at].newest = self.places[at].newest.max(node::format_of(&self.places[at].disk));
         let seeds = self.places.len() > 1;
         let disk = self.places[at].disk.clone();
-        let node = Running::start(&disk, boot, self.now, wall, self.retention, seeds);
+        let (now, retention) = (self.now, self.retention);
+        let start = Start { boot, at: now, wall, retention, newest: self.places[at].newest };
+        let node = Running::start(&disk, start, seeds);
         self.places[at].running = Some(node);
         self.step(at, Input::Tick);
     }
@@ -324,6 +331,7 @@ impl World {
             Effect::Report(report) => self.say(at, format_args!("{report:?}")),
             Effect::Gone { node, standing } => self.say(at, format_args!("{node} {standing:?}")),
             Effect::Forgot(done) => self.say(at, format_args!("forgot: {done:?}")),
+            Effect::Upgraded(done) => self.say(at, format_args!("upgraded: {done:?}")),
             Effect::Left => self.left(at),
             Effect::Reply(_) => unreachable!("replies are taken where they are asked for"),
         }
@@ -530,6 +538,7 @@ impl World {
             incarnation: node.incarnation(),
             position: reached,
             head: node.head(),
+            waiting: 0,
             versions: Parcel::pack(&sent),
         };
         let peer = node.id;

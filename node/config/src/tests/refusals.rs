@@ -162,8 +162,6 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
         ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
         ("rate_limit", "100", "rate limits", "leave it out"),
         ("rate_limit_window", "1s", "rate limits", "leave it out or set it to 1m"),
-        ("backup_schedule", "\"0 3 * * *\"", "backups", "leave it out"),
-        ("backup_retention", "1d", "backups", "leave it out or set it to 7d"),
         ("token_ttl", "2h", "authentication", "leave it out or set it to 1h"),
         ("token_max_ttl", "1d", "authentication", "leave it out or set it to 30d"),
     ];
@@ -175,6 +173,31 @@ fn features_that_are_missing_are_refused_and_never_ignored() {
     let message = "KVS__AUTH_ENABLED: true is refused: this build does not have authentication \
                    yet; leave it out or set it to false";
     assert_eq!(refused("", &env, &[]), message);
+}
+
+#[test]
+fn backups_are_told_what_a_schedule_a_target_and_an_endpoint_may_be() {
+    check(
+        "backup_schedule: daily",
+        "backup_schedule: daily is not a schedule: five fields are wanted, as in `0 3 * * *`: \
+         minute, hour, day of the month, month, day of the week",
+    );
+    check(
+        "backup_schedule: \"60 3 * * *\"",
+        "backup_schedule: 60 3 * * * is not a schedule: 60 is no minute: 0 to 59 is allowed",
+    );
+    check(
+        "backup_target: s3:/bucket",
+        "backup_target: s3:/bucket is not a place for backups: write s3://bucket/prefix, or a \
+         folder",
+    );
+    let wanted = "it must be https://host, or http://host on this machine, without a path";
+    let message =
+        format!("backup_s3.endpoint: http://10.0.0.1:9000 is not a place for backups: {wanted}");
+    let said = refused("backup_s3:\n  endpoint: http://10.0.0.1:9000\n", &[], &[]);
+    assert_eq!(said, format!("config.yaml:2: {message}"));
+    let said = refused("backup_s3:\n  access_key_id: kvs\n", &[], &[]);
+    assert!(said.contains("go together"), "{said}");
 }
 
 #[test]

@@ -69,37 +69,60 @@ prop_compose! {
     }
 }
 
+fn format() -> impl Strategy<Value = Format> {
+    prop_oneof![Just(Format::One), Just(Format::Two)]
+}
+
 proptest! {
     #[test]
-    fn a_version_survives_its_encoding(version in version()) {
-        prop_assert_eq!(decode(&encode(&version).into()), Ok(version));
+    fn a_version_survives_its_encoding(version in version(), format in format()) {
+        let bytes = encode(&version, format);
+        prop_assert_eq!(format_of(&bytes), Some(format));
+        prop_assert_eq!(decode(&bytes.into()), Ok(version));
     }
 
     #[test]
-    fn a_row_survives_its_encoding_and_its_head_agrees(local in local(), version in version()) {
-        let row = Bytes::from(encode_row(&local, &version));
-        prop_assert_eq!(version_of_row(&row), Some(encode(&version)));
+    fn a_changed_bit_of_format_2_is_noticed(version in version(), at in any::<prop::sample::Index>(), bit in 0..8) {
+        let mut bytes = encode(&version, Format::Two);
+        let at = 1 + at.index(bytes.len() - 1);
+        bytes[at] ^= 1u8 << bit;
+        prop_assert_eq!(decode(&bytes.into()), Err(DecodeError::Checksum));
+    }
+
+    #[test]
+    fn a_row_survives_its_encoding_and_its_head_agrees(
+        local in local(),
+        version in version(),
+        format in format(),
+    ) {
+        let row = Bytes::from(encode_row(&local, &version, format));
+        prop_assert_eq!(version_of_row(&row), Some(encode(&version, format)));
         prop_assert_eq!(decode_row_head(&row), Ok((local.clone(), version.head())));
         prop_assert_eq!(decode_row(&row), Ok((local, version)));
     }
 
     #[test]
-    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), ours in any::<bool>()) {
+    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), format in option::of(format())) {
         let mut bytes = bytes;
-        if let (true, Some(first)) = (ours, bytes.first_mut()) {
-            *first = FORMAT;
+        if let (Some(format), Some(first)) = (format, bytes.first_mut()) {
+            *first = format.number();
         }
         let bytes = Bytes::from(bytes);
         let _ = decode_row_head(&bytes);
         let _ = decode_row(&bytes);
         if let Ok(version) = decode(&bytes) {
-            prop_assert_eq!(decode(&encode(&version).into()), Ok(version));
+            prop_assert_eq!(decode(&encode(&version, Format::NEWEST).into()), Ok(version));
         }
     }
 
     #[test]
-    fn every_cut_before_the_body_is_noticed(local in local(), version in version(), cut in 0usize..60) {
-        let row = encode_row(&local, &version);
+    fn every_cut_before_the_body_is_noticed(
+        local in local(),
+        version in version(),
+        format in format(),
+        cut in 0usize..60,
+    ) {
+        let row = encode_row(&local, &version, format);
         let head = 58;
         let cut = &row[..cut.min(head - 1)];
         prop_assert!(decode_row_head(cut).is_err());
@@ -108,13 +131,13 @@ proptest! {
 
 #[test]
 fn an_unknown_format_is_named() {
-    let error = decode(&Bytes::from_static(&[2, 0])).unwrap_err();
-    assert_eq!(error.to_string(), "format 2 is unknown; this build reads format 1");
+    let error = decode(&Bytes::from_static(&[3, 0])).unwrap_err();
+    assert_eq!(error.to_string(), "format 3 is unknown; this build reads formats 1 to 2");
 }
 
 /// The bytes themselves: what is on users' disks must go on being read.
 #[test]
-fn format_1_is_what_it_was() {
+fn formats_are_what_they_were() {
     let version = Version {
         stamp: Stamp::from_bits(0x0102_0304_0506_0708),
         origin: Origin { node: NodeId::from_bytes([0xaa; 16]), joined: UnixMillis(9) },
@@ -129,7 +152,8 @@ fn format_1_is_what_it_was() {
     };
     let revision =
         RevisionId { stamp: Stamp::from_bits(5), uuid: VersionId::from_bytes([0xdd; 16]) };
-    let row = encode_row(&Local { sequence: 3, revisions: vec![revision] }, &version);
+    let local = Local { sequence: 3, revisions: vec![revision] };
+    let row = encode_row(&local, &version, Format::One);
     let mut expected = vec![1, 3, 0, 0, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0];
     expected.extend([0xdd; 16]);
     expected.extend([0b0101_1100, 8, 7, 6, 5, 4, 3, 2, 1]);
@@ -141,4 +165,7 @@ fn format_1_is_what_it_was() {
     expected.extend([7, 0, 0, 0, 0, 0, 0, 0]);
     expected.extend([3, b'a', b'/', b'b', b'h', b'i']);
     assert_eq!(row, expected);
+    expected[0] = 2;
+    expected.extend(crc32c::crc32c(&expected[1 + 8 + 1 + 24..]).to_le_bytes());
+    assert_eq!(encode_row(&local, &version, Format::Two), expected);
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::agreement::Saved;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::stamp::UnixMillis;
 use crate::wire::Cursor;
@@ -38,6 +39,8 @@ pub struct Config {
     pub revision_age: Duration,
     /// Bytes a second that an empty node takes.
     pub bootstrap_rate: Option<u64>,
+    /// The newest format that it understands.
+    pub newest_format: Format,
 }
 
 /// What the last run left.

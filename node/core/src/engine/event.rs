@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ClockAhead;
 use crate::agreement::Pulse;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::members::Standing;
 use crate::stamp::{Stamp, UnixMillis};
@@ -72,6 +73,8 @@ pub enum Input {
     CompareAll,
     /// An operator gives a node up; answered by [`Effect::Forgot`].
     Forget(NodeId),
+    /// The cluster is to write in the next format; answered by [`Effect::Upgraded`].
+    Upgrade,
     /// This node is to go for good. Clients' writes are refused from here on by whoever says so;
     /// [`Effect::Left`] says when everything it had is elsewhere.
     Leave,
@@ -86,6 +89,28 @@ pub enum ForgetError {
     /// No such node was ever a member.
     #[error("no member of that id is known here")]
     Unknown,
+    /// This node is no member itself, or none any more.
+    #[error("this node is not a member of a cluster")]
+    NoMember,
+    /// Others would not take what this node writes now.
+    #[error(transparent)]
+    Clock(#[from] ClockAhead),
+}
+
+/// Why a cluster does not write in the next format yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpgradeError {
+    /// A member cannot be asked.
+    #[error("{0} cannot be reached, so nobody knows whether it understands the next format")]
+    Away(String),
+    /// A member is of an older release.
+    #[error("{name} understands formats up to {newest}; start a newer release there first")]
+    Older {
+        /// Its name.
+        name: String,
+        /// The newest format that it understands.
+        newest: u8,
+    },
     /// This node is no member itself, or none any more.
     #[error("this node is not a member of a cluster")]
     NoMember,
@@ -130,6 +155,9 @@ pub enum Effect {
     },
     /// The answer to [`Input::Forget`] of this step: the node's record says it, on disk.
     Forgot(Result<(), ForgetError>),
+    /// The answer to [`Input::Upgrade`] of this step: the format that is in force from here on, which
+    /// is the one from before if no later one is known.
+    Upgraded(Result<Format, UpgradeError>),
     /// A member left or was given up: it need not be looked for any more.
     Gone {
         /// Which.

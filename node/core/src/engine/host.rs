@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Bootstrap;
 use crate::agreement::Saved;
 use crate::digest::Position;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::key::RecordId;
 use crate::members::{Member, Members};
@@ -94,7 +95,19 @@ pub trait Host: Replica {
     /// The store failed.
     fn enroll(&mut self, member: &Member) -> Result<(), Self::Error>;
 
-    /// Makes an empty store one of the cluster: as its first, or as another member says.
+    /// The format that versions are written in.
+    fn format(&self) -> Format;
+
+    /// Writes the record that has all members write in a later format, as a write of this node, and
+    /// brings it to disk.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    fn raise_format(&mut self, format: Format) -> Result<(), Self::Error>;
+
+    /// Makes an empty store one of the cluster, which writes in `format`: as its first, or as another
+    /// member says. A first one that is not empty goes on in its own format.
     ///
     /// # Errors
     ///
@@ -102,6 +115,7 @@ pub trait Host: Replica {
     fn adopt(
         &mut self,
         admission: Option<&Admission>,
+        format: Format,
         notes: &[Note<'_>],
     ) -> Result<(), Self::Error>;
 }

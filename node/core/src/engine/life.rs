@@ -7,6 +7,7 @@ use super::peer::Accord;
 use super::{ALONE_AFTER, Bootstrap, Engine, FOUND_AFTER, Host, Life, Note, Now, Peer};
 use super::{RETRY, Report};
 use crate::digest::Position;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::members::{Member, Standing};
 use crate::stamp::Stamp;
@@ -34,6 +35,9 @@ impl Engine {
     fn turn(&mut self, life: Life, now: Now) {
         self.life = life;
         self.life_since = now.running;
+        for peer in self.peers.values_mut() {
+            peer.outdated = true;
+        }
         self.report(Report::Life(life));
     }
 
@@ -93,7 +97,7 @@ impl Engine {
 
     /// Becomes the first member.
     fn found<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
-        host.adopt(None, &[])?;
+        host.adopt(None, self.common_format(), &[])?;
         let config = &self.config;
         let (node, name, joined) = (config.node, config.name.clone(), config.joined);
         let standing = Standing::Joined;
@@ -107,6 +111,13 @@ impl Engine {
         Ok(())
     }
 
+    /// The newest format that those met understand.
+    fn common_format(&self) -> Format {
+        let hellos = self.peers.values().filter_map(|peer| peer.hello.as_ref());
+        let newest = hellos.filter_map(|hello| Format::of(hello.newest_format));
+        newest.chain([self.config.newest_format]).min().unwrap_or(self.config.newest_format)
+    }
+
     /// Takes a node in: from here on it is a member.
     pub(super) fn admit<H: Host>(
         &mut self,
@@ -114,7 +125,7 @@ impl Engine {
         now: Now,
         host: &mut H,
     ) -> Result<Answer, H::Error> {
-        if let Some(refusal) = hello.refusal(self.config.cluster) {
+        if let Some(refusal) = self.cannot_talk(hello, host) {
             return Ok(Answer::Refused(refusal));
         }
         if self.life != Life::Serving || self.trusted(now).is_none() {
@@ -128,7 +139,7 @@ impl Engine {
             node: hello.node,
             name: hello.name.clone(),
             joined: hello.joined,
-            admission: hello.boot,
+            admission: self.admission_of(hello.boot),
             standing: Standing::Joined,
         };
         host.enroll(&member)?;
@@ -145,7 +156,15 @@ impl Engine {
             members: self.members.iter().cloned().collect(),
             pulse: self.agreement.pulse(host.clock()),
             parted: self.agreement.saved().parted.clone(),
+            format: host.format().number(),
         })))
+    }
+
+    /// Names an admission by who is taken in, and by whom: two clusters that both took in the same
+    /// empty node, of which only one could tell it so, must not count as kin for that.
+    fn admission_of(&self, boot: u64) -> u64 {
+        let [first, _] = *self.config.node.as_bytes().as_chunks::<8>().0 else { return boot };
+        boot ^ u64::from_be_bytes(first)
     }
 
     /// Asks for the next page of what there is.
@@ -217,6 +236,10 @@ impl Engine {
                 self.fence(Stamp::MAX, refusal == Refusal::GivenUp);
                 Ok(())
             }
+            Ok(Answer::Refused(Refusal::Behind)) if self.is_ahead_of_all(now) => {
+                self.fence(Stamp::MAX, false);
+                Ok(())
+            }
             Ok(Answer::Refused(refusal)) => {
                 self.page_at = now.running + RETRY;
                 self.greet_anew(peer, now);
@@ -233,6 +256,14 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// Whether for some time nobody has sent a page because each has missed what this node knows to be
+    /// forgotten. It has nothing to keep, so it begins anew with what they have: whoever missed
+    /// nothing and is away will see to them.
+    fn is_ahead_of_all(&mut self, now: Now) -> bool {
+        let since = *self.ahead_since.get_or_insert(now.running);
+        now.running >= since + ALONE_AFTER
     }
 
     fn join<H: Host>(
@@ -257,7 +288,8 @@ impl Engine {
             self.cursors.iter().map(|(node, cursor)| Note::Cursor(*node, *cursor)).collect();
         notes.push(Note::Agreement(self.agreement.saved()));
         notes.push(Note::Bootstrap(Some(&self.bootstrap)));
-        host.adopt(Some(admission), &notes)?;
+        let format = Format::of(admission.format).unwrap_or(self.config.newest_format);
+        host.adopt(Some(admission), format, &notes)?;
         self.turn(Life::Filling, now);
         Ok(())
     }
@@ -278,6 +310,7 @@ impl Engine {
                 return Ok(());
             }
         };
+        self.ahead_since = None;
         self.bootstrap.versions += versions.len() as u64;
         let Some(next) = next else {
             host.apply(versions, &[])?;

@@ -3,10 +3,11 @@
 use std::mem;
 use std::time::Duration;
 
-use super::peer::Reported;
+use super::peer::{Reported, Wanted};
 use super::serve::check_stamp;
 use super::{AskId, Effect, Engine, Host, Life, Now, Peer, RETRY, Report};
 use crate::agreement::{Fence, Pulse};
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::members::Kinship;
 use crate::stamp::Stamp;
@@ -31,14 +32,9 @@ impl Engine {
         self.filler = self.filler.filter(|(filler, _)| *filler != id);
     }
 
-    /// Greets whoever can be reached and was not met.
+    /// Greets whoever can be reached and was not met, or knows this node as it was before.
     pub(super) fn greet<H: Host>(&mut self, now: Now, host: &H) {
-        let due = |peer: &Peer| {
-            peer.reachable
-                && peer.hello.is_none()
-                && peer.greeting.is_none()
-                && peer.greet_at <= now.running
-        };
+        let due = |peer: &Peer| peer.is_to_be_greeted(now.running);
         let due: Vec<NodeId> =
             self.peers.iter().filter(|(_, peer)| due(peer)).map(|(id, _)| *id).collect();
         for id in due {
@@ -46,6 +42,7 @@ impl Engine {
             let ask = self.ask(id, Question::Hello(Box::new(hello)));
             if let Some(peer) = self.peers.get_mut(&id) {
                 peer.greeting = Some(ask);
+                peer.outdated = false;
             }
         }
     }
@@ -64,7 +61,17 @@ impl Engine {
             wall: now.wall,
             pulse: self.agreement.pulse(host.clock()),
             census: self.members.census(),
+            format: host.format().number(),
+            newest_format: self.config.newest_format.number(),
         }
+    }
+
+    /// Why this node and the one that so introduces itself have nothing to say to each other,
+    /// whatever their data.
+    pub(super) fn cannot_talk<H: Host>(&self, hello: &Hello, host: &H) -> Option<Refusal> {
+        // Who is not born yet will write in the format of those who take it in.
+        let format = if self.life == Life::Unborn { Format::ALL[0] } else { host.format() };
+        hello.refusal(self.config.cluster, format, self.config.newest_format)
     }
 
     pub(super) fn greeted_by(&self, ask: AskId) -> Option<NodeId> {
@@ -107,7 +114,7 @@ impl Engine {
         host: &mut H,
     ) -> Result<Option<Refusal>, H::Error> {
         let id = hello.node;
-        let refusal = match hello.refusal(self.config.cluster) {
+        let refusal = match self.cannot_talk(&hello, host) {
             None if self.has_data() && has_data(hello.life) => self.judge(&hello, now, host),
             refusal => refusal,
         };
@@ -115,7 +122,7 @@ impl Engine {
         let returned = peer.hello.as_ref().is_none_or(|before| before.boot != hello.boot);
         if returned {
             peer.part();
-            peer.compare = true;
+            peer.compare = peer.compare.max(Wanted::Soon);
             peer.follow_at = now.running;
             // The other compares as well: one of the two goes first, and that is mostly enough.
             let first = self.config.node < id;
@@ -227,9 +234,11 @@ impl Engine {
         let refusal = self.meet(hello, now, host)?;
         self.note_refusal(id, refusal.clone(), true);
         Ok(match refusal {
-            Some(refusal @ (Refusal::OtherCluster(_) | Refusal::Protocol { .. })) => {
-                Answer::Refused(refusal)
-            }
+            Some(
+                refusal @ (Refusal::OtherCluster(_)
+                | Refusal::Protocol { .. }
+                | Refusal::Format { .. }),
+            ) => Answer::Refused(refusal),
             // Which of two has to start over, it finds out by itself.
             _ => Answer::Hello(Box::new(self.hello(now, host))),
         })

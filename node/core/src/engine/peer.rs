@@ -18,6 +18,8 @@ pub(super) struct Peer {
     pub(super) hello: Option<Hello>,
     /// A greeting that is on its way.
     pub(super) greeting: Option<AskId>,
+    /// To be greeted although it was met: it knows this node as it was before.
+    pub(super) outdated: bool,
     /// Not before this is it greeted.
     pub(super) greet_at: Duration,
     /// Why the two do not talk.
@@ -28,14 +30,14 @@ pub(super) struct Peer {
     /// Not before this is its log followed again.
     pub(super) follow_at: Duration,
     pub(super) accord: Accord,
-    /// To be compared with as soon as possible.
-    pub(super) compare: bool,
-    /// The same, by this node, even if the two agree: somebody asked for it.
-    pub(super) asked_for: bool,
+    /// How much a comparison with it is wanted.
+    pub(super) compare: Wanted,
     /// Not before this are the two compared again, after a failure.
     pub(super) compare_at: Duration,
     /// The last position of its log.
     pub(super) head: u64,
+    /// At least so many bytes of it had not come yet with the last piece.
+    pub(super) waiting: u64,
     /// What its clock showed when this engine was made, so that own clock settings do not matter.
     pub(super) epoch: Option<UnixMillis>,
 }
@@ -52,6 +54,18 @@ pub(super) enum Accord {
     Unfit,
 }
 
+/// How much a comparison is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    /// As much as with anybody, when it is time.
+    #[default]
+    Sometime,
+    /// As soon as possible.
+    Soon,
+    /// The same, begun by this node, even if the two agree meanwhile: somebody asked for it.
+    AskedFor,
+}
+
 /// Something of a node that was reported, and is not again until the two agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reported {
@@ -66,6 +80,12 @@ impl Peer {
     pub(super) fn plans(&self) -> impl Iterator<Item = Duration> {
         let times = [self.greet_at, self.follow_at, self.compare_at];
         times.into_iter().filter(|_| self.reachable)
+    }
+
+    /// Whether it is to be greeted, by `now` in running time.
+    pub(super) fn is_to_be_greeted(&self, now: Duration) -> bool {
+        let due = self.reachable && self.greeting.is_none() && self.greet_at <= now;
+        due && (self.outdated || self.hello.is_none())
     }
 
     /// Whether the two have met and may talk.
@@ -108,7 +128,9 @@ impl Peer {
     /// Notes that the two hold the same.
     pub(super) fn has_agreed(&mut self) {
         self.accord = Accord::Reached;
-        self.compare = self.asked_for;
+        if self.compare == Wanted::Soon {
+            self.compare = Wanted::Sometime;
+        }
         self.reported.clear();
     }
 

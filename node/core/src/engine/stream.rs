@@ -1,5 +1,6 @@
 //! Following the logs of the others.
 
+use super::peer::Wanted;
 use super::view::Stream;
 use super::{Effect, Engine, Host, Note, Now, Peer, serve};
 use crate::id::NodeId;
@@ -63,6 +64,7 @@ impl Engine {
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.head = frame.head;
+            peer.waiting = frame.waiting;
             peer.shows(frame.wall, now);
         }
         if concerns_members { self.read_members(now, host) } else { Ok(()) }
@@ -83,7 +85,7 @@ impl Engine {
             peer.stream = Stream::Off;
             peer.follow_at = now.running + self.config.catchup_interval;
             // Whatever ended it, the two may have changed: they meet again, and compare at once.
-            peer.compare = true;
+            peer.compare = peer.compare.max(Wanted::Soon);
             peer.hello = None;
             peer.greet_at = now.running;
         }

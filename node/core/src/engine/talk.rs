@@ -4,7 +4,7 @@ mod exchange;
 
 use std::collections::VecDeque;
 
-use super::peer::Accord;
+use super::peer::{Accord, Wanted};
 use super::{AskId, Engine, Host, Note, Now, Peer, RETRY, Report};
 use crate::agreement::proven;
 use crate::digest::Position;
@@ -99,7 +99,7 @@ impl Engine {
         let Some(peer) = self.whom_to_compare(now, random) else { return };
         if let Some(chosen) = self.peers.get_mut(&peer) {
             // What is asked for from here on is another comparison.
-            chosen.asked_for = false;
+            chosen.compare = Wanted::Soon;
         }
         let pulse = self.agreement.pulse(host.clock());
         let ask = self.ask(peer, Question::Begin(pulse));
@@ -118,7 +118,7 @@ impl Engine {
             .peers
             .iter()
             .filter(|(_, peer)| ready(peer))
-            .map(|(id, peer)| (*id, peer.compare || self.owes(*id)))
+            .map(|(id, peer)| (*id, peer.compare > Wanted::Sometime || self.owes(*id)))
             .collect();
         let wanted: Vec<NodeId> =
             ready.iter().filter(|(_, wanted)| *wanted).map(|(id, _)| *id).collect();
@@ -136,7 +136,7 @@ impl Engine {
         if let Some(talk) = self.talk.take()
             && let Some(peer) = self.peers.get_mut(&talk.peer)
         {
-            peer.compare = true;
+            peer.compare = peer.compare.max(Wanted::Soon);
             peer.compare_at = now.running + RETRY;
         }
     }

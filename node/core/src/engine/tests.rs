@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::digest::{Position, Summary};
+use crate::format::Format;
 use crate::key::RecordId;
 use crate::members::Member;
 use crate::stamp::{Stamp, UnixMillis};
@@ -19,6 +20,7 @@ const NOON: u64 = 1_700_000_000_000;
 struct Empty {
     members: Members,
     clock: Stamp,
+    raised: Option<Format>,
 }
 
 impl Replica for Empty {
@@ -102,9 +104,19 @@ impl Host for Empty {
         Ok(())
     }
 
+    fn format(&self) -> Format {
+        self.raised.unwrap_or(Format::One)
+    }
+
+    fn raise_format(&mut self, format: Format) -> Result<(), Infallible> {
+        self.raised = Some(format);
+        Ok(())
+    }
+
     fn adopt(
         &mut self,
         _admission: Option<&Admission>,
+        _format: Format,
         _notes: &[Note<'_>],
     ) -> Result<(), Infallible> {
         Ok(())
@@ -133,6 +145,7 @@ fn engine(host: &Empty, has_seeds: bool, born: bool) -> Engine {
         retention: Duration::ZERO,
         revision_age: Duration::ZERO,
         bootstrap_rate: None,
+        newest_format: Format::Two,
     };
     let resumed = Resumed { born, ..Resumed::default() };
     Engine::new(config, resumed, at(0), host).unwrap()
@@ -161,6 +174,8 @@ fn hello(id: u8, life: Life, wall: UnixMillis) -> Box<Hello> {
         wall,
         pulse: crate::agreement::Pulse::default(),
         census: crate::members::Census::default(),
+        format: 1,
+        newest_format: 2,
     })
 }
 
@@ -263,6 +278,32 @@ fn a_refusal_is_reported_once() {
 }
 
 #[test]
+fn a_node_that_comes_to_serve_tells_those_that_it_met() {
+    let mut host = Empty::default();
+    for id in [1, 2] {
+        let (name, joined) = (id.to_string(), UnixMillis(1));
+        let standing = Standing::Joined;
+        host.members.put(Member { node: node(id), name, joined, admission: 7, standing });
+    }
+    let mut engine = engine(&host, true, true);
+    let greetings = |effects: &[Effect]| {
+        let greets = |effect: &Effect| match effect {
+            Effect::Ask { ask, question: Question::Hello(hello), .. } => Some((*ask, hello.life)),
+            _ => None,
+        };
+        effects.iter().filter_map(greets).collect::<Vec<_>>()
+    };
+    let effects = engine.step(Input::Reachable(node(2)), at(1), 0, &mut host);
+    let [(ask, Life::CatchingUp)] = greetings(&effects)[..] else { panic!("{effects:?}") };
+    let answer = Ok(Answer::Hello(hello(2, Life::Filling, at(1).wall)));
+    let effects = engine.step(Input::Answered { ask, answer }, at(1), 0, &mut host);
+    assert_eq!(greetings(&effects), []);
+    let effects = engine.step(Input::Tick, at(32), 0, &mut host);
+    assert_eq!(engine.life(), Life::Serving);
+    assert!(matches!(greetings(&effects)[..], [(_, Life::Serving)]), "{effects:?}");
+}
+
+#[test]
 fn a_comparison_goes_on_only_with_the_run_and_the_horizon_that_it_began_with() {
     let (engine, mut host) = founder();
     let gate = engine.gate(&host);
@@ -277,6 +318,48 @@ fn a_comparison_goes_on_only_with_the_run_and_the_horizon_that_it_began_with() {
     assert_eq!(ask(Run::of(8), horizon), Answer::Refused(Refusal::Restarted));
     let later = Stamp::at(horizon.millis().after(Duration::from_secs(1)));
     assert_eq!(ask(Run::of(7), later), Answer::Refused(Refusal::Moved));
+}
+
+#[test]
+fn the_cluster_writes_in_the_next_format_once_every_member_understands_it() {
+    let (mut engine, mut host) = founder();
+    let upgrade = |engine: &mut Engine, host: &mut Empty| {
+        let effects = engine.step(Input::Upgrade, at(3), 0, host);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Upgraded(done) => Some(done),
+            _ => None,
+        })
+    };
+    let join = |engine: &mut Engine, host: &mut Empty, newest_format| {
+        let hello = Hello { newest_format, ..*hello(2, Life::Unborn, at(1).wall) };
+        let question = Question::Join(Box::new(hello));
+        engine.step(Input::Asked { peer: node(2), question }, at(1), 0, host);
+    };
+    join(&mut engine, &mut host, 1);
+    let older = UpgradeError::Older { name: "2".into(), newest: 1 };
+    assert_eq!(upgrade(&mut engine, &mut host), Some(Err(older)));
+    assert_eq!(host.raised, None);
+    engine.step(Input::Unreachable(node(2)), at(2), 0, &mut host);
+    assert_eq!(upgrade(&mut engine, &mut host), Some(Err(UpgradeError::Away("2".into()))));
+    join(&mut engine, &mut host, 2);
+    assert_eq!(upgrade(&mut engine, &mut host), Some(Ok(Format::Two)));
+    assert_eq!(host.raised, Some(Format::Two));
+    assert_eq!(upgrade(&mut engine, &mut host), Some(Ok(Format::Two)), "there is no later one");
+}
+
+#[test]
+fn a_node_that_does_not_understand_what_the_cluster_writes_is_not_taken_in() {
+    let (mut engine, mut host) = founder();
+    host.raised = Some(Format::Two);
+    let hello = Hello { newest_format: 1, ..*hello(2, Life::Unborn, at(1).wall) };
+    let question = Question::Join(Box::new(hello));
+    let effects = engine.step(Input::Asked { peer: node(2), question }, at(1), 0, &mut host);
+    let refused = |effect: &Effect| {
+        let expected = Refusal::Format { format: 2, newest: 1 };
+        matches!(effect, Effect::Reply(Answer::Refused(refusal)) if *refusal == expected)
+    };
+    assert!(effects.iter().any(refused), "{effects:?}");
+    assert!(!engine.members.counts(node(2)));
 }
 
 #[test]

@@ -61,12 +61,16 @@ pub struct PeerView {
     pub reachable: bool,
     /// Where it is in its life, once it was met.
     pub life: Option<Life>,
+    /// The newest format that it understands, once it was met.
+    pub newest_format: Option<u8>,
     /// Why the two do not talk.
     pub refusal: Option<Refusal>,
     /// Whether its log is followed.
     pub stream: Stream,
     /// How many positions of its log have not come yet: at least as many as versions.
     pub behind: u64,
+    /// At least so many bytes of versions have not come yet, as of the last piece that came.
+    pub bytes_behind: u64,
     /// Up to where the two agree.
     pub agreed: Option<Stamp>,
     /// How long ago that was.
@@ -106,9 +110,11 @@ impl Engine {
             standing: member.map(|member| member.standing),
             reachable: peer.reachable,
             life: hello.map(|hello| hello.life),
+            newest_format: hello.map(|hello| hello.newest_format),
             refusal: peer.refusal.clone(),
             stream: peer.stream.clone(),
             behind: peer.head.saturating_sub(position),
+            bytes_behind: peer.waiting,
             agreed,
             agreed_age: agreed.map(|stamp| agreement::lag(stamp, now.wall)),
             offset: peer.offset(now),

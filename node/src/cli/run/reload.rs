@@ -41,7 +41,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.hangup.recv() => {
-                    reload.now();
+                    reload.now(node);
                     reload.renew(node).await;
                 }
                 _ = looks.tick() => reload.if_changed(node).await,
@@ -79,7 +79,7 @@ impl Reload {
         let state = file_state(self.sources.file.as_deref());
         // A file that is gone is about to be written anew, or nobody's intent.
         if state.is_some() && state != self.seen {
-            self.now();
+            self.now(node);
         }
         if secret_states(self.settings()) != self.secrets {
             self.renew(node).await;
@@ -104,10 +104,10 @@ impl Reload {
         }
     }
 
-    fn now(&mut self) {
+    fn now(&mut self, node: &Node) {
         self.seen = file_state(self.sources.file.as_deref());
         match self.sources.load() {
-            Ok(effective) => self.take_over(&effective),
+            Ok(effective) => self.take_over(&effective, node),
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(reason, "the configuration is wrong; all stays as it was");
@@ -115,7 +115,7 @@ impl Reload {
         }
     }
 
-    fn take_over(&mut self, effective: &Effective) {
+    fn take_over(&mut self, effective: &Effective, node: &Node) {
         let changes = kvs_config::diff(self.settings(), &effective.settings);
         self.logging.set_level(effective.settings.log_level);
         tracing::info!(changed = changes.reloaded.join(", "), "the configuration was read again");
@@ -124,6 +124,8 @@ impl Reload {
             tracing::warn!(settings, "changed, but in force only after a restart");
         }
         // What needs a restart stays as it is, and is told of again with the next change.
+        self.effective.settings.backup_schedule.clone_from(&effective.settings.backup_schedule);
+        node.backups().reschedule(&effective.settings);
         self.effective.settings.log_level = effective.settings.log_level;
     }
 }

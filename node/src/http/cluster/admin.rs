@@ -81,6 +81,14 @@ pub(in crate::http) async fn forget(call: Call) -> Answer {
     Ok(json(&of(&call.node).await?))
 }
 
+/// `POST /cluster/upgrade`: has the cluster write in the next format.
+pub(in crate::http) async fn upgrade(call: Call) -> Answer {
+    call.query.finish(&[])?;
+    let format = found(&call.node)?.upgrade().await?;
+    tracing::info!(format = format.number(), "the format that the cluster writes in");
+    Ok(json(&of(&call.node).await?))
+}
+
 async fn view(cluster: &Cluster) -> Result<View, Problem> {
     cluster.engine.view().await.ok_or(Problem::Stopping)
 }
@@ -128,4 +136,11 @@ pub(in crate::http) fn describe_forget(operation: OperationBuilder) -> Operation
     let said = "The member does not count any more. What it alone had is lost to the cluster.";
     let operation = operation.takes_json::<ForgetRequest>();
     operation.answers::<ClusterStatus>(200, said).refuses(&[404, 409, 422, 503])
+}
+
+/// What the API description says of `/cluster/upgrade`.
+pub(in crate::http) fn describe_upgrade(operation: OperationBuilder) -> OperationBuilder {
+    let said = "`format` is the one that is in force. Where it was the newest already, nothing \
+                changed.";
+    operation.answers::<ClusterStatus>(200, said).refuses(&[404, 409, 503])
 }

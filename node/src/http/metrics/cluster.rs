@@ -72,6 +72,9 @@ fn peers(status: &ClusterStatus, figures: &mut Figures<'_, '_>) -> fmt::Result {
     let behind = all.iter().map(|(of, peer)| (of.set(), peer.versions_behind));
     let help = "Positions of a peer's log that have not come yet: at least as many as versions";
     figures.gauges("peer_versions_behind", help, None, behind)?;
+    let behind = all.iter().map(|(of, peer)| (of.set(), peer.bytes_behind));
+    let help = "Bytes of a peer's writes that have not come yet, as far as it has them in memory";
+    figures.gauges("peer_behind", help, BYTES, behind)?;
     let agreed = all.iter().filter_map(|(of, peer)| Some((of.set(), seconds(peer.agreed_age?))));
     let help = "Age of the point up to which this node and a peer hold the same";
     figures.gauges("peer_agreed_age", help, SECONDS, agreed)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use kvs_client::ClusterStatus;
 use kvs_core::Superseded;
@@ -30,7 +31,8 @@ impl Collector for Scrape {
         self.requests(figures)?;
         self.writer(figures)?;
         self.store(figures)?;
-        self.cluster(figures)
+        self.cluster(figures)?;
+        self.backups(figures)
     }
 }
 
@@ -90,5 +92,25 @@ impl Scrape {
         let sizes = self.node.store().sizes();
         let sizes = sizes.into_iter().map(|(part, bytes)| ([("part", part)], bytes));
         figures.gauges("store", "What the store takes, on disk and in memory", BYTES, sizes)
+    }
+
+    fn backups(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
+        let status = self.node.backups().status();
+        let results = [("success", status.made), ("failure", status.failed)];
+        let results = results.into_iter().map(|(result, count)| ([("result", result)], count));
+        figures.counters("backups", "Backups that were tried since the start", None, results)?;
+        let running = u64::from(status.running.is_some());
+        figures.gauge("backup_running", "1 while a backup is being made", None, &running)?;
+        if let Some(last) = status.last_success {
+            let at = last.created.unwrap_or(0) / 1_000;
+            let help = "Unix time of this node's last backup that is whole";
+            figures.gauge("backup_last_success_time", help, SECONDS, &at)?;
+            figures.gauge("backup_last_size", "What it takes", BYTES, &last.size)?;
+        }
+        if let Some(took) = status.last_duration {
+            let took = Duration::from_millis(took).as_secs_f64();
+            figures.gauge("backup_last_duration", "How long it took", SECONDS, &took)?;
+        }
+        Ok(())
     }
 }

@@ -168,6 +168,7 @@ fn meaning(status: u16) -> &'static str {
         422 => "The JSON is valid but does not say what it should.",
         431 => "The headers are larger than allowed.",
         500 => "The node failed; its log says why under the request id.",
+        502 => "What the node depends on failed: the place for backups.",
         503 => "Not now; try again after the time in `Retry-After`.",
         507 => "The disk is full.",
         other => {
