@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http2;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use kvs_client::peer::{PeerName, name_of};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -40,7 +41,12 @@ async fn connect(
     stream.set_nodelay(true)?;
     // Nodes are known by the id in their certificate, never by a host name.
     let name = ServerName::try_from("peer.invalid").map_err(std::io::Error::other)?;
-    TlsConnector::from(tls.clone()).connect(name, stream).await
+    let stream = TlsConnector::from(tls.clone()).connect(name, stream).await?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    match shown.and_then(name_of) {
+        Some(PeerName::Node(_)) => Ok(stream),
+        _ => Err(std::io::Error::other("it is no node")),
+    }
 }
 
 async fn exchange(
