@@ -149,6 +149,7 @@ pub struct Node {
     backups: Backups,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
+    closing: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -247,6 +248,7 @@ impl Running {
             start_over: CancellationToken::new(),
             horizon: AtomicU64::new(state.horizon.bits()),
             metadata_exists: AtomicBool::new(metadata_exists),
+            closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -610,6 +612,12 @@ impl Node {
     /// The store, for its figures.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Cancelled when the node still serves and is about to stop: its clients are asked to go
+    /// elsewhere.
+    pub const fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// Cancelled when the node begins to stop: streams end then.

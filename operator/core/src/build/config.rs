@@ -3,13 +3,16 @@
 use std::iter;
 use std::path::Path;
 
-use kvs_config::ConfigError;
+use kvs_config::{ConfigError, Settings};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::{Blueprint, hash};
 use crate::crd::{NodeConfig, TlsMode};
 use crate::names::{CLIENT_PORT, CLUSTER_FILE, PEER_PORT};
+
+/// Seconds that a node takes to close, at most, once its clients are gone.
+const CLOSING: u64 = 15;
 
 /// The settings are not ones that a node takes. Nothing is changed by them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +34,25 @@ pub struct Config {
     pub name: String,
 }
 
+impl Config {
+    /// Seconds from SIGTERM to SIGKILL: to part from clients, to answer them, and to close.
+    pub(super) fn grace(&self) -> u64 {
+        let settings = read(&self.text).unwrap_or_default();
+        let clients = settings.drain_delay.as_millis() + settings.drain_timeout.as_millis();
+        clients.div_ceil(1_000) + CLOSING
+    }
+}
+
+fn read(text: &str) -> Result<Settings, ConfigError> {
+    let file = Some((Path::new("spec.config"), text));
+    Ok(kvs_config::load(file, iter::empty(), iter::empty())?.settings)
+}
+
+/// What is another default in a pod: whoever sends it requests hears only after a while that it goes.
+fn preset() -> Map<String, Value> {
+    Map::from_iter([("drain_delay".to_owned(), json!("5s"))])
+}
+
 impl Blueprint<'_> {
     /// The nodes' configuration, as a node reads it.
     ///
@@ -42,10 +64,11 @@ impl Blueprint<'_> {
         if let Some(name) = asked.keys().find(|name| NodeConfig::is_decided(name)) {
             return Err(Refused::Decided(name.clone()));
         }
-        let mut settings = asked.clone();
+        let mut settings = preset();
+        settings.extend(asked.clone());
         settings.extend(self.decided());
         let text = serde_json::to_string_pretty(&settings).unwrap_or_default() + "\n";
-        kvs_config::load(Some((Path::new("spec.config"), &text)), iter::empty(), iter::empty())?;
+        read(&text)?;
         let name = self.names.config(&hash(&json!(text)));
         Ok(Config { text, name })
     }

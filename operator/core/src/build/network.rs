@@ -16,7 +16,7 @@ pub(super) fn budget(blueprint: &Blueprint<'_>) -> Value {
 }
 
 /// Clients may come from anywhere, to the clients' port; to the nodes' port only nodes and the
-/// operator. Nodes speak to nodes and ask for names.
+/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, to its server, too.
 pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     let nodes = json!({ "podSelector": { "matchLabels": blueprint.names.selector() } });
     let operator = json!({
@@ -27,6 +27,14 @@ pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     });
     let port = |port: u16, protocol: &str| json!({ "port": port, "protocol": protocol });
     let between = [port(PEER_PORT, "TCP"), port(PEER_PORT, "UDP")];
+    let mut egress = vec![
+        json!({ "to": [nodes], "ports": between }),
+        json!({ "ports": [port(53, "UDP"), port(53, "TCP")] }),
+    ];
+    let target = blueprint.cluster.spec.config.0.get("backup_target");
+    if target.and_then(Value::as_str).is_some_and(|target| target.starts_with("s3://")) {
+        egress.push(json!({ "ports": [{ "protocol": "TCP" }] }));
+    }
     let fields = json!({ "spec": {
         "podSelector": { "matchLabels": blueprint.names.selector() },
         "policyTypes": ["Ingress", "Egress"],
@@ -35,10 +43,7 @@ pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
             { "from": [nodes], "ports": between },
             { "from": [operator], "ports": [port(PEER_PORT, "TCP")] },
         ],
-        "egress": [
-            { "to": [nodes], "ports": between },
-            { "ports": [port(53, "UDP"), port(53, "TCP")] },
-        ],
+        "egress": egress,
     } });
     let name = &blueprint.names.cluster;
     blueprint.object("networking.k8s.io/v1", "NetworkPolicy", name, fields)

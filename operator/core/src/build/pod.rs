@@ -2,20 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Blueprint, merge, plain};
+use super::{Blueprint, Config, merge, plain};
 use crate::crd::TlsMode;
 use crate::names::{CLIENT_PORT, PEER_PORT};
 
 /// Nobody in particular: the user of the image.
 const USER: i64 = 65_532;
-/// Seconds from SIGTERM to SIGKILL: to drain, to flush to a peer, and to close.
-const GRACE: i64 = 30;
 /// Read by the owner and the group, which Kubernetes makes the pod's.
 const SECRET_MODE: i32 = 0o440;
 
 impl Blueprint<'_> {
     /// The template of pods with this configuration.
-    pub fn pod(&self, config: &str) -> Value {
+    pub fn pod(&self, config: &Config) -> Value {
         let spec = &self.cluster.spec;
         let mut labels = plain(&spec.pod_labels);
         merge(&mut labels, plain(&self.names.labels()));
@@ -25,7 +23,7 @@ impl Blueprint<'_> {
                 "serviceAccountName": self.names.cluster,
                 "automountServiceAccountToken": false,
                 "enableServiceLinks": false,
-                "terminationGracePeriodSeconds": GRACE,
+                "terminationGracePeriodSeconds": config.grace(),
                 "securityContext": {
                     "runAsNonRoot": true,
                     "runAsUser": USER,
@@ -35,7 +33,7 @@ impl Blueprint<'_> {
                     "seccompProfile": { "type": "RuntimeDefault" },
                 },
                 "containers": [self.container()],
-                "volumes": self.volumes(config),
+                "volumes": self.volumes(&config.name),
                 "topologySpreadConstraints": self.spread(),
             },
         });

@@ -33,7 +33,7 @@ const ELSEWHERE: &[&str] =
 impl Blueprint<'_> {
     /// The template that this operator makes of the spec.
     pub fn template(&self, config: Config) -> Template {
-        let pod = self.pod(&config.name);
+        let pod = self.pod(&config);
         let hash = hash(&pod);
         Template { pod, config, hash, asked: self.asked() }
     }
