@@ -18,5 +18,7 @@ pub mod compare;
 
 pub mod status;
 
+pub mod install;
+
 #[cfg(test)]
 mod golden;

@@ -1,0 +1,21 @@
+//! Commands on this machine, and on those of the cluster where they can be reached.
+
+use std::path::Path;
+
+use tokio::process::Command;
+
+use crate::failure::Failure;
+
+/// Runs a command and gives its output.
+///
+/// # Errors
+///
+/// It cannot be run, or says that it failed.
+pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
+    let output = Command::new(program).args(arguments).output().await?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("{} {}: {said}", program.display(), arguments.join(" "))))
+}
