@@ -48,7 +48,7 @@ image: build ## images of node, operator and e2e into dist/images/, without a re
 	@scripts/image
 
 manifests: setup ## make crds/, install.yaml and the charts' generated parts from the code
-	@$(CARGO) run --locked -q -p kvs-operator --bin manifests
+	@KVS_UPDATE=1 $(CARGO) test --locked -q -p kvs-operator-core generated
 
 e2e: ## run all scenarios on a real Kubernetes, write docs/e2e.md
 	@scripts/e2e

@@ -2,7 +2,8 @@
 //! carries it out. What is to be done is decided there; here is how.
 //!
 //! Reading order: [`observe`] reads, [`objects`] and [`act`] write, [`nodes`] speaks to nodes on their
-//! peer port, [`reconcile`] puts these together, [`lease`] lets one of several operators do so.
+//! peer port, [`reconcile`] puts these together, [`lease`] lets one of several operators do so. [`plugin`]
+//! is `kubectl kvs`.
 
 pub mod act;
 pub mod lease;
@@ -11,6 +12,7 @@ pub mod nodes;
 pub mod objects;
 pub mod observe;
 pub mod reconcile;
+pub mod plugin;
 pub mod run;
 pub mod settings;
 pub mod site;

@@ -82,6 +82,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_figure_of_the_operator_that_dashboards_and_alerts_name_is_there() {
+        let metrics = Metrics::default();
+        metrics.stepped("Rollout");
+        metrics.failed("api");
+        let text = metrics.text();
+        for file in [
+            include_str!("../../charts/kvs-operator/files/dashboard.json"),
+            include_str!("../../charts/kvs-operator/files/alerts.yaml"),
+        ] {
+            let names = file.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+            for name in names.filter(|name| name.starts_with("kvs_operator_")) {
+                assert!(text.contains(&format!("\n{name}")), "{name} is not in:\n{text}");
+            }
+        }
+    }
+
+    #[test]
     fn figures_have_names_with_units() {
         let metrics = Metrics::default();
         metrics.looked(std::time::Duration::from_millis(7));

@@ -11,7 +11,7 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Error, ResourceExt as _};
 use kvs_client::ClusterFile;
 use kvs_operator_core::build::Blueprint;
-use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, TEMPLATE};
+use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, Names, TEMPLATE};
 use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, SetSeen};
 use kvs_operator_core::quantity;
 
@@ -39,36 +39,49 @@ pub struct Look {
 ///
 /// The API server cannot be asked. A node that does not answer is none.
 pub async fn look(client: &Client, plan: &Blueprint<'_>, me: &str) -> Result<Look, Error> {
-    let space = plan.names.namespace.as_str();
     let (identity, nodes) = identity(client, plan, me).await?;
-    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), space);
-    let set = sets.get_opt(&plan.names.cluster).await?;
-    let ours = ListParams::default().labels(&plan.names.selector_text());
-    let pods = Api::<Pod>::namespaced(client.clone(), space).list(&ours).await?.items;
-    let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), space);
-    let claims = claims.list(&ours).await?.items;
-    let by_ordinal =
-        pods.iter().filter_map(|pod| Some((plan.names.ordinal(&pod.name_any())?, pod::seen(pod))));
-    let claims = claims.iter().filter_map(|claim| {
-        Some((plan.names.claim_ordinal(&claim.name_any())?, seen_claim(claim)))
-    });
+    let (mut seen, set, pods) = objects(client, &plan.names).await?;
+    seen.identity = identity;
     let addresses: BTreeMap<Ordinal, IpAddr> = pods
         .iter()
         .filter_map(|pod| Some((plan.names.ordinal(&pod.name_any())?, pod::address(pod)?)))
         .collect();
-    let members = match &nodes {
-        Some(nodes) => nodes.look(&addresses).await,
-        None => BTreeMap::new(),
-    };
+    if let Some(nodes) = &nodes {
+        seen.members = nodes.look(&addresses).await;
+    }
+    seen.now = site::now();
+    Ok(Look { seen, addresses, nodes, set, pods })
+}
+
+/// What Kubernetes knows of a cluster, beside its Secret.
+///
+/// # Errors
+///
+/// The API server cannot be asked.
+pub async fn objects(
+    client: &Client,
+    names: &Names,
+) -> Result<(Observed, Option<StatefulSet>, Vec<Pod>), Error> {
+    let space = names.namespace.as_str();
+    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), space);
+    let set = sets.get_opt(&names.cluster).await?;
+    let ours = ListParams::default().labels(&names.selector_text());
+    let pods = Api::<Pod>::namespaced(client.clone(), space).list(&ours).await?.items;
+    let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), space);
+    let claims = claims.list(&ours).await?.items;
+    let by_ordinal =
+        pods.iter().filter_map(|pod| Some((names.ordinal(&pod.name_any())?, pod::seen(pod))));
+    let claims = claims
+        .iter()
+        .filter_map(|claim| Some((names.claim_ordinal(&claim.name_any())?, seen_claim(claim))));
     let seen = Observed {
         now: site::now(),
-        identity,
         set: set.as_ref().map(seen_set),
         pods: by_ordinal.collect(),
         claims: claims.collect(),
-        members,
+        ..Observed::default()
     };
-    Ok(Look { seen, addresses, nodes, set, pods })
+    Ok((seen, set, pods))
 }
 
 async fn identity(

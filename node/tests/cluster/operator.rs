@@ -82,3 +82,36 @@ async fn the_operator_has_a_node_drain_serve_and_leave_and_reads_no_data() {
     let again = order(&there, Some(id), Some(DutyOrder::Leave)).await.unwrap();
     assert_eq!(again.departure.as_deref(), Some("left"));
 }
+
+/// Names that begin with `kvs_`, less those of the operator, as they are without their endings.
+fn named(text: &str) -> std::collections::BTreeSet<String> {
+    let part = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let names = text.split(part).filter(|name| name.starts_with("kvs_"));
+    let names = names.filter(|name| !name.starts_with("kvs_operator_"));
+    let bare = |name: &str| {
+        let endings = ["_total", "_bucket", "_count", "_sum"];
+        let ending = endings.iter().find_map(|ending| name.strip_suffix(ending));
+        ending.unwrap_or(name).to_owned()
+    };
+    names.map(bare).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_a_node_that_dashboards_and_alerts_name_is_there() {
+    let site = Site::new();
+    let [first, second] = site.cluster::<2>("").map(|home| home.start());
+    all_meet(&[&first, &second]).await;
+    let figures = String::from_utf8(first.ask("/metrics").await.unwrap()).unwrap();
+    let known: std::collections::BTreeSet<&str> = figures
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_whitespace().next())
+        .collect();
+    let files = ["dashboard.json", "alerts.yaml"];
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/kvs-operator/files/");
+    for file in files {
+        let text = std::fs::read_to_string(format!("{folder}{file}")).unwrap();
+        let unknown: Vec<_> =
+            named(&text).into_iter().filter(|name| !known.contains(name.as_str())).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}; there are {known:?}");
+    }
+}

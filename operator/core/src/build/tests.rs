@@ -101,7 +101,7 @@ fn everything_has_our_labels_and_goes_with_its_cluster() {
 }
 
 #[test]
-fn rendered_objects_are_as_committed() {
+fn generated_objects_are_committed() {
     let rendered = serde_saphyr::to_string(&objects(json!({}))).unwrap();
     crate::golden::check("operator/core/src/build/smallest.yaml", &rendered);
 }

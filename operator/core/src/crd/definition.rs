@@ -48,5 +48,5 @@ fn rule((rule, message): (&str, &str)) -> ValidationRule {
 /// It cannot be written as YAML.
 pub fn text() -> Result<String, serde_saphyr::ser::Error> {
     let text = serde_saphyr::to_string(&definition())?;
-    Ok(format!("# Made by `crdgen` from the operator's types. Do not edit.\n{text}"))
+    Ok(format!("# Made by `make manifests` from the operator's types. Do not edit.\n{text}"))
 }
