@@ -6,6 +6,12 @@ use tokio::process::Command;
 
 use crate::failure::Failure;
 
+/// Whether a program is on the path.
+pub(crate) fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// Runs a command and gives its output.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 mod broken;
 mod disaster;
+mod drain;
+mod helm;
 mod nothing;
 mod operators;
 mod policies;
@@ -9,6 +11,7 @@ mod refusals;
 mod resize;
 mod rights;
 mod rolling;
+mod scale;
 mod silence;
 
 use std::future::Future;
@@ -20,12 +23,12 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::site::Site;
-use crate::{kubernetes, say};
+use crate::{kubernetes, machine, say};
 
 /// What a scenario comes to: what was seen, in a few words with figures.
 pub(crate) type Outcome = Result<String, Failure>;
 
-type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// A scenario.
 pub(crate) struct Scenario {
@@ -45,6 +48,8 @@ enum What {
     ReadsAudit(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It cuts machines off.
     CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It runs Helm.
+    NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It is not there yet, for this reason.
     Missing(&'static str),
 }
@@ -146,24 +151,32 @@ static ALL: &[Scenario] = &[
         What::Runs(|site, space| Box::pin(policies::run(site, space))),
     ),
     scenario(
+        "drain",
+        "every machine emptied in turn under load: the pod waits for its disk, the others serve, converged 30 s \
+         after the machine is back; no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(drain::run(site, space))),
+    ),
+    scenario(
+        "operator-scale",
+        "200 hibernated clusters and 10 live ones: settled within 90 s, operator under 64 MiB, a restart of it \
+         writes nothing",
+        false,
+        What::Runs(|site, space| Box::pin(scale::run(site, space))),
+    ),
+    scenario(
+        "helm",
+        "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled and installed \
+         again: it finds its data; permutations of values render and pass a server-side dry run",
+        false,
+        What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
+    ),
+    scenario(
         "rights",
         "no verb is used that is not granted, none granted that no scenario used, no list or watch of Secrets",
         false,
         What::ReadsAudit(|site, space| Box::pin(rights::run(site, space))),
     ),
-    scenario(
-        "drain",
-        "every machine drained in turn",
-        false,
-        What::Missing("not written yet"),
-    ),
-    scenario(
-        "operator-scale",
-        "200 hibernated clusters and 10 live ones: settled within 90 s, operator under 64 MiB",
-        false,
-        What::Missing("not written yet"),
-    ),
-    scenario("helm", "install, upgrade, uninstall, reinstall", false, What::Missing("not written yet")),
     scenario(
         "service-account",
         "a pod's token writes below its prefix and nowhere else",
@@ -247,7 +260,10 @@ pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
 async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
     kubernetes::make_namespace(&site.client, space, true).await?;
     match scenario.what {
-        What::Runs(run) | What::ReadsAudit(run) | What::CutsMachines(run) => run(site, space).await,
+        What::Runs(run)
+        | What::ReadsAudit(run)
+        | What::CutsMachines(run)
+        | What::NeedsHelm(run) => run(site, space).await,
         What::Missing(reason) => Err(Failure::new(reason)),
     }
 }
@@ -257,6 +273,7 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
         What::Missing(reason) => Some(reason.to_owned()),
         What::ReadsAudit(_) if !site.has_audit() => Some("the audit log cannot be read here".into()),
         What::CutsMachines(_) if !site.has_machines() => Some("machines cannot be cut off here".into()),
+        What::NeedsHelm(_) if !machine::is_there("helm") => Some("there is no helm here".into()),
         _ => None,
     }
 }

@@ -25,6 +25,7 @@ pub struct Metrics {
     errors: Family<ByReason, Counter>,
     seconds: Histogram,
     leader: Gauge<i64, AtomicI64>,
+    memory: Gauge<i64, AtomicI64>,
 }
 
 impl Default for Metrics {
@@ -42,7 +43,10 @@ impl Default for Metrics {
         let text = "Time of a look with its step";
         registry.register_with_unit("look", text, Unit::Seconds, seconds.clone());
         registry.register("leader", "Whether this operator is the one that acts", leader.clone());
-        Self { registry, looks, steps, errors, seconds, leader }
+        let memory = Gauge::default();
+        let text = "Memory of the process in RAM";
+        registry.register_with_unit("resident_memory", text, Unit::Bytes, memory.clone());
+        Self { registry, looks, steps, errors, seconds, leader, memory }
     }
 }
 
@@ -70,11 +74,20 @@ impl Metrics {
 
     /// All of it, as Prometheus reads it.
     pub fn text(&self) -> String {
+        self.memory.set(resident().unwrap_or_default());
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Bytes of memory that the process has in RAM: the line `VmRSS:     1234 kB` (see `proc_pid_status(5)`),
+/// whose unit is 1,024 bytes.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?.checked_mul(1_024)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ const EXAMPLES: usize = 20;
 pub(super) async fn check(http: &reqwest::Client, ledger: &Ledger, at: &[String]) -> Checked {
     let written: Vec<&Entry> =
         ledger.0.iter().map(AsRef::as_ref).filter(|entry| *entry.allowed().start() > 0).collect();
-    let looks = at.iter().flat_map(|node| written.iter().map(move |entry| look(http, node, entry)));
+    let pairs = at.iter().flat_map(|node| written.iter().map(move |entry| (node, *entry)));
+    let looks: Vec<_> = pairs.map(|(node, entry)| look(http, node, entry)).collect();
     let mut looking = stream::iter(looks).buffer_unordered(AT_ONCE);
     let mut checked = Checked { keys: written.len() as u64, ..Checked::default() };
     while let Some(found) = looking.next().await {

@@ -115,7 +115,7 @@ impl Worker {
             let request = self.http.put(self.at(entry)).header("content-type", "application/json");
             let body = format!("{{\"n\":{number},\"pad\":\"{}\"}}", "x".repeat(200));
             match self.send(request.body(body), &[200, 201, 204]).await {
-                Ok(_) => {
+                Ok(()) => {
                     entry.acknowledge(number);
                     self.counts.written.fetch_add(1, Ordering::Relaxed);
                 }
@@ -132,7 +132,9 @@ impl Worker {
             let Some(entry) = self.keys.choose(&mut rand::rng()) else { return };
             // What was written a moment ago may not be everywhere yet.
             match self.send(self.http.get(self.at(entry)), &[200, 404]).await {
-                Ok(_) => drop(self.counts.read.fetch_add(1, Ordering::Relaxed)),
+                Ok(()) => {
+                    self.counts.read.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(failure) => self.counts.fail(&format!("GET {}: {failure}", entry.name)),
             }
         }
