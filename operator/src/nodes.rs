@@ -55,10 +55,12 @@ impl Nodes {
         Ok(Self { tls: tls::config(file, name)? })
     }
 
-    /// Asks all nodes at once how they are; those that do not answer are left out.
+    /// Asks all nodes at once how they are, and tells each where the others are; those that do not
+    /// answer are left out.
     pub async fn look(&self, at: &BTreeMap<Ordinal, IpAddr>) -> BTreeMap<Ordinal, MemberSeen> {
         let asking = at.iter().map(|(ordinal, ip)| async move {
-            match self.status(*ip).await {
+            let others = at.values().filter(|other| *other != ip).map(|other| address(*other));
+            match self.status(*ip, others.collect()).await {
                 Ok(member) => Some((*ordinal, member)),
                 Err(error) => {
                     tracing::debug!(ordinal, %error, "a node does not answer");
@@ -75,11 +77,11 @@ impl Nodes {
     ///
     /// It did not arrive, or the node refuses; in the first case it may have been carried out.
     pub async fn order(&self, ip: IpAddr, node: Uuid, order: DutyOrder) -> Result<(), NodeError> {
-        self.duty(ip, DutyRequest { node: Some(node), order: Some(order) }).await.map(drop)
+        self.duty(ip, DutyRequest { node: Some(node), order: Some(order), seeds: Vec::new() }).await.map(drop)
     }
 
-    async fn status(&self, ip: IpAddr) -> Result<MemberSeen, NodeError> {
-        let duties = self.duty(ip, DutyRequest { node: None, order: None }).await?;
+    async fn status(&self, ip: IpAddr, seeds: Vec<SocketAddr>) -> Result<MemberSeen, NodeError> {
+        let duties = self.duty(ip, DutyRequest { seeds, ..DutyRequest::default() }).await?;
         let status = link::ask(&self.tls, address(ip), "status", Vec::new()).await?;
         Ok(member(serde_json::from_slice(&status)?, duties))
     }

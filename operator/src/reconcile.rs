@@ -32,6 +32,17 @@ const SETTLED: Duration = Duration::from_secs(15);
 /// After a failure.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Kinds of which a cluster has objects beside its `StatefulSet`.
+const KINDS: &[(&str, &str)] = &[
+    ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("v1", "ServiceAccount"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+];
+/// One more, where it is known.
+const MONITOR: (&str, &str) = ("monitoring.coreos.com/v1", "ServiceMonitor");
+
 /// A look or a step failed. The next one begins anew.
 #[derive(Debug, Error)]
 pub enum ReconcileError {
@@ -189,13 +200,8 @@ impl<'a> Turn<'a> {
         wanted.push(self.blueprint.config_map(&kept.template.config));
         wanted.push(self.blueprint.template_map(&kept.template));
         let mut known = Vec::new();
-        for (version, kind) in [
-            ("v1", "Service"),
-            ("v1", "ConfigMap"),
-            ("v1", "ServiceAccount"),
-            ("policy/v1", "PodDisruptionBudget"),
-            ("networking.k8s.io/v1", "NetworkPolicy"),
-        ] {
+        let monitor = self.site.build.monitors.then_some(MONITOR);
+        for (version, kind) in KINDS.iter().copied().chain(monitor) {
             known.extend(objects::all(client, &self.blueprint.names, version, kind).await?);
         }
         let wanted_names: BTreeSet<(String, String)> = wanted.iter().map(identify).collect();

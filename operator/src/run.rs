@@ -58,10 +58,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
         }
     });
     let client = Client::try_default().await?;
+    // Whether there is the kind is asked once: who installs it later restarts the operator.
+    let monitors = client.list_api_group_resources("monitoring.coreos.com/v1").await.is_ok();
     let site = build::Site {
         image: settings.node_image.clone(),
         namespace: settings.namespace.clone(),
-        monitors: false,
+        monitors,
     };
     let site = Arc::new(Site::new(client.clone(), site, settings.name.clone(), metrics));
     let mut holder = Holder::new(client, &settings.namespace, MANAGER, &settings.name);

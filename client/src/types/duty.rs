@@ -1,10 +1,12 @@
 //! What the operator tells a node on the peer port, and what the node answers.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The body of the operator's question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DutyRequest {
     /// The node that is meant: another one at this address does nothing.
@@ -13,6 +15,9 @@ pub struct DutyRequest {
     /// What it is to do. Nothing: it only says how it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<DutyOrder>,
+    /// Where other nodes are, by their peer ports: names may be found too late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<SocketAddr>,
 }
 
 /// What a node is told to do. Each order may be repeated.

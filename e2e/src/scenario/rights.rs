@@ -13,8 +13,14 @@ use crate::site::Site;
 /// What is granted.
 const INSTALL: &str = include_str!("../../../install.yaml");
 
+const NO_KIND: &str = "there is no such kind here";
+
 /// Rights that no scenario uses, each with a reason.
 const UNUSED: &[(&str, &str)] = &[
+    ("list monitoring.coreos.com servicemonitors", NO_KIND),
+    ("create monitoring.coreos.com servicemonitors", NO_KIND),
+    ("patch monitoring.coreos.com servicemonitors", NO_KIND),
+    ("delete monitoring.coreos.com servicemonitors", NO_KIND),
     ("update kvs.kalzu.dev kvsclusters/finalizers", "asked for by a plug-in of API servers that is off here"),
     ("delete core pods", "pods that never served are deleted where a rollout is stuck: broken-change"),
 ];

@@ -19,11 +19,14 @@ use crate::peer::Refusal;
 ///
 /// It cannot be done; nothing is.
 pub(super) async fn answer(node: &Arc<Node>, body: &[u8]) -> Result<Duties, Refusal> {
-    let DutyRequest { node: meant, order } = serde_json::from_slice(body)
+    let DutyRequest { node: meant, order, seeds } = serde_json::from_slice(body)
         .map_err(|error| Refusal::new(400, "malformed", error.to_string()))?;
     let me = node.identity().node.uuid();
     if meant.is_some_and(|meant| meant != me) {
         return Err(Refusal::new(409, "not-me", format!("this is node {me}")));
+    }
+    if let Some(cluster) = node.cluster().filter(|_| !seeds.is_empty()) {
+        cluster.membership.hint(seeds).await;
     }
     if let Some(order) = order {
         tracing::debug!(?order, "the operator gives an order");

@@ -219,7 +219,8 @@ struct Last {
 
 impl Last {
     fn mark(&self, mut answer: Response<Body>) -> Response<Body> {
-        if self.version < Version::HTTP_2 && self.node.closing().is_cancelled() {
+        let parts = self.node.closing().is_cancelled() || self.node.duty().is_draining();
+        if self.version < Version::HTTP_2 && parts {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer

@@ -33,7 +33,7 @@ async fn order(
     node: Option<Uuid>,
     order: Option<DutyOrder>,
 ) -> Result<Duties, String> {
-    let body = serde_json::to_vec(&DutyRequest { node, order }).unwrap();
+    let body = serde_json::to_vec(&DutyRequest { node, order, seeds: Vec::new() }).unwrap();
     match link.ask(PeerRoute::Duty, body.into()).await {
         Ok(answer) => Ok(serde_json::from_slice(&answer).unwrap()),
         Err(PeerError::Refused(refusal)) => Err(refusal.code),
