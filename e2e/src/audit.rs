@@ -1,6 +1,6 @@
 //! What the API server wrote down of who asked it for what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,8 @@ pub(crate) struct Request {
     pub(crate) object_ref: Option<Object>,
     #[serde(default)]
     pub(crate) response_status: Option<Response>,
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -87,6 +89,12 @@ impl Request {
     /// Whether it changes something.
     pub(crate) fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// Whether the asker had no right to ask.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let decision = self.annotations.get("authorization.k8s.io/decision");
+        decision.is_some_and(|decision| decision == "forbid")
     }
 
     /// Whether it is about who of several operators acts.

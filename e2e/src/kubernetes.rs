@@ -98,8 +98,12 @@ pub(crate) async fn make_namespace(client: &Client, name: &str, restricted: bool
 
 /// Deletes a namespace and all in it; does not wait.
 pub(crate) async fn remove_namespace(client: &Client, name: &str) {
-    let spaces: Api<Namespace> = Api::all(client.clone());
+    // Clusters first, or the operator makes again what goes before them.
+    let clusters = api(client, name, "kvs.kalzu.dev/v1alpha1", "KvsCluster");
+    let (all, now) = (ListParams::default(), DeleteParams::default());
     // A scenario's namespace that stays harms nobody.
+    let _ = clusters.delete_collection(&now, &all).await;
+    let spaces: Api<Namespace> = Api::all(client.clone());
     let _ = spaces.delete(name, &DeleteParams::default()).await;
 }
 

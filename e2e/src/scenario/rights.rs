@@ -29,7 +29,7 @@ pub(super) async fn run(site: &Site, _space: &str) -> Outcome {
     let requests = Audit::whole(site.audit_path()?).of_operator()?;
     let refused: Vec<String> = requests
         .iter()
-        .filter(|request| request.response_status.as_ref().is_some_and(|said| said.code == 403))
+        .filter(|request| request.is_forbidden())
         .map(crate::audit::Request::line)
         .collect();
     expect(refused.is_empty(), || format!("used and not granted: {}", refused.join(", ")))?;
