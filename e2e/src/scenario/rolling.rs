@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::api::{DynamicObject, ListParams};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -21,6 +22,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let image = change(&cluster, json!({ "image": site.next_image() })).await?;
     let config = change(&cluster, json!({ "config": { "revisions": 5 } })).await?;
     let report = agent.end_without_failure().await?;
+    let steps = restarts(&cluster).await?;
+    expect(steps >= 6, || format!("events tell of {steps} restarts, not of 6"))?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
         "image in {image:.0?}, configuration in {config:.0?}; {} writes and {} reads, none failed, the longest \
@@ -58,6 +61,16 @@ async fn change(cluster: &Cluster, spec: serde_json::Value) -> Result<Duration, 
     };
     watched?;
     Ok(began.elapsed())
+}
+
+/// Restarts that events tell of: each is planned only once all others have agreed.
+async fn restarts(cluster: &Cluster) -> Result<usize, Failure> {
+    let api = kubernetes::api(&cluster.site.client, &cluster.space, "events.k8s.io/v1", "Event");
+    let events = api.list(&ListParams::default()).await?.items;
+    let tells = |event: &DynamicObject| {
+        event.data["note"].as_str().is_some_and(|note| note.starts_with("restart pod"))
+    };
+    Ok(events.iter().filter(|event| tells(event)).count())
 }
 
 async fn uids(cluster: &Cluster) -> Result<Vec<String>, Failure> {
