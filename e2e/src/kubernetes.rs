@@ -5,6 +5,7 @@ use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
 };
 use kube::{Client, Error, ResourceExt as _};
+use kvs_operator_core::names::Names;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -113,9 +114,8 @@ pub(crate) async fn remove_namespace(client: &Client, name: &str) {
 ///
 /// The API server does not answer.
 pub(crate) async fn pods(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<Pod>, Error> {
-    let ours = ListParams::default().labels(&format!(
-        "app.kubernetes.io/name=kvs,app.kubernetes.io/component=node,app.kubernetes.io/instance={cluster}"
-    ));
+    let ours = Names::new(cluster, namespace).selector_text();
+    let ours = ListParams::default().labels(&ours);
     let mut pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&ours).await?.items;
     pods.sort_by_key(|pod| pod.name_any());
     Ok(pods)

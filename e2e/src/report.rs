@@ -16,8 +16,9 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
     let commit = machine::run(Path::new("git"), &["rev-parse", "--short=12", "HEAD"]).await;
     let version = site.version().await?;
     let mut text = format!(
-        "# Scenarios on a real Kubernetes\n\nMade by `make e2e`; do not edit. Commit {}, Kubernetes {version}, \
-         on {on}.\n\n| scenario | bar | | seconds | seen |\n| --- | --- | --- | ---: | --- |\n",
+        "# Scenarios on a real Kubernetes\n\nMade by `make e2e`; do not edit. Commit {}, \
+         Kubernetes {version}, on {on}.\n\n| scenario | bar | | seconds | seen |\n| --- | --- | \
+         --- | ---: | --- |\n",
         commit.as_deref().unwrap_or("unknown").trim(),
     );
     for row in rows {

@@ -70,28 +70,30 @@ const fn scenario(name: &'static str, bar: &'static str, gate: bool, what: What)
 static ALL: &[Scenario] = &[
     scenario(
         "from-nothing",
-        "examples/kubernetes/smallest.yaml to three converged nodes that all serve a key: 20 s, and 45 s without \
-         an operator once the objects are made",
+        "examples/kubernetes/smallest.yaml to three converged nodes that all serve a key: 20 s, \
+         and 45 s without an operator once the objects are made",
         true,
         What::Runs(|site, space| Box::pin(nothing::run(site, space))),
     ),
     scenario(
         "silence",
-        "settled for a minute, also under 200 writes/s: the operator writes nothing but its lease and reads less \
-         than once a second; a restart of it adds no write; children come back within 5 s",
+        "settled for a minute, also under 200 writes/s: the operator writes nothing but its lease \
+         and reads less than once a second; a restart of it adds no write; children come back \
+         within 5 s",
         true,
         What::ReadsAudit(|site, space| Box::pin(silence::run(site, space))),
     ),
     scenario(
         "rolling-update",
-        "image and configuration change under 500 writes/s and 500 reads/s: no failed request, nothing \
-         acknowledged lost, never two members down",
+        "image and configuration change under 500 writes/s and 500 reads/s: no failed request, \
+         nothing acknowledged lost, never two members down",
         true,
         What::Runs(|site, space| Box::pin(rolling::run(site, space))),
     ),
     scenario(
         "resize",
-        "3→5→3, and 3→2→3 mid-way, under writes: nothing acknowledged lost, claims deleted only after proof",
+        "3→5→3, and 3→2→3 mid-way, under writes: nothing acknowledged lost, claims deleted only \
+         after proof",
         true,
         What::Runs(|site, space| Box::pin(resize::run(site, space))),
     ),
@@ -115,13 +117,13 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "disk-lost",
-        "a claim deleted with its pod: a new member fills itself, converged, nothing acknowledged lost",
+        "a claim deleted with its pod: a new member fills itself, nothing acknowledged lost",
         false,
         What::Runs(|site, space| Box::pin(disaster::disk(site, space))),
     ),
     scenario(
         "cut-off",
-        "a machine cut off for two minutes while both sides take writes: converged within 30 s of its return",
+        "a machine cut off for two minutes under writes: converged within 30 s of its return",
         false,
         What::CutsMachines(|site, space| Box::pin(disaster::cut_off(site, space))),
     ),
@@ -133,8 +135,8 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "broken-change",
-        "an image that never starts, a refused configuration: Degraded names the cause within 60 s, the others \
-         serve, reverting heals",
+        "an image that never starts, a refused configuration: Degraded names the cause within 60 \
+         s, the others serve, reverting heals",
         false,
         What::Runs(|site, space| Box::pin(broken::run(site, space))),
     ),
@@ -152,28 +154,29 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "drain",
-        "every machine emptied in turn under load: the pod waits for its disk, the others serve, converged 30 s \
-         after the machine is back; no failed request",
+        "every machine emptied in turn under load: the pod waits for its disk, the others serve, \
+         converged 30 s after the machine is back; no failed request",
         false,
         What::Runs(|site, space| Box::pin(drain::run(site, space))),
     ),
     scenario(
         "operator-scale",
-        "200 hibernated clusters and 10 live ones: settled within 90 s, operator under 64 MiB, a restart of it \
-         writes nothing",
+        "200 hibernated clusters and 10 live ones: settled within 90 s, operator under 64 MiB, a \
+         restart of it writes nothing",
         false,
         What::Runs(|site, space| Box::pin(scale::run(site, space))),
     ),
     scenario(
         "helm",
-        "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled and installed \
-         again: it finds its data; permutations of values render and pass a server-side dry run",
+        "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled \
+         and installed again: it finds its data; permutations of values render and pass a \
+         server-side dry run",
         false,
         What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
     ),
     scenario(
         "rights",
-        "no verb is used that is not granted, none granted that no scenario used, no list or watch of Secrets",
+        "nothing used that is not granted, nothing granted that is not used, no list of Secrets",
         false,
         What::ReadsAudit(|site, space| Box::pin(rights::run(site, space))),
     ),

@@ -25,8 +25,9 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let report = agent.end_without_failure().await?;
     let (class, named_class) = class(site, space).await?;
     Ok(format!(
-        "image after {named_image:.0?}: “{image}”; configuration after {named_config:.0?}: “{config}”; storage class \
-         after {named_class:.0?}: “{class}”; {} writes meanwhile, none failed",
+        "image after {named_image:.0?}: “{image}”; configuration after {named_config:.0?}: \
+         “{config}”; storage class after {named_class:.0?}: “{class}”; {} writes meanwhile, \
+         none failed",
         report.written,
     ))
 }

@@ -85,8 +85,8 @@ pub(super) async fn disk(site: &Site, space: &str) -> Outcome {
     }
     let (took, keys) = recovers(&cluster, &agent, began).await?;
     Ok(format!(
-        "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; {} writes before, {keys} \
-         keys on every node",
+        "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; {} writes \
+         before, {keys} keys on every node",
         forgotten.as_deref().unwrap_or("unknown"),
         report.written,
     ))
@@ -103,9 +103,9 @@ pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
     let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
     let number = machine.trim_start_matches("node-").to_owned();
     agent.load("db", 100, 0).await?;
-    let cut = "add table inet cut; add chain inet cut f { type filter hook forward priority -300; }; \
-               add rule inet cut f drop; add chain inet cut i { type filter hook input priority -300; }; \
-               add rule inet cut i iif != lo drop";
+    let cut = "add table inet cut; add chain inet cut f { type filter hook forward priority -300; \
+               }; add rule inet cut f drop; add chain inet cut i { type filter hook input priority \
+               -300; }; add rule inet cut i iif != lo drop";
     site.on_machine(&number, &["nft", cut]).await?;
     tokio::time::sleep(Duration::from_secs(120)).await;
     site.on_machine(&number, &["nft", "delete table inet cut"]).await?;
@@ -113,8 +113,8 @@ pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
     let report = agent.end().await?;
     let (took, keys) = recovers(&cluster, &agent, began).await?;
     Ok(format!(
-        "converged {took:.1?} after the machine's return; {} writes meanwhile were acknowledged, {keys} keys on \
-         every node",
+        "converged {took:.1?} after the machine's return; {} writes meanwhile were acknowledged, \
+         {keys} keys on every node",
         report.written,
     ))
 }

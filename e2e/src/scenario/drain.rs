@@ -39,8 +39,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let found = agent.find(&cluster.addresses().await?, BAR).await?;
     expect(slowest <= BAR, || format!("converged {slowest:.1?} after a machine was back"))?;
     Ok(format!(
-        "{machines} machines; converged at most {slowest:.1?} after one was back; {} writes and {} reads, none \
-         failed; {} keys on every node",
+        "{machines} machines; converged at most {slowest:.1?} after one was back; {} writes and {} \
+         reads, none failed; {} keys on every node",
         report.written, report.read, found.keys,
     ))
 }

@@ -14,6 +14,9 @@ use crate::wait::until;
 use crate::{kubernetes, machine};
 
 const WITHIN: Duration = Duration::from_secs(120);
+/// A cluster that takes little.
+const SMALL: &str = "storage.size=1Gi,config.digest_leaves=65536,config.block_cache=16MiB,\
+                     config.write_buffer=16MiB";
 
 /// Values that are to render: of the operator's chart, then of a cluster's.
 const OPERATORS: &[&str] = &[
@@ -59,7 +62,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     site.scale_operator(2).await?;
     site.leader(Duration::from_secs(60)).await?;
     let seen = done?;
-    Ok(format!("{seen}; {rendered} objects of {} permutations pass a dry run, {} wrong ones refused", OPERATORS.len() + CLUSTERS.len(), WRONG.len()))
+    let (right, wrong) = (OPERATORS.len() + CLUSTERS.len(), WRONG.len());
+    Ok(format!("{seen}; {rendered} objects of {right} permutations pass, {wrong} wrong ones refused"))
 }
 
 async fn helm(arguments: &[&str]) -> Result<String, Failure> {
@@ -108,12 +112,11 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
         site.image("kvs"),
     );
     helm(&["install", "kvs-operator", "charts/kvs-operator", "-n", space, "--set", &watch]).await?;
-    let small = "storage.size=1Gi,config.digest_leaves=65536,config.block_cache=16MiB,config.write_buffer=16MiB";
-    let install = ["install", "db", "charts/kvs-cluster", "-n", space, "--set", small];
+    let install = ["install", "db", "charts/kvs-cluster", "-n", space, "--set", SMALL];
     helm(&install).await?;
     let installed = cluster.settles(3, WITHIN).await?;
     agent.load("db", 100, 100).await?;
-    let more = format!("{small},config.revisions=5");
+    let more = format!("{SMALL},config.revisions=5");
     helm(&["upgrade", "db", "charts/kvs-cluster", "-n", space, "--set", &more]).await?;
     cluster.says("Progressing", "True", "Rollout", WITHIN).await?;
     let upgraded = cluster.settles(3, WITHIN).await?;
@@ -127,8 +130,8 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     helm(&["uninstall", "db", "-n", space]).await?;
     Ok(format!(
-        "installed in {installed:.0?}, upgraded in {upgraded:.0?} under {} writes of which none failed, back after \
-         an uninstall in {back:.0?} with {} keys",
+        "installed in {installed:.0?}, upgraded in {upgraded:.0?} under {} writes of which none \
+         failed, back after an uninstall in {back:.0?} with {} keys",
         report.written, found.keys,
     ))
 }

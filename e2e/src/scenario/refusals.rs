@@ -12,6 +12,7 @@ use crate::site::Site;
 use self::table::{CHANGES, NAMES, SPECS, Wrong};
 
 const LEAST: usize = 40;
+const BASE: &str = "/apis/kvs.kalzu.dev/v1alpha1/namespaces";
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let mut count = 0;
@@ -48,7 +49,7 @@ fn object(name: &str, spec: &Value) -> Value {
 async fn answer(site: &Site, method: &str, path: &str, object: &Value) -> Result<(), Error> {
     let request = http::Request::builder()
         .method(method)
-        .uri(format!("/apis/kvs.kalzu.dev/v1alpha1/namespaces/{path}?fieldValidation=Strict&dryRun=All"))
+        .uri(format!("{BASE}/{path}?fieldValidation=Strict&dryRun=All"))
         .header("content-type", "application/json")
         .body(object.to_string().into_bytes())
         .map_err(Error::HttpError)?;

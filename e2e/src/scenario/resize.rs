@@ -23,8 +23,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, two claims deleted {claims:.0?} later, 3→2→3 mid-way in \
-         {changed:.0?}; {} writes, none failed; {} keys on every node",
+        "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, two claims deleted {claims:.0?} later, 3→2→3 \
+         mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
         report.written, found.keys,
     ))
 }

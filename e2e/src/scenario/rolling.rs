@@ -26,8 +26,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     expect(steps >= 6, || format!("events tell of {steps} restarts, not of 6"))?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "image in {image:.0?}, configuration in {config:.0?}; {} writes and {} reads, none failed, the longest \
-         {} ms; {} keys on every node; never two down",
+        "image in {image:.0?}, configuration in {config:.0?}; {} writes and {} reads, none failed, \
+         the longest {} ms; {} keys on every node; never two down",
         report.written, report.read, report.longest, found.keys,
     ))
 }

@@ -42,8 +42,9 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (children, slowest) = children_come_back(&cluster).await?;
     cluster.settles(3, Duration::from_secs(60)).await?;
     Ok(format!(
-        "{idle:.2} reads/s settled, {busy:.2} under {} writes, no write in either; {after} reads and no write after a \
-         restart; {children} children came back, the slowest after {slowest:.1?}",
+        "{idle:.2} reads/s settled, {busy:.2} under {} writes, no write in either; {after} reads \
+         and no write after a restart; {children} children came back, the slowest after \
+         {slowest:.1?}",
         report.written,
     ))
 }

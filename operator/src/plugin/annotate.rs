@@ -53,8 +53,8 @@ pub(super) async fn replace(
     let pod = names.pod(ordinal);
     Ok(writeln!(
         out,
-        "{name}: {pod} gets a new disk once it no longer serves and its old node is given up. `kubectl kvs \
-         status {name}` says what that waits for"
+        "{name}: {pod} gets a new disk once it no longer serves and its old node is given up. \
+         `kubectl kvs status {name}` says what that waits for"
     )?)
 }
 
