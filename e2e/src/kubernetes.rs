@@ -24,7 +24,12 @@ const EVERYWHERE: &[&str] = &[
 const MANAGER: &str = "kvs-e2e";
 
 /// Objects of a kind, in a namespace if it has some.
-pub(crate) fn api(client: &Client, namespace: &str, version: &str, kind: &str) -> Api<DynamicObject> {
+pub(crate) fn api(
+    client: &Client,
+    namespace: &str,
+    version: &str,
+    kind: &str,
+) -> Api<DynamicObject> {
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     if EVERYWHERE.contains(&kind) {
@@ -39,7 +44,11 @@ fn text(value: &Value) -> &str {
 }
 
 /// Where an object of a manifest is, and its name; `namespace` where it names none.
-pub(crate) fn place(client: &Client, namespace: &str, object: &Value) -> (Api<DynamicObject>, String) {
+pub(crate) fn place(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+) -> (Api<DynamicObject>, String) {
     let own = text(&object["metadata"]["namespace"]);
     let space = if own.is_empty() { namespace } else { own };
     let api = api(client, space, text(&object["apiVersion"]), text(&object["kind"]));
@@ -75,7 +84,11 @@ pub(crate) async fn apply(client: &Client, namespace: &str, manifest: &str) -> R
 /// # Errors
 ///
 /// The API server refuses it.
-pub(crate) async fn apply_object(client: &Client, namespace: &str, object: &Value) -> Result<(), Error> {
+pub(crate) async fn apply_object(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+) -> Result<(), Error> {
     let (api, name) = place(client, namespace, object);
     let params = PatchParams::apply(MANAGER).force();
     api.patch(&name, &params, &Patch::Apply(object)).await.map(drop)
@@ -86,7 +99,11 @@ pub(crate) async fn apply_object(client: &Client, namespace: &str, object: &Valu
 /// # Errors
 ///
 /// The API server refuses.
-pub(crate) async fn make_namespace(client: &Client, name: &str, restricted: bool) -> Result<(), Failure> {
+pub(crate) async fn make_namespace(
+    client: &Client,
+    name: &str,
+    restricted: bool,
+) -> Result<(), Failure> {
     let level = if restricted { "restricted" } else { "baseline" };
     let object = json!({
         "apiVersion": "v1", "kind": "Namespace",
@@ -113,7 +130,11 @@ pub(crate) async fn remove_namespace(client: &Client, name: &str) {
 /// # Errors
 ///
 /// The API server does not answer.
-pub(crate) async fn pods(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<Pod>, Error> {
+pub(crate) async fn pods(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Vec<Pod>, Error> {
     let ours = Names::new(cluster, namespace).selector_text();
     let ours = ListParams::default().labels(&ours);
     let mut pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&ours).await?.items;
@@ -124,13 +145,17 @@ pub(crate) async fn pods(client: &Client, namespace: &str, cluster: &str) -> Res
 /// Whether a pod is ready.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let ready = |one: &k8s_openapi::api::core::v1::PodCondition| one.type_ == "Ready" && one.status == "True";
+    let ready = |one: &k8s_openapi::api::core::v1::PodCondition| {
+        one.type_ == "Ready" && one.status == "True"
+    };
     pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(ready)
 }
 
 /// Where the nodes of these pods answer clients.
 pub(crate) fn addresses(pods: &[Pod]) -> Vec<String> {
     let ips = pods.iter().filter_map(|pod| pod.status.as_ref()?.pod_ip.clone());
-    ips.map(|ip| if ip.contains(':') { format!("http://[{ip}]:8080") } else { format!("http://{ip}:8080") })
-        .collect()
+    ips.map(|ip| {
+        if ip.contains(':') { format!("http://[{ip}]:8080") } else { format!("http://{ip}:8080") }
+    })
+    .collect()
 }

@@ -31,7 +31,10 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
             None => (result, format!("{:.0}", row.took.as_secs_f64())),
         };
         let seen = row.not_run.clone().unwrap_or(seen).replace('\n', " ").replace('|', "\\|");
-        text += &format!("| {} | {} | {result} | {seconds} | {seen} |\n", row.scenario.name, row.scenario.bar);
+        text += &format!(
+            "| {} | {} | {result} | {seconds} | {seen} |\n",
+            row.scenario.name, row.scenario.bar
+        );
     }
     Ok(std::fs::write(path, text)?)
 }

@@ -223,11 +223,15 @@ pub(crate) fn choose(names: &[String], gate: bool) -> Result<Vec<&'static Scenar
     for name in names {
         if !ALL.iter().any(|scenario| scenario.name == name) {
             let known: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
-            return Err(Failure::new(format!("no scenario {name}; there are {}", known.join(", "))));
+            return Err(Failure::new(format!(
+                "no scenario {name}; there are {}",
+                known.join(", ")
+            )));
         }
     }
     let wanted = |scenario: &&Scenario| {
-        (names.is_empty() || names.iter().any(|name| name == scenario.name)) && (scenario.gate || !gate)
+        (names.is_empty() || names.iter().any(|name| name == scenario.name))
+            && (scenario.gate || !gate)
     };
     Ok(ALL.iter().filter(wanted).collect())
 }
@@ -250,7 +254,11 @@ pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
             kubernetes::remove_namespace(&site.client, &space).await;
         }
         Err(failure) => {
-            say(&format!("== {}: FAILED after {:.0} s: {failure}", scenario.name, took.as_secs_f64()));
+            say(&format!(
+                "== {}: FAILED after {:.0} s: {failure}",
+                scenario.name,
+                took.as_secs_f64()
+            ));
             match site.gather(&space).await {
                 Ok(folder) => say(&format!("   see {}", folder.display())),
                 Err(failure) => say(&format!("   nothing could be gathered: {failure}")),
@@ -274,8 +282,12 @@ async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
 fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
     match scenario.what {
         What::Missing(reason) => Some(reason.to_owned()),
-        What::ReadsAudit(_) if !site.has_audit() => Some("the audit log cannot be read here".into()),
-        What::CutsMachines(_) if !site.has_machines() => Some("machines cannot be cut off here".into()),
+        What::ReadsAudit(_) if !site.has_audit() => {
+            Some("the audit log cannot be read here".into())
+        }
+        What::CutsMachines(_) if !site.has_machines() => {
+            Some("machines cannot be cut off here".into())
+        }
         What::NeedsHelm(_) if !machine::is_there("helm") => Some("there is no helm here".into()),
         _ => None,
     }

@@ -159,7 +159,11 @@ impl Site {
     /// # Errors
     ///
     /// It cannot be reached, or the command fails.
-    pub(crate) async fn on_machine(&self, number: &str, command: &[&str]) -> Result<String, Failure> {
+    pub(crate) async fn on_machine(
+        &self,
+        number: &str,
+        command: &[&str],
+    ) -> Result<String, Failure> {
         let missing = || Failure::new("the machines of this cluster cannot be reached");
         let script = self.machines.as_deref().ok_or_else(missing)?;
         machine::run(script, &[&["nsenter", number], command].concat()).await

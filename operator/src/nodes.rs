@@ -77,7 +77,9 @@ impl Nodes {
     ///
     /// It did not arrive, or the node refuses; in the first case it may have been carried out.
     pub async fn order(&self, ip: IpAddr, node: Uuid, order: DutyOrder) -> Result<(), NodeError> {
-        self.duty(ip, DutyRequest { node: Some(node), order: Some(order), seeds: Vec::new() }).await.map(drop)
+        self.duty(ip, DutyRequest { node: Some(node), order: Some(order), seeds: Vec::new() })
+            .await
+            .map(drop)
     }
 
     async fn status(&self, ip: IpAddr, seeds: Vec<SocketAddr>) -> Result<MemberSeen, NodeError> {

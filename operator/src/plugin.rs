@@ -161,11 +161,15 @@ impl Command {
     pub async fn run(self, out: &mut impl Write) -> Result<(), PluginError> {
         let here = Here::new(&self.place).await?;
         match self.what {
-            What::Status { name: None, all_namespaces } => status::all(&here, all_namespaces, out).await,
+            What::Status { name: None, all_namespaces } => {
+                status::all(&here, all_namespaces, out).await
+            }
             What::Status { name: Some(name), .. } => status::one(&here, &name, out).await,
             What::Members { name } => status::members(&here, &name, out).await,
             What::Plan { filename } => plan::plan(&here, &filename, out).await,
-            What::Logs { name, tail, previous } => logs::logs(&here, &name, tail, previous, out).await,
+            What::Logs { name, tail, previous } => {
+                logs::logs(&here, &name, tail, previous, out).await
+            }
             What::Promote { name } => annotate::promote(&here, &name, out).await,
             What::Adopt { name } => annotate::adopt(&here, &name, out).await,
             What::Replace { name, ordinal } => annotate::replace(&here, &name, ordinal, out).await,

@@ -42,10 +42,7 @@ impl Verifier {
     /// # Errors
     ///
     /// One is no certificate.
-    pub fn new(
-        authorities: &[CertificateDer<'static>],
-        expiry: Expiry,
-    ) -> Result<Self, Error> {
+    pub fn new(authorities: &[CertificateDer<'static>], expiry: Expiry) -> Result<Self, Error> {
         let anchor = |certificate| Ok(webpki::anchor_from_trusted_cert(certificate)?.to_owned());
         let anchors = authorities.iter().map(anchor).collect::<Result<_, _>>().map_err(refused)?;
         Ok(Self { anchors, expiry, algorithms: algorithms() })

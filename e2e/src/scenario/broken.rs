@@ -59,7 +59,8 @@ async fn old_pods_stay_old(cluster: &Cluster) -> Result<(), Failure> {
     until("the pod is back as it was", WITHIN, async || {
         let pods = cluster.pods().await?;
         let back = pods.iter().find(|pod| pod.name_any() == old.name_any());
-        let back = back.filter(|pod| pod.metadata.uid != old.metadata.uid && kubernetes::is_ready(pod));
+        let back =
+            back.filter(|pod| pod.metadata.uid != old.metadata.uid && kubernetes::is_ready(pod));
         Ok(back.map(drop))
     })
     .await?;

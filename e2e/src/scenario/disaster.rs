@@ -32,7 +32,11 @@ async fn written(site: &Site, space: &str) -> Result<(Cluster, Agent, Report), F
 }
 
 /// Waits until all is well, and says how long that took from `began`.
-async fn recovers(cluster: &Cluster, agent: &Agent, began: Instant) -> Result<(Duration, u64), Failure> {
+async fn recovers(
+    cluster: &Cluster,
+    agent: &Agent,
+    began: Instant,
+) -> Result<(Duration, u64), Failure> {
     cluster.settles(3, PATIENCE).await?;
     let took = began.elapsed();
     let found = agent.find(&cluster.addresses().await?, BAR).await?;
@@ -50,7 +54,10 @@ pub(super) async fn all_pods(site: &Site, space: &str) -> Outcome {
     let began = Instant::now();
     others_than(&cluster, &before).await?;
     let (took, keys) = recovers(&cluster, &agent, began).await?;
-    Ok(format!("converged after {took:.1?}; {} writes before, {keys} keys on every node", report.written))
+    Ok(format!(
+        "converged after {took:.1?}; {} writes before, {keys} keys on every node",
+        report.written
+    ))
 }
 
 async fn others_than(cluster: &Cluster, before: &[Pod]) -> Result<(), Failure> {
@@ -130,5 +137,8 @@ pub(super) async fn made_again(site: &Site, space: &str) -> Outcome {
     let began = Instant::now();
     cluster.make(json!({})).await?;
     let (took, keys) = recovers(&cluster, &agent, began).await?;
-    Ok(format!("converged after {took:.1?}; {} writes before, {keys} keys on every node", report.written))
+    Ok(format!(
+        "converged after {took:.1?}; {} writes before, {keys} keys on every node",
+        report.written
+    ))
 }

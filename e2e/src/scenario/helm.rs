@@ -63,7 +63,9 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     site.leader(Duration::from_secs(60)).await?;
     let seen = done?;
     let (right, wrong) = (OPERATORS.len() + CLUSTERS.len(), WRONG.len());
-    Ok(format!("{seen}; {rendered} objects of {right} permutations pass, {wrong} wrong ones refused"))
+    Ok(format!(
+        "{seen}; {rendered} objects of {right} permutations pass, {wrong} wrong ones refused"
+    ))
 }
 
 async fn helm(arguments: &[&str]) -> Result<String, Failure> {
@@ -71,7 +73,8 @@ async fn helm(arguments: &[&str]) -> Result<String, Failure> {
 }
 
 async fn template(chart: &str, values: &str) -> Result<String, Failure> {
-    helm(&["template", "db", &format!("charts/{chart}"), "-n", OPERATOR_SPACE, "--set", values]).await
+    helm(&["template", "db", &format!("charts/{chart}"), "-n", OPERATOR_SPACE, "--set", values])
+        .await
 }
 
 async fn permutations(site: &Site, space: &str) -> Result<usize, Failure> {
@@ -80,9 +83,9 @@ async fn permutations(site: &Site, space: &str) -> Result<usize, Failure> {
         helm(&["lint", "--strict", &format!("charts/{chart}"), "--set", "replicas=1"]).await?;
         for values in all {
             for object in kubernetes::objects(&template(chart, values).await?)? {
-                dry_run(site, space, object).await.map_err(|failure| {
-                    Failure::new(format!("{chart} with {values}: {failure}"))
-                })?;
+                dry_run(site, space, object)
+                    .await
+                    .map_err(|failure| Failure::new(format!("{chart} with {values}: {failure}")))?;
                 count += 1;
             }
         }
@@ -122,9 +125,13 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     let upgraded = cluster.settles(3, WITHIN).await?;
     let report = agent.end_without_failure().await?;
     helm(&["uninstall", "db", "-n", space]).await?;
-    until("its pods are gone", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(()))).await?;
-    let (disks, identity) = (cluster.claims().await?.len(), cluster.of::<Secret>().get_opt("db-identity").await?);
-    expect(disks == 3 && identity.is_some(), || format!("{disks} disks are left, identity: {}", identity.is_some()))?;
+    until("its pods are gone", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
+        .await?;
+    let (disks, identity) =
+        (cluster.claims().await?.len(), cluster.of::<Secret>().get_opt("db-identity").await?);
+    expect(disks == 3 && identity.is_some(), || {
+        format!("{disks} disks are left, identity: {}", identity.is_some())
+    })?;
     helm(&install).await?;
     let back = cluster.settles(3, WITHIN).await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;

@@ -65,7 +65,8 @@ async fn without_operator(site: &Site, space: &str, agent: &Agent) -> Result<Dur
 async fn stopped_operator(site: &Site) -> Result<(), Failure> {
     let object = serde_json::json!({ "spec": { "replicas": 0 } });
     let all = kubernetes::api(&site.client, OPERATOR_SPACE, "apps/v1", "Deployment");
-    all.patch(OPERATOR, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(object)).await?;
+    all.patch(OPERATOR, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(object))
+        .await?;
     Ok(())
 }
 

@@ -27,7 +27,9 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     })?;
     cluster.ask_for(json!({ "replicas": 2 })).await?;
     let grown = cluster.settles(2, Duration::from_secs(90)).await?;
-    Ok(format!("killed: {killed:.1?}; stopped: {stopped:.1?}; 1→2 by the third leader in {grown:.0?}"))
+    Ok(format!(
+        "killed: {killed:.1?}; stopped: {stopped:.1?}; 1→2 by the third leader in {grown:.0?}"
+    ))
 }
 
 /// How long it takes until another operator has the lease.

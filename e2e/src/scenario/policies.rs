@@ -26,14 +26,18 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let policy = cluster.of::<NetworkPolicy>().get("db").await?.spec.unwrap_or_default();
     let meant = select(&cluster.of(), policy.pod_selector.as_ref()).await?;
     expect(meant == ["db-0", "db-1"], || format!("it is about {meant:?}"))?;
-    let peers = policy.ingress.unwrap_or_default().into_iter().filter_map(|rule| rule.from).flatten();
-    let (nodes, operators): (Vec<_>, Vec<_>) = peers.partition(|peer| peer.namespace_selector.is_none());
+    let peers =
+        policy.ingress.unwrap_or_default().into_iter().filter_map(|rule| rule.from).flatten();
+    let (nodes, operators): (Vec<_>, Vec<_>) =
+        peers.partition(|peer| peer.namespace_selector.is_none());
     for peer in nodes {
         let from = select(&cluster.of(), peer.pod_selector.as_ref()).await?;
         expect(from == ["db-0", "db-1"], || format!("it takes {from:?} for nodes"))?;
     }
     let operators = from_operator(site, &operators).await?;
-    Ok(format!("about 2 nodes of 5 pods; from these nodes and {operators} operators; enforcement: not run"))
+    Ok(format!(
+        "about 2 nodes of 5 pods; from these nodes and {operators} operators; enforcement: not run"
+    ))
 }
 
 /// The operators that may reach nodes.
@@ -41,7 +45,9 @@ async fn from_operator(site: &Site, peers: &[NetworkPolicyPeer]) -> Result<usize
     let [peer] = peers else { return Err(Failure::new("one rule is about the operator")) };
     let spaces = peer.namespace_selector.as_ref().and_then(|one| one.match_labels.as_ref());
     let space = spaces.and_then(|labels| labels.get("kubernetes.io/metadata.name"));
-    expect(space.is_some_and(|space| space == OPERATOR_SPACE), || format!("it is about {space:?}"))?;
+    expect(space.is_some_and(|space| space == OPERATOR_SPACE), || {
+        format!("it is about {space:?}")
+    })?;
     let pods: Api<Pod> = Api::namespaced(site.client.clone(), OPERATOR_SPACE);
     let from = select(&pods, peer.pod_selector.as_ref()).await?;
     let ours = from.iter().all(|pod| pod.starts_with(OPERATOR));

@@ -74,7 +74,12 @@ fn says(answered: Result<(), Error>, wrong: &Wrong) -> Result<(), Failure> {
 }
 
 /// A change of what is there. The cluster is paused, so that nothing is made of it.
-async fn change_refused(site: &Site, space: &str, from: &str, wrong: &Wrong) -> Result<(), Failure> {
+async fn change_refused(
+    site: &Site,
+    space: &str,
+    from: &str,
+    wrong: &Wrong,
+) -> Result<(), Failure> {
     let read = |text: &str| -> Result<Value, Failure> {
         let mut spec: Value = serde_saphyr::from_str(text)?;
         spec["mode"] = json!("Paused");

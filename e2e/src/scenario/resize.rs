@@ -59,10 +59,9 @@ pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let report = agent.end_without_failure().await?;
     cluster.ask_for(json!({ "mode": "Hibernated" })).await?;
-    let (_, asleep) = until("no pod runs", WITHIN, async || {
-        Ok(cluster.pods().await?.is_empty().then_some(()))
-    })
-    .await?;
+    let (_, asleep) =
+        until("no pod runs", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
+            .await?;
     expect(cluster.claims().await?.len() == 3, || "a hibernated cluster has lost a disk".into())?;
     cluster.ask_for(json!({ "replicas": 2, "mode": "Running" })).await?;
     let awake = cluster.settles(2, WITHIN).await?;

@@ -21,8 +21,14 @@ const UNUSED: &[(&str, &str)] = &[
     ("create monitoring.coreos.com servicemonitors", NO_KIND),
     ("patch monitoring.coreos.com servicemonitors", NO_KIND),
     ("delete monitoring.coreos.com servicemonitors", NO_KIND),
-    ("update kvs.kalzu.dev kvsclusters/finalizers", "asked for by a plug-in of API servers that is off here"),
-    ("delete core pods", "pods that never served are deleted where a rollout is stuck: broken-change"),
+    (
+        "update kvs.kalzu.dev kvsclusters/finalizers",
+        "asked for by a plug-in of API servers that is off here",
+    ),
+    (
+        "delete core pods",
+        "pods that never served are deleted where a rollout is stuck: broken-change",
+    ),
 ];
 
 pub(super) async fn run(site: &Site, _space: &str) -> Outcome {
@@ -36,13 +42,23 @@ pub(super) async fn run(site: &Site, _space: &str) -> Outcome {
     let used: BTreeSet<String> = requests.iter().filter_map(crate::audit::Request::right).collect();
     let listed: Vec<&String> = used
         .iter()
-        .filter(|right| right.ends_with(" core secrets") && !right.starts_with("get ") && !right.starts_with("create "))
+        .filter(|right| {
+            right.ends_with(" core secrets")
+                && !right.starts_with("get ")
+                && !right.starts_with("create ")
+        })
         .collect();
     expect(listed.is_empty(), || format!("Secrets are not read by name alone: {listed:?}"))?;
     let granted = granted()?;
-    let idle: Vec<String> = granted.difference(&used).filter(|right| !is_excused(right)).cloned().collect();
+    let idle: Vec<String> =
+        granted.difference(&used).filter(|right| !is_excused(right)).cloned().collect();
     expect(idle.is_empty(), || format!("granted and never used: {}", idle.join(", ")))?;
-    Ok(format!("{} rights granted, {} used, {} requests", granted.len(), used.len(), requests.len()))
+    Ok(format!(
+        "{} rights granted, {} used, {} requests",
+        granted.len(),
+        used.len(),
+        requests.len()
+    ))
 }
 
 fn is_excused(right: &str) -> bool {

@@ -27,7 +27,9 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
         cluster.make(json!({ "mode": "Hibernated" })).await?;
     }
     for number in 0..AWAKE {
-        Cluster::new(site, space, &format!("awake-{number}")).make(json!({ "replicas": 1 })).await?;
+        Cluster::new(site, space, &format!("awake-{number}"))
+            .make(json!({ "replicas": 1 }))
+            .await?;
     }
     let made = began.elapsed();
     let all: Api<KvsCluster> = Api::namespaced(site.client.clone(), space);
@@ -55,14 +57,17 @@ fn is_settled(cluster: &KvsCluster) -> bool {
     let mut conditions = status.conditions.iter();
     let settled = conditions.any(|one| one.type_ == "Progressing" && one.status == "False");
     let pods = if cluster.spec.mode == kvs_operator_core::crd::Mode::Running { 1 } else { 0 };
-    settled && status.ready_replicas == pods && status.observed_generation == cluster.metadata.generation
+    settled
+        && status.ready_replicas == pods
+        && status.observed_generation == cluster.metadata.generation
 }
 
 /// Of the operator that acts, by its own word.
 async fn memory(site: &Site) -> Result<u64, Failure> {
     let (leader, _) = site.leader(Duration::from_secs(30)).await?;
     let text = figures(&site.client, &leader).await?;
-    let line = text.lines().find_map(|line| line.strip_prefix("kvs_operator_resident_memory_bytes "));
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("kvs_operator_resident_memory_bytes "));
     let missing = || Failure::new("the operator does not say how much memory it takes");
     line.and_then(|number| number.trim().parse().ok()).ok_or_else(missing)
 }
@@ -87,7 +92,8 @@ async fn writes_of_a_restart(site: &Site) -> Result<String, Failure> {
     site.leader(Duration::from_secs(60)).await?;
     sleep(Duration::from_secs(30)).await;
     let requests = from.of_operator()?;
-    let writes: Vec<_> = requests.into_iter().filter(|one| one.writes() && !one.is_lease()).collect();
+    let writes: Vec<_> =
+        requests.into_iter().filter(|one| one.writes() && !one.is_lease()).collect();
     expect(writes.is_empty(), || format!("a restart wrote:\n{}", audit::lines(&writes)))?;
     Ok("0".into())
 }

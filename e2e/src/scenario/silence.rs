@@ -62,8 +62,10 @@ async fn listen(site: &Site) -> Result<f64, Failure> {
 
 /// How many reads there are, if there is no write.
 fn silent(requests: &[Request]) -> Result<usize, Failure> {
-    let others: Vec<Request> = requests.iter().filter(|request| !request.is_lease()).cloned().collect();
-    let (writes, reads): (Vec<Request>, Vec<Request>) = others.into_iter().partition(Request::writes);
+    let others: Vec<Request> =
+        requests.iter().filter(|request| !request.is_lease()).cloned().collect();
+    let (writes, reads): (Vec<Request>, Vec<Request>) =
+        others.into_iter().partition(Request::writes);
     expect(writes.is_empty(), || format!("it wrote:\n{}", audit::lines(&writes)))?;
     Ok(reads.len())
 }
@@ -80,14 +82,17 @@ async fn restarted(site: &Site) -> Result<usize, Failure> {
 
 /// Deletes every child, one by one; edits those that can be.
 async fn children_come_back(cluster: &Cluster) -> Result<(usize, Duration), Failure> {
-    let ours = ListParams::default()
-        .labels(&format!("app.kubernetes.io/managed-by=kvs-operator,app.kubernetes.io/instance={}", cluster.name));
+    let ours = ListParams::default().labels(&format!(
+        "app.kubernetes.io/managed-by=kvs-operator,app.kubernetes.io/instance={}",
+        cluster.name
+    ));
     let (mut count, mut slowest) = (0, Duration::ZERO);
     for (version, kind) in CHILDREN {
         let api = kubernetes::api(&cluster.site.client, &cluster.space, version, kind);
         for child in api.list(&ours).await?.items {
             let name = child.name_any();
-            let edit = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "nobody" } } });
+            let edit =
+                json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "nobody" } } });
             let orphan = DeleteParams {
                 propagation_policy: Some(PropagationPolicy::Orphan),
                 ..DeleteParams::default()
@@ -95,7 +100,8 @@ async fn children_come_back(cluster: &Cluster) -> Result<(usize, Duration), Fail
             api.patch(&name, &PatchParams::default(), &Patch::Merge(edit)).await?;
             let what = format!("{kind} {name} is as it was");
             let (_, mended) = until(&what, BACK, async || {
-                let label = api.get(&name).await?.labels().get("app.kubernetes.io/managed-by").cloned();
+                let label =
+                    api.get(&name).await?.labels().get("app.kubernetes.io/managed-by").cloned();
                 Ok(label.filter(|label| label == "kvs-operator"))
             })
             .await?;

@@ -15,10 +15,12 @@ const MARK: &str = "rules: RULES\n";
 ///
 /// The definitions cannot be written as YAML.
 pub fn text() -> Result<String, serde_saphyr::ser::Error> {
-    let indented = |line: &str| if line.starts_with('#') { String::new() } else { format!("  {line}\n") };
+    let indented =
+        |line: &str| if line.starts_with('#') { String::new() } else { format!("  {line}\n") };
     let rules: String = RULES.lines().map(indented).collect();
     let operator = OPERATOR.replace(MARK, &format!("rules:\n{rules}"));
-    let head = "# Installs the operator for all namespaces. Made by `make manifests`; do not edit.\n";
+    let head =
+        "# Installs the operator for all namespaces. Made by `make manifests`; do not edit.\n";
     Ok(format!("{head}{}---\n{operator}", crd::text()?))
 }
 
@@ -35,7 +37,8 @@ mod tests {
     fn the_manifest_is_of_this_release() {
         let text = text().unwrap();
         let version = env!("CARGO_PKG_VERSION");
-        for image in [format!("image: kvs-operator:{version}\n"), format!("value: kvs:{version}\n")] {
+        for image in [format!("image: kvs-operator:{version}\n"), format!("value: kvs:{version}\n")]
+        {
             assert!(text.contains(&image), "{image}");
         }
         assert!(!text.contains("RULES"));

@@ -11,10 +11,15 @@ use serde_json::json;
 
 use super::{Here, PluginError};
 
-pub(super) async fn promote(here: &Here, name: &str, out: &mut impl Write) -> Result<(), PluginError> {
+pub(super) async fn promote(
+    here: &Here,
+    name: &str,
+    out: &mut impl Write,
+) -> Result<(), PluginError> {
     let cluster = here.clusters().get(name).await?;
     if cluster.spec.rollout.canary.is_none() {
-        let text = format!("{name} has no canaries: spec.rollout.canary is not set, so no change waits");
+        let text =
+            format!("{name} has no canaries: spec.rollout.canary is not set, so no change waits");
         return Err(PluginError::Refused(text));
     }
     let template = cluster.status.and_then(|status| status.template);
@@ -23,10 +28,15 @@ pub(super) async fn promote(here: &Here, name: &str, out: &mut impl Write) -> Re
     Ok(writeln!(out, "{name}: template {template} goes to all pods, one by one")?)
 }
 
-pub(super) async fn adopt(here: &Here, name: &str, out: &mut impl Write) -> Result<(), PluginError> {
+pub(super) async fn adopt(
+    here: &Here,
+    name: &str,
+    out: &mut impl Write,
+) -> Result<(), PluginError> {
     let status = here.clusters().get(name).await?.status.unwrap_or_default();
     let newer = newer(&status);
-    let none = || PluginError::Refused(format!("{name} is as this operator makes it; nothing to adopt"));
+    let none =
+        || PluginError::Refused(format!("{name} is as this operator makes it; nothing to adopt"));
     let newer = newer.ok_or_else(none)?;
     annotate(here, name, ADOPT, &newer).await?;
     Ok(writeln!(out, "{name}: template {newer} goes to all pods, one by one")?)

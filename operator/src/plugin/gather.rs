@@ -40,16 +40,26 @@ pub(super) async fn gather(
     add("KvsCluster.json", &text(&[serde_json::to_value(&cluster).unwrap_or_default()]))?;
     let ours = format!("app.kubernetes.io/instance={name}");
     for (version, kind) in KINDS {
-        add(&format!("{kind}.json"), &text(&list(here, &here.namespace, version, kind, &ours).await?))?;
+        add(
+            &format!("{kind}.json"),
+            &text(&list(here, &here.namespace, version, kind, &ours).await?),
+        )?;
     }
     add("Event.json", &text(&list(here, &here.namespace, "events.k8s.io/v1", "Event", "").await?))?;
-    for (space, label) in [(here.namespace.as_str(), ours.as_str()), (operator, "app.kubernetes.io/name=kvs-operator")] {
+    for (space, label) in [
+        (here.namespace.as_str(), ours.as_str()),
+        (operator, "app.kubernetes.io/name=kvs-operator"),
+    ] {
         for (path, text) in logs(here, space, label).await? {
             add(&path, &text)?;
         }
     }
     archive.finish().map_err(failed)?;
-    Ok(writeln!(out, "{} has what is needed to understand {name}; no Secret was read", output.display())?)
+    Ok(writeln!(
+        out,
+        "{} has what is needed to understand {name}; no Secret was read",
+        output.display()
+    )?)
 }
 
 fn append(archive: &mut tar::Builder<File>, path: &str, text: &str) -> std::io::Result<()> {
@@ -68,7 +78,8 @@ async fn list(
 ) -> Result<Vec<Value>, PluginError> {
     let api = objects::api(&here.client, space, version, kind);
     let found = api.list(&ListParams::default().labels(label)).await?.items;
-    let mut found: Vec<Value> = found.iter().filter_map(|one| serde_json::to_value(one).ok()).collect();
+    let mut found: Vec<Value> =
+        found.iter().filter_map(|one| serde_json::to_value(one).ok()).collect();
     found.iter_mut().for_each(redact);
     Ok(found)
 }
@@ -122,6 +133,9 @@ mod tests {
         ] }] } });
         redact(&mut pod);
         let env = &pod["spec"]["containers"][0]["env"];
-        assert_eq!(*env, json!([{ "name": "A", "value": "(left out)" }, { "name": "B", "valueFrom": {} }]));
+        assert_eq!(
+            *env,
+            json!([{ "name": "A", "value": "(left out)" }, { "name": "B", "valueFrom": {} }])
+        );
     }
 }

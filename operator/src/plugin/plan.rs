@@ -21,7 +21,11 @@ use uuid::Uuid;
 use super::{Here, PluginError};
 use crate::observe;
 
-pub(super) async fn plan(here: &Here, file: &Path, out: &mut impl Write) -> Result<(), PluginError> {
+pub(super) async fn plan(
+    here: &Here,
+    file: &Path,
+    out: &mut impl Write,
+) -> Result<(), PluginError> {
     let read = |source| PluginError::File { path: file.to_owned(), source };
     let text = std::fs::read_to_string(file).map_err(read)?;
     let asked = clusters(&text)?;
@@ -97,11 +101,7 @@ fn image(set: &StatefulSet) -> Option<String> {
 }
 
 /// The nodes, as the operator last told of them: those that answered then, answer.
-fn members(
-    names: &Names,
-    told: &[MemberStatus],
-    seen: &Observed,
-) -> BTreeMap<Ordinal, MemberSeen> {
+fn members(names: &Names, told: &[MemberStatus], seen: &Observed) -> BTreeMap<Ordinal, MemberSeen> {
     let known: BTreeMap<Ordinal, Uuid> = told
         .iter()
         .filter(|member| member.state != MemberState::Unknown)

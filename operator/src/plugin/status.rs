@@ -20,7 +20,11 @@ pub(super) async fn all(
     let clusters = if everywhere { Api::all(here.client.clone()) } else { here.clusters() };
     let found = clusters.list(&ListParams::default()).await?.items;
     if found.is_empty() {
-        writeln!(out, "There is no KvsCluster in {}.", if everywhere { "any namespace" } else { &here.namespace })?;
+        writeln!(
+            out,
+            "There is no KvsCluster in {}.",
+            if everywhere { "any namespace" } else { &here.namespace }
+        )?;
         return Ok(());
     }
     let rows: Vec<[String; 7]> = found.iter().map(row).collect();
@@ -88,7 +92,11 @@ fn text(cluster: &KvsCluster, now: UnixMillis) -> String {
         .iter()
         .map(|step| {
             let waits_for = step.waits_for.clone().unwrap_or_default();
-            [step.step.clone(), waits_for, step.since.as_ref().map_or(String::new(), |at| age(at, now))]
+            [
+                step.step.clone(),
+                waits_for,
+                step.since.as_ref().map_or(String::new(), |at| age(at, now)),
+            ]
         })
         .collect();
     if !steps.is_empty() {
@@ -99,7 +107,11 @@ fn text(cluster: &KvsCluster, now: UnixMillis) -> String {
 }
 
 fn said(condition: &Condition, now: UnixMillis) -> [String; 4] {
-    let message = if condition.message.is_empty() { String::new() } else { format!(": {}", condition.message) };
+    let message = if condition.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", condition.message)
+    };
     [
         condition.type_.clone(),
         condition.status.clone(),
@@ -120,7 +132,12 @@ pub(super) async fn members(
 fn members_table(members: &[MemberStatus]) -> String {
     let row = |member: &MemberStatus| {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        [member.ordinal.to_string(), format!("{:?}", member.state), text(&member.version), text(&member.node)]
+        [
+            member.ordinal.to_string(),
+            format!("{:?}", member.state),
+            text(&member.version),
+            text(&member.node),
+        ]
     };
     let rows: Vec<[String; 4]> = members.iter().map(row).collect();
     table(["MEMBER", "STATE", "VERSION", "NODE"], &rows)
@@ -183,7 +200,9 @@ Progressing   True   60s   Rollout: restart pod 1
 
     #[test]
     fn ages_have_one_unit() {
-        let of = |seconds: u64| age(&kvs_operator_core::status::time(UnixMillis(0)), UnixMillis(seconds * 1_000));
+        let of = |seconds: u64| {
+            age(&kvs_operator_core::status::time(UnixMillis(0)), UnixMillis(seconds * 1_000))
+        };
         assert_eq!([119, 120, 7_199, 7_200, 172_800].map(of), ["119s", "2m", "119m", "2h", "2d"]);
     }
 

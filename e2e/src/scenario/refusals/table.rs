@@ -11,7 +11,10 @@ const fn wrong(what: &'static str, says: &'static str) -> Wrong {
 }
 
 pub(super) static NAMES: &[Wrong] = &[
-    wrong("abcdefghijklmnopqrstuvwxyz-abcdefghijklmno", "has more than 40 characters; choose a shorter one"),
+    wrong(
+        "abcdefghijklmnopqrstuvwxyz-abcdefghijklmno",
+        "has more than 40 characters; choose a shorter one",
+    ),
     wrong("1db", "must begin with a letter"),
     wrong("my.db", "only lower-case letters, digits and hyphens"),
     wrong("DB", "must consist of lower case alphanumeric characters"),
@@ -25,16 +28,25 @@ pub(super) static SPECS: &[Wrong] = &[
     wrong("storage: {}", "spec.storage.size: Required value"),
     wrong("storage: {size: ten}", "write a number and a unit, such as 10Gi"),
     wrong("storage: {size: 511Mi}", "less than 512Mi, the least that a node can work with"),
-    wrong("storage: {size: 1Gi, retain: Keep}", "supported values: \"Retain\", \"DeleteOnScaleDown\", \"Delete\""),
+    wrong(
+        "storage: {size: 1Gi, retain: Keep}",
+        "supported values: \"Retain\", \"DeleteOnScaleDown\", \"Delete\"",
+    ),
     wrong("storage: {size: 1Gi, class: fast}", "unknown field \"spec.storage.class\""),
     wrong("storage: {size: 1Gi, storageClassName: ''}", "at least 1 chars"),
     wrong("image: ''", "at least 1 chars"),
     wrong("image: 'kvs: 1'", "write name:tag or name@digest"),
-    wrong("imagePullPolicy: Sometimes", "supported values: \"Always\", \"IfNotPresent\", \"Never\""),
+    wrong(
+        "imagePullPolicy: Sometimes",
+        "supported values: \"Always\", \"IfNotPresent\", \"Never\"",
+    ),
     wrong("imagePullSecrets: pull", "must be of type array"),
     wrong("mode: Stopped", "supported values: \"Running\", \"Paused\", \"Hibernated\""),
     wrong("forget: [db-2]", "should match"),
-    wrong("forget: [00000000-0000-0000-0000-000000000001, 00000000-0000-0000-0000-000000000001]", "Duplicate value"),
+    wrong(
+        "forget: [00000000-0000-0000-0000-000000000001, 00000000-0000-0000-0000-000000000001]",
+        "Duplicate value",
+    ),
     wrong("config: {port: 1}", "unknown field \"spec.config.port\""),
     wrong("config: {cluster_file: /x}", "unknown field \"spec.config.cluster_file\""),
     wrong("config: {revision: 3}", "unknown field \"spec.config.revision\""),
@@ -52,18 +64,27 @@ pub(super) static SPECS: &[Wrong] = &[
     wrong("resources: {requests: {memory: lots}}", "spec.resources.requests.memory"),
     wrong("nodeSelector: [fast]", "must be of type object"),
     wrong("tolerations: [{operator: Exists, tolerationSeconds: soon}]", "must be of type integer"),
-    wrong("topologySpread: [{topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]", "maxSkew: Required value"),
+    wrong(
+        "topologySpread: [{topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]",
+        "maxSkew: Required value",
+    ),
     wrong("podLabels: {app.kubernetes.io/name: x}", "are the operator's own; choose others"),
     wrong("podAnnotations: {kvs.kalzu.dev/x: y}", "are the operator's own; choose others"),
     wrong("env: [{name: KVS__PORT, value: '1'}]", "write settings below spec.config"),
     wrong("env: [{value: '1'}]", "name: Required value"),
-    wrong("service: {type: External}", "supported values: \"ClusterIP\", \"NodePort\", \"LoadBalancer\""),
+    wrong(
+        "service: {type: External}",
+        "supported values: \"ClusterIP\", \"NodePort\", \"LoadBalancer\"",
+    ),
     wrong("service: {annotations: {kvs.kalzu.dev/x: y}}", "are the operator's own; choose others"),
     wrong("rollout: {canary: 4}", "let fewer pods go first, or leave it out"),
     wrong("rollout: {canary: 0}", "greater than or equal to 1"),
     wrong("rollout: {timeoutMinutes: 0}", "greater than or equal to 1"),
     wrong("rollout: {override: {gate: Agreement}}", "expires: Required value"),
-    wrong("rollout: {override: {gate: Everything, expires: '2026-01-31T12:00:00Z'}}", "supported values"),
+    wrong(
+        "rollout: {override: {gate: Everything, expires: '2026-01-31T12:00:00Z'}}",
+        "supported values",
+    ),
     wrong("rollout: {override: {gate: Agreement, expires: tomorrow}}", "date-time"),
     wrong("networkPolicy: strict", "must be of type boolean"),
 ];
@@ -73,12 +94,18 @@ pub(super) static CHANGES: &[(&str, Wrong)] = &[
     ("storage: {size: 2Gi}", wrong("storage: {size: 1Gi}", "can grow and not shrink")),
     (
         "storage: {size: 1Gi, storageClassName: a}",
-        wrong("storage: {size: 1Gi, storageClassName: b}", "make a second cluster and move the data there"),
+        wrong(
+            "storage: {size: 1Gi, storageClassName: b}",
+            "make a second cluster and move the data there",
+        ),
     ),
     (
         "storage: {size: 1Gi, storageClassName: a}",
         wrong("storage: {size: 1Gi}", "make a second cluster and move the data there"),
     ),
-    ("identitySecret: a", wrong("identitySecret: b", "for another identity, make another KvsCluster")),
+    (
+        "identitySecret: a",
+        wrong("identitySecret: b", "for another identity, make another KvsCluster"),
+    ),
     ("{}", wrong("identitySecret: b", "for another identity, make another KvsCluster")),
 ];

@@ -53,7 +53,8 @@ fn another_template_restarts_every_pod_from_the_highest_down() {
 fn nodes_leave_before_their_pods_and_disks_do() {
     let steps = steps(json!({ "replicas": 2 }), "old", &settled(3));
     let at = |text: &str| steps.iter().position(|step| step.contains(text)).expect(text);
-    let order = ["drain node 2", "have node 2 leave", "have 2 pods instead of 3", "delete disk 2"].map(at);
+    let order =
+        ["drain node 2", "have node 2 leave", "have 2 pods instead of 3", "delete disk 2"].map(at);
     assert!(order.is_sorted(), "{steps:?}");
 }
 

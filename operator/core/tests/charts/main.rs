@@ -69,7 +69,10 @@ fn every_panel_and_every_alert_has_a_query() {
             for field in ["alert", "expr"] {
                 assert!(rule[field].is_string(), "{rule}");
             }
-            assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string());
+            assert!(
+                rule["annotations"]["summary"].is_string()
+                    && rule["labels"]["severity"].is_string()
+            );
         }
     }
 }

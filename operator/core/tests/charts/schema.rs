@@ -114,13 +114,16 @@ fn rows(schema: &Value, prefix: &str, table: &mut String) {
 }
 
 fn row(path: &str, of: &Value) -> String {
-    let line = |text: &Value| text.as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
+    let line =
+        |text: &Value| text.as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
     let default = match &of["default"] {
         Value::Null => String::new(),
         default => format!("`{default}`"),
     };
     let kind = match of["enum"].as_array() {
-        Some(words) => words.iter().map(|word| format!("`{}`", line(word))).collect::<Vec<_>>().join(", "),
+        Some(words) => {
+            words.iter().map(|word| format!("`{}`", line(word))).collect::<Vec<_>>().join(", ")
+        }
         None => line(&of["type"]),
     };
     format!("| `{path}` | {kind} | {default} | {} |\n", line(&of["description"]))

@@ -58,16 +58,18 @@ Made from values.yaml by `make manifests`.
 
 #[test]
 fn generated_readme_of_the_operator_lists_every_value() {
-    let rows = told(&read("kvs-operator/values.yaml")).into_iter().map(|Told { path, default, text }| {
-        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
-        format!("| `{path}` | {default} | {text} |\n")
-    });
+    let rows =
+        told(&read("kvs-operator/values.yaml")).into_iter().map(|Told { path, default, text }| {
+            let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+            format!("| `{path}` | {default} | {text} |\n")
+        });
     check("kvs-operator/README.md", &format!("{HEAD}{}", rows.collect::<String>()));
 }
 
 #[test]
 fn every_value_of_the_operator_is_told_of_and_in_the_schema() {
-    let (values, schema) = (yaml("kvs-operator/values.yaml"), json("kvs-operator/values.schema.json"));
+    let (values, schema) =
+        (yaml("kvs-operator/values.yaml"), json("kvs-operator/values.schema.json"));
     let told = told(&read("kvs-operator/values.yaml"));
     for (name, value) in values.as_object().unwrap() {
         let known = &schema["properties"][name];
@@ -77,10 +79,14 @@ fn every_value_of_the_operator_is_told_of_and_in_the_schema() {
             assert!(known["properties"][field].is_object(), "{name}.{field} is not in the schema");
         }
         let prefix = format!("{name}.");
-        let is_told = |one: &Told| (one.path == *name || one.path.starts_with(&prefix)) && !one.text.is_empty();
+        let is_told = |one: &Told| {
+            (one.path == *name || one.path.starts_with(&prefix)) && !one.text.is_empty()
+        };
         assert!(told.iter().any(is_told), "{name} has no comment");
     }
-    let of_schema = schema["properties"].as_object().unwrap().keys().filter(|name| *name != "global");
-    let missing: Vec<&String> = of_schema.filter(|name| values.get(name.as_str()).is_none()).collect();
+    let of_schema =
+        schema["properties"].as_object().unwrap().keys().filter(|name| *name != "global");
+    let missing: Vec<&String> =
+        of_schema.filter(|name| values.get(name.as_str()).is_none()).collect();
     assert!(missing.is_empty(), "not in values.yaml: {missing:?}");
 }
