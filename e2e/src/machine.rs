@@ -1,8 +1,7 @@
 //! Commands on this machine, and on those of the cluster where they can be reached.
 
 use std::path::Path;
-
-use tokio::process::Command;
+use std::process::Command;
 
 use crate::failure::Failure;
 
@@ -18,7 +17,9 @@ pub(crate) fn is_there(program: &str) -> bool {
 ///
 /// It cannot be run, or says that it failed.
 pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
-    let output = Command::new(program).args(arguments).output().await?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

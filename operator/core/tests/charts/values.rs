@@ -1,7 +1,5 @@
 //! The values of `kvs-operator`: what their comments say, and whether the schema has them all.
 
-use serde_json::Value;
-
 use super::{check, json, read, yaml};
 
 /// A value with the comment above it.
