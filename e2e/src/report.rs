@@ -1,10 +1,11 @@
 //! The table of what was seen.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::failure::Failure;
 use crate::machine;
-use crate::scenario::Row;
+use crate::scenario::{Row, Scenario};
 use crate::site::Site;
 
 /// Writes the table.
@@ -31,10 +32,9 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
             None => (result, format!("{:.0}", row.took.as_secs_f64())),
         };
         let seen = row.not_run.clone().unwrap_or(seen).replace('\n', " ").replace('|', "\\|");
-        text += &format!(
-            "| {} | {} | {result} | {seconds} | {seen} |\n",
-            row.scenario.name, row.scenario.bar
-        );
+        let Scenario { name, bar, .. } = row.scenario;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {name} | {bar} | {result} | {seconds} | {seen} |");
     }
     Ok(std::fs::write(path, text)?)
 }

@@ -137,12 +137,13 @@ fn told(name: &str, made: &Forecast) -> String {
     if steps.is_empty() && halts.is_none() {
         return format!("{name}: nothing to do\n");
     }
-    let mut text = format!("{name}:\n");
-    for (number, (kind, step)) in steps.iter().enumerate() {
-        text += &format!("{:4}. {kind:10} {step}\n", number + 1);
-    }
-    match halts {
-        Some(why) => text + &format!("It halts there: {why}\n"),
-        None => text + "Then all is as asked for.\n",
-    }
+    let line = |(number, (kind, step)): (usize, &(&str, String))| {
+        format!("{:4}. {kind:10} {step}\n", number + 1)
+    };
+    let lines: String = steps.iter().enumerate().map(line).collect();
+    let end = halts.as_ref().map_or_else(
+        || "Then all is as asked for.".to_owned(),
+        |why| format!("It halts there: {why}"),
+    );
+    format!("{name}:\n{lines}{end}\n")
 }

@@ -71,7 +71,7 @@ pub(super) async fn one(here: &Here, name: &str, out: &mut impl Write) -> Result
 /// All that matters of one cluster.
 fn text(cluster: &KvsCluster, now: UnixMillis) -> String {
     let status = cluster.status.clone().unwrap_or_default();
-    let mut text = format!(
+    let mut text = vec![format!(
         "{}/{}   {}   {}/{} ready   {}\n",
         cluster.namespace().unwrap_or_default(),
         cluster.name_any(),
@@ -79,14 +79,14 @@ fn text(cluster: &KvsCluster, now: UnixMillis) -> String {
         status.ready_replicas,
         cluster.spec.replicas,
         status.endpoint.clone().unwrap_or_default(),
-    );
+    )];
     if status.observed_generation != cluster.metadata.generation {
-        text += "The operator has not seen the latest change yet: is it running?\n";
+        text.push("The operator has not seen the latest change yet: is it running?\n".to_owned());
     }
     if let Some(message) = &status.message {
-        text += &format!("{message}\n");
+        text.push(format!("{message}\n"));
     }
-    text += &format!("\n{}", members_table(&status.members));
+    text.push(format!("\n{}", members_table(&status.members)));
     let steps: Vec<[String; 3]> = status
         .plan
         .iter()
@@ -100,10 +100,11 @@ fn text(cluster: &KvsCluster, now: UnixMillis) -> String {
         })
         .collect();
     if !steps.is_empty() {
-        text += &format!("\n{}", table(["NEXT", "WAITS FOR", "SINCE"], &steps));
+        text.push(format!("\n{}", table(["NEXT", "WAITS FOR", "SINCE"], &steps)));
     }
     let rows: Vec<[String; 4]> = status.conditions.iter().map(|one| said(one, now)).collect();
-    text + &format!("\n{}", table(["CONDITION", "", "FOR", "BECAUSE"], &rows))
+    text.push(format!("\n{}", table(["CONDITION", "", "FOR", "BECAUSE"], &rows)));
+    text.concat()
 }
 
 fn said(condition: &Condition, now: UnixMillis) -> [String; 4] {
