@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
 };
-use kube::{Client, Error, ResourceExt as _};
+use kube::{Client, Error, ResourceExt};
 use kvs_operator_core::names::Names;
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ pub(crate) async fn pods(
     let ours = Names::new(cluster, namespace).selector_text();
     let ours = ListParams::default().labels(&ours);
     let mut pods = Api::<Pod>::namespaced(client.clone(), namespace).list(&ours).await?.items;
-    pods.sort_by_key(|pod| pod.name_any());
+    pods.sort_by_key(ResourceExt::name_any);
     Ok(pods)
 }
 

@@ -178,7 +178,7 @@ static ALL: &[Scenario] = &[
         "rights",
         "nothing used that is not granted, nothing granted that is not used, no list of Secrets",
         false,
-        What::ReadsAudit(|site, space| Box::pin(rights::run(site, space))),
+        What::ReadsAudit(|site, _space| Box::pin(async { rights::run(site) })),
     ),
     scenario(
         "service-account",

@@ -77,7 +77,7 @@ impl Site {
         let manifest = INSTALL
             .replace(&format!("kvs-operator:{VERSION}"), &self.image("kvs-operator"))
             .replace(&format!(" kvs:{VERSION}"), &format!(" {}", self.image("kvs")));
-        let (_, took) = until("the operator is installed", Duration::from_secs(60), async || {
+        let ((), took) = until("the operator is installed", Duration::from_mins(1), async || {
             kubernetes::apply(&self.client, OPERATOR_SPACE, &manifest).await.map(Some)
         })
         .await?;
@@ -96,7 +96,7 @@ impl Site {
         let all: Api<Deployment> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
         let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
         all.patch(OPERATOR, &PatchParams::default(), &patch).await?;
-        let (_, took) = until("the operators are there", Duration::from_secs(60), async || {
+        let ((), took) = until("the operators are there", Duration::from_mins(1), async || {
             let status = all.get(OPERATOR).await?.status.unwrap_or_default();
             let (all, ready) = (status.replicas.unwrap_or(0), status.ready_replicas.unwrap_or(0));
             Ok((all == replicas && ready == replicas).then_some(()))

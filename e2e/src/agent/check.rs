@@ -38,7 +38,7 @@ async fn look(http: &reqwest::Client, node: &str, entry: &Entry) -> Result<(), S
     let status = answer.status();
     let text = answer.text().await.map_err(|error| failed(&error))?;
     let value: Value =
-        serde_json::from_str(&text).map_err(|_| failed(&format!("{status} {text}")))?;
+        serde_json::from_str(&text).map_err(|_malformed| failed(&format!("{status} {text}")))?;
     match value["data"]["n"].as_u64() {
         Some(number) if allowed.contains(&number) => Ok(()),
         _ => Err(failed(&text)),

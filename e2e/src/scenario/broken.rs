@@ -12,8 +12,8 @@ use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
 /// Within which a cause is named.
-const NAMED: Duration = Duration::from_secs(60);
-const WITHIN: Duration = Duration::from_secs(120);
+const NAMED: Duration = Duration::from_mins(1);
+const WITHIN: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);

@@ -18,7 +18,7 @@ use crate::wait::until;
 /// Within which all is well again.
 const BAR: Duration = Duration::from_secs(30);
 /// What is waited for beyond it, to be able to say how long it took.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A cluster that was written to.
 async fn written(site: &Site, space: &str) -> Result<(Cluster, Agent, Report), Failure> {
@@ -114,7 +114,7 @@ pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
                }; add rule inet cut f drop; add chain inet cut i { type filter hook input priority \
                -300; }; add rule inet cut i iif != lo drop";
     site.on_machine(&number, &["nft", cut]).await?;
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     site.on_machine(&number, &["nft", "delete table inet cut"]).await?;
     let began = Instant::now();
     let report = agent.end().await?;

@@ -16,7 +16,7 @@ use crate::wait::until;
 
 /// Within which all is well again once a machine is back.
 const BAR: Duration = Duration::from_secs(30);
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);

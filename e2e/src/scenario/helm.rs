@@ -13,7 +13,7 @@ use crate::site::{Agent, Cluster, OPERATOR_SPACE, Site};
 use crate::wait::until;
 use crate::{kubernetes, machine};
 
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_mins(2);
 /// A cluster that takes little.
 const SMALL: &str = "storage.size=1Gi,config.digest_leaves=65536,config.block_cache=16MiB,\
                      config.write_buffer=16MiB";
@@ -60,7 +60,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     // Whatever happened, the other operator is wanted by others.
     let _ = helm(&["uninstall", "kvs-operator", "-n", space, "--wait"]).await;
     site.scale_operator(2).await?;
-    site.leader(Duration::from_secs(60)).await?;
+    site.leader(Duration::from_mins(1)).await?;
     let seen = done?;
     let (right, wrong) = (OPERATORS.len() + CLUSTERS.len(), WRONG.len());
     Ok(format!(

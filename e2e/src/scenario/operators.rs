@@ -38,7 +38,7 @@ async fn without_leader(site: &Site, grace: Option<u32>) -> Result<Duration, Fai
     let pods: Api<Pod> = Api::namespaced(site.client.clone(), OPERATOR_SPACE);
     let delete = DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() };
     pods.delete(&leader, &delete).await?;
-    let (_, took) = until("another operator acts", Duration::from_secs(60), async || {
+    let (_, took) = until("another operator acts", Duration::from_mins(1), async || {
         Ok(site.holder().await?.filter(|holder| *holder != leader))
     })
     .await?;

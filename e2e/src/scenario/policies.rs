@@ -1,4 +1,4 @@
-//! NetworkPolicies: whom their selectors mean. Whether they are enforced is the network's affair.
+//! Each `NetworkPolicy`: whom their selectors mean. Whether it is enforced is the network's affair.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use crate::failure::{Failure, expect};
 use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
-const WITHIN: Duration = Duration::from_secs(180);
+const WITHIN: Duration = Duration::from_mins(3);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
@@ -35,7 +35,7 @@ async fn to(cluster: &Cluster, replicas: i32) -> Result<Duration, Failure> {
 }
 
 async fn claims_are(cluster: &Cluster, count: usize) -> Result<Duration, Failure> {
-    let (_, took) = until("claims of nodes that left are gone", WITHIN, async || {
+    let ((), took) = until("claims of nodes that left are gone", WITHIN, async || {
         let claims = cluster.claims().await?.len();
         expect(claims == count, || format!("there are {claims} claims"))?;
         Ok(Some(()))
@@ -47,7 +47,7 @@ async fn claims_are(cluster: &Cluster, count: usize) -> Result<Duration, Failure
 /// To two, and back to three as soon as the third begins to go.
 async fn change_of_mind(cluster: &Cluster) -> Result<Duration, Failure> {
     cluster.ask_for(json!({ "replicas": 2 })).await?;
-    cluster.says("Progressing", "True", "ScaleDown", Duration::from_secs(60)).await?;
+    cluster.says("Progressing", "True", "ScaleDown", Duration::from_mins(1)).await?;
     to(cluster, 3).await
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let report = agent.end_without_failure().await?;
     cluster.ask_for(json!({ "mode": "Hibernated" })).await?;
-    let (_, asleep) =
+    let ((), asleep) =
         until("no pod runs", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
             .await?;
     expect(cluster.claims().await?.len() == 3, || "a hibernated cluster has lost a disk".into())?;

@@ -31,7 +31,7 @@ const UNUSED: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) async fn run(site: &Site, _space: &str) -> Outcome {
+pub(super) fn run(site: &Site) -> Outcome {
     let requests = Audit::whole(site.audit_path()?).of_operator()?;
     let refused: Vec<String> = requests
         .iter()

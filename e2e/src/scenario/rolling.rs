@@ -12,7 +12,7 @@ use crate::kubernetes;
 use crate::site::{Agent, Cluster, Site};
 
 /// How long one change of three pods may take.
-const WITHIN: Duration = Duration::from_secs(180);
+const WITHIN: Duration = Duration::from_mins(3);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);

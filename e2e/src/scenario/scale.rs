@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ListParams};
-use kvs_operator_core::crd::KvsCluster;
+use kvs_operator_core::crd::{KvsCluster, Mode};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +33,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     }
     let made = began.elapsed();
     let all: Api<KvsCluster> = Api::namespaced(site.client.clone(), space);
-    until("all are settled", Duration::from_secs(300), async || {
+    until("all are settled", Duration::from_mins(5), async || {
         let all = all.list(&ListParams::default()).await?.items;
         let open = all.iter().filter(|one| !is_settled(one)).count();
         expect(open == 0, || format!("{open} are not"))?;
@@ -56,7 +56,7 @@ fn is_settled(cluster: &KvsCluster) -> bool {
     let Some(status) = &cluster.status else { return false };
     let mut conditions = status.conditions.iter();
     let settled = conditions.any(|one| one.type_ == "Progressing" && one.status == "False");
-    let pods = if cluster.spec.mode == kvs_operator_core::crd::Mode::Running { 1 } else { 0 };
+    let pods = i32::from(cluster.spec.mode == Mode::Running);
     settled
         && status.ready_replicas == pods
         && status.observed_generation == cluster.metadata.generation
@@ -89,7 +89,7 @@ async fn writes_of_a_restart(site: &Site) -> Result<String, Failure> {
     .await?;
     let from = site.audit()?;
     site.scale_operator(2).await?;
-    site.leader(Duration::from_secs(60)).await?;
+    site.leader(Duration::from_mins(1)).await?;
     sleep(Duration::from_secs(30)).await;
     let requests = from.of_operator()?;
     let writes: Vec<_> =

@@ -15,7 +15,7 @@ use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
 /// How long it is listened, each time.
-const LISTEN: Duration = Duration::from_secs(60);
+const LISTEN: Duration = Duration::from_mins(1);
 /// Within which a child comes back.
 const BACK: Duration = Duration::from_secs(5);
 /// The children: version, kind, and whether it may be deleted with what it has made.
@@ -40,7 +40,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let report = agent.end_without_failure().await?;
     let after = restarted(site).await?;
     let (children, slowest) = children_come_back(&cluster).await?;
-    cluster.settles(3, Duration::from_secs(60)).await?;
+    cluster.settles(3, Duration::from_mins(1)).await?;
     Ok(format!(
         "{idle:.2} reads/s settled, {busy:.2} under {} writes, no write in either; {after} reads \
          and no write after a restart; {children} children came back, the slowest after \
@@ -75,7 +75,7 @@ async fn restarted(site: &Site) -> Result<usize, Failure> {
     site.scale_operator(0).await?;
     let from = site.audit()?;
     site.scale_operator(2).await?;
-    site.leader(Duration::from_secs(60)).await?;
+    site.leader(Duration::from_mins(1)).await?;
     sleep(Duration::from_secs(15)).await;
     silent(&from.of_operator()?)
 }

@@ -55,7 +55,7 @@ impl Agent {
         });
         kubernetes::apply_object(&site.client, space, &pod).await?;
         let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
-        until("the agent is ready", Duration::from_secs(60), async || {
+        until("the agent is ready", Duration::from_mins(1), async || {
             Ok(kubernetes::is_ready(&pods.get(NAME).await?).then_some(()))
         })
         .await?;

@@ -148,7 +148,7 @@ impl Cluster {
         within: Duration,
     ) -> Result<Duration, Failure> {
         let what = format!("{} is settled with {replicas}", self.name);
-        let (_, took) = until(&what, within, async || {
+        let ((), took) = until(&what, within, async || {
             let cluster = self.get().await?;
             let status = cluster.status.unwrap_or_default();
             let pods = self.pods().await?;
