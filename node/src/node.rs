@@ -158,6 +158,7 @@ pub struct Node {
     audit: Audit,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
+    closing: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -262,6 +263,7 @@ impl Running {
             horizon: AtomicU64::new(state.horizon.bits()),
             accounts,
             metadata,
+            closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -659,6 +661,12 @@ impl Node {
     /// The store, for its figures.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Cancelled when the node still serves and is about to stop: its clients are asked to go
+    /// elsewhere.
+    pub const fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// Cancelled when the node begins to stop: streams end then.

@@ -1,0 +1,73 @@
+//! More nodes, fewer nodes, none for a while: under writes.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Outcome;
+use crate::failure::{Failure, expect};
+use crate::site::{Agent, Cluster, Site};
+use crate::wait::until;
+
+const WITHIN: Duration = Duration::from_mins(3);
+
+pub(super) async fn run(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({ "storage": { "retain": "DeleteOnScaleDown" } })).await?;
+    cluster.settles(3, Duration::from_secs(90)).await?;
+    agent.load("db", 200, 200).await?;
+    let more = to(&cluster, 5).await?;
+    let fewer = to(&cluster, 3).await?;
+    let claims = claims_are(&cluster, 3).await?;
+    let changed = change_of_mind(&cluster).await?;
+    let report = agent.end_without_failure().await?;
+    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
+    Ok(format!(
+        "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, two claims deleted {claims:.0?} later, 3→2→3 \
+         mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
+        report.written, found.keys,
+    ))
+}
+
+async fn to(cluster: &Cluster, replicas: i32) -> Result<Duration, Failure> {
+    cluster.ask_for(json!({ "replicas": replicas })).await?;
+    cluster.settles(replicas, WITHIN).await
+}
+
+async fn claims_are(cluster: &Cluster, count: usize) -> Result<Duration, Failure> {
+    let ((), took) = until("claims of nodes that left are gone", WITHIN, async || {
+        let claims = cluster.claims().await?.len();
+        expect(claims == count, || format!("there are {claims} claims"))?;
+        Ok(Some(()))
+    })
+    .await?;
+    Ok(took)
+}
+
+/// To two, and back to three as soon as the third begins to go.
+async fn change_of_mind(cluster: &Cluster) -> Result<Duration, Failure> {
+    cluster.ask_for(json!({ "replicas": 2 })).await?;
+    cluster.says("Progressing", "True", "ScaleDown", Duration::from_mins(1)).await?;
+    to(cluster, 3).await
+}
+
+pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({})).await?;
+    cluster.settles(3, Duration::from_secs(90)).await?;
+    agent.load("db", 200, 0).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let report = agent.end_without_failure().await?;
+    cluster.ask_for(json!({ "mode": "Hibernated" })).await?;
+    let ((), asleep) =
+        until("no pod runs", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
+            .await?;
+    expect(cluster.claims().await?.len() == 3, || "a hibernated cluster has lost a disk".into())?;
+    cluster.ask_for(json!({ "replicas": 2, "mode": "Running" })).await?;
+    let awake = cluster.settles(2, WITHIN).await?;
+    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
+    Ok(format!(
+        "asleep in {asleep:.0?}, awake and 3→2 in {awake:.0?}; {} writes before, {} keys on every node",
+        report.written, found.keys,
+    ))
+}

@@ -1,0 +1,144 @@
+//! The agent, seen from outside: orders go through the API server's proxy to its pod.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::Api;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::Site;
+use crate::failure::{Failure, expect};
+use crate::kubernetes;
+use crate::load::{Answer, Ask, Check, Checked, Order, Report};
+use crate::wait::until;
+
+const NAME: &str = "agent";
+const PORT: u16 = 8082;
+
+/// The agent of a namespace.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    client: Client,
+    space: String,
+}
+
+impl Agent {
+    /// Starts one, and waits until it takes orders.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn start(site: &Site, space: &str) -> Result<Self, Failure> {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": NAME },
+            "spec": {
+                "automountServiceAccountToken": false,
+                "enableServiceLinks": false,
+                "terminationGracePeriodSeconds": 1,
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": 65_532, "runAsGroup": 65_532,
+                    "seccompProfile": { "type": "RuntimeDefault" },
+                },
+                "containers": [{
+                    "name": NAME, "image": site.image("kvs-e2e"), "args": ["agent"],
+                    "readinessProbe": { "httpGet": { "path": "/livez", "port": PORT }, "periodSeconds": 1 },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                        "capabilities": { "drop": ["ALL"] },
+                    },
+                }],
+            },
+        });
+        kubernetes::apply_object(&site.client, space, &pod).await?;
+        let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
+        until("the agent is ready", Duration::from_mins(1), async || {
+            Ok(kubernetes::is_ready(&pods.get(NAME).await?).then_some(()))
+        })
+        .await?;
+        Ok(Self { client: site.client.clone(), space: space.to_owned() })
+    }
+
+    async fn order<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        order: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let uri = format!("/api/v1/namespaces/{}/pods/{NAME}:{PORT}/proxy/{path}", self.space);
+        let request = http::Request::post(uri).body(serde_json::to_vec(order)?)?;
+        Ok(self.client.request(request).await?)
+    }
+
+    /// Puts load on a cluster, from now on.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn load(&self, cluster: &str, writes: u32, reads: u32) -> Result<(), Failure> {
+        let url = format!("http://{cluster}.{}.svc:8080", self.space);
+        let order = Order { url, prefix: "load".into(), writes, reads };
+        self.order::<serde_json::Value>("start", &order).await.map(drop)
+    }
+
+    /// Ends the load, and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn end(&self) -> Result<Report, Failure> {
+        self.order("stop", &json!({})).await
+    }
+
+    /// Ends the load, and fails if any request did.
+    ///
+    /// # Errors
+    ///
+    /// One did.
+    pub(crate) async fn end_without_failure(&self) -> Result<Report, Failure> {
+        let report = self.end().await?;
+        expect(report.failed == 0 && report.written > 0, || {
+            let all = report.written + report.read + report.failed;
+            let failures = report.failures.join("; ");
+            format!("{} of {all} requests failed: {failures}", report.failed)
+        })?;
+        Ok(report)
+    }
+
+    /// Looks for all that was acknowledged at each of these nodes; fails if anything is lost.
+    ///
+    /// # Errors
+    ///
+    /// Something is, or was not found within this time.
+    pub(crate) async fn find(&self, at: &[String], within: Duration) -> Result<Checked, Failure> {
+        let check = Check { at: at.to_vec() };
+        let what = "every acknowledged write is on every node";
+        let (found, _) = until(what, within, async || {
+            let checked: Checked = self.order("check", &check).await?;
+            expect(checked.wrong == 0, || {
+                let examples = checked.examples.join("; ");
+                format!("{} looks for {} keys are wrong: {examples}", checked.wrong, checked.keys)
+            })?;
+            Ok(Some(checked))
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Makes one request from within the cluster.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer. That the other side does not is an answer of status 0.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let ask = Ask { method: method.into(), url: url.into(), body: body.map(str::to_owned) };
+        self.order("ask", &ask).await
+    }
+}

@@ -1,0 +1,58 @@
+use serde_json::json;
+
+use super::*;
+use crate::observed::Identity;
+use crate::plan::{Kind, Shut, Wait};
+
+fn cluster() -> KvsCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "kvs.kalzu.dev/v1alpha1",
+        "kind": "KvsCluster",
+        "metadata": { "name": "db", "namespace": "apps", "generation": 3 },
+        "spec": { "storage": { "size": "1Gi" } },
+    }))
+    .unwrap()
+}
+
+fn told(cluster: &KvsCluster, plan: &Plan, now: u64) -> KvsClusterStatus {
+    let (now, identity) = (UnixMillis(now), Identity::Present);
+    let seen = Observed { now, identity, ..Observed::default() };
+    status(&Told { cluster, seen: &seen, plan, template: "t", newer: None, trouble: None })
+}
+
+fn condition(status: &KvsClusterStatus, kind: &str) -> (String, String) {
+    let found = status.conditions.iter().find(|one| one.type_ == kind).unwrap();
+    (found.status.clone(), found.reason.clone())
+}
+
+#[test]
+fn where_nothing_changes_the_status_does_not_either() {
+    let mut cluster = cluster();
+    let first = told(&cluster, &Plan::default(), 1_000);
+    cluster.status = Some(first.clone());
+    assert_eq!(told(&cluster, &Plan::default(), 900_000), first);
+    assert_eq!(first.endpoint.as_deref(), Some("http://db.apps.svc:8080"));
+}
+
+#[test]
+fn a_step_that_waits_too_long_degrades_and_a_canary_never_does() {
+    for (on, late) in [(Shut::PodGoing(1), "True"), (Shut::Canary("t".into()), "False")] {
+        let wait = Wait { kind: Kind::Rollout, step: "restart pod 1".into(), on };
+        let plan = Plan { kind: Some(Kind::Rollout), waits: vec![wait], ..Plan::default() };
+        let mut cluster = cluster();
+        cluster.status = Some(told(&cluster, &plan, 0));
+        let in_time = told(&cluster, &plan, 10 * 60_000);
+        assert_eq!(condition(&in_time, "Degraded").0, "False");
+        assert_eq!(condition(&told(&cluster, &plan, 10 * 60_000 + 1), "Degraded").0, late);
+        assert_eq!(condition(&in_time, "Progressing"), ("True".into(), "Rollout".into()));
+    }
+}
+
+#[test]
+fn what_only_people_can_mend_is_said_at_once() {
+    let wait = Wait { kind: Kind::Start, step: "start".into(), on: Shut::IdentityLost };
+    let plan = Plan { kind: Some(Kind::Start), waits: vec![wait], ..Plan::default() };
+    let status = told(&cluster(), &plan, 0);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "IdentityLost".into()));
+    assert!(status.message.unwrap().contains("restore the Secret"));
+}
