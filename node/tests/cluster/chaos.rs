@@ -139,7 +139,7 @@ impl Trial {
                 }
             }
             (3, None, _) => {
-                self.nodes[chosen].take().unwrap().stop().await;
+                self.nodes[chosen].take().unwrap().stop_at_any_time().await;
             }
             (3, Some(_), Some(network)) => network.heal(),
             (4, _, Some(network)) => {

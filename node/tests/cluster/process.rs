@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -76,6 +77,18 @@ impl Process {
         let status = self.ended().await;
         assert!(status.success(), "the node stopped with {status}");
         self.said()
+    }
+
+    /// Ends it with SIGTERM, which may come before it attends to signals: then it is just gone.
+    ///
+    /// # Panics
+    ///
+    /// It does not end, or not well.
+    pub(crate) async fn stop_at_any_time(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let status = self.ended().await;
+        let too_early = status.signal() == Some(Signal::TERM.as_raw()) && self.said().is_empty();
+        assert!(status.success() || too_early, "the node stopped with {status}: {}", self.said());
     }
 
     /// Waits until it ends by itself.

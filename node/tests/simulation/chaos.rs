@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kvs_core::engine::Life;
+use kvs_core::members::Standing;
 use kvs_core::{
     Body, Command, Condition, ContentType, Expiry, Key, RecordId, Value, Version, VersionId,
 };
@@ -94,8 +95,12 @@ impl World {
                 // What a node was last told of another's clock is believed a little longer.
                 let right = self.now > self.wrong_until
                     && self.places.iter().all(|place| place.skew < HOUR);
-                let serves = |other: &usize| self.life(*other) == Some(Life::Serving);
-                let others = (0..self.places.len()).filter(|other| *other != at).filter(serves);
+                // Who gave all others up asks nobody, and is right by itself.
+                let counts = |other: &usize| {
+                    let standing = self.standing(at, self.places[*other].disk_id());
+                    self.life(*other) == Some(Life::Serving) && standing == Some(Standing::Joined)
+                };
+                let others = (0..self.places.len()).filter(|other| *other != at).filter(counts);
                 let alone = !self.is_up(at) || self.places.len() < 3 || others.count() == 0;
                 let skew: i64 = if right && !alone && self.rng.random_bool(0.3) {
                     HOUR
