@@ -105,10 +105,14 @@ async fn check(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered,
 }
 
 async fn ask(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered, Answered> {
-    let Ask { method, url, body } = read(&body)?;
+    let Ask { method, url, body, token } = read(&body)?;
     let method: Method =
         method.parse().map_err(|_unknown| (StatusCode::BAD_REQUEST, "which method?".to_owned()))?;
     let request = agent.http.request(method, url).header("content-type", "application/json");
+    let request = match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
     let answer = match request.body(body.unwrap_or_default()).send().await {
         Ok(answer) => Answer {
             status: answer.status().as_u16(),

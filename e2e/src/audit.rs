@@ -33,6 +33,9 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct User {
     pub(crate) username: String,
+    /// Of a pod's account, the pod.
+    #[serde(default)]
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -95,6 +98,17 @@ impl Request {
     pub(crate) fn is_forbidden(&self) -> bool {
         let decision = self.annotations.get("authorization.k8s.io/decision");
         decision.is_some_and(|decision| decision == "forbid")
+    }
+
+    /// Whether a pod asked for it.
+    pub(crate) fn is_of_pod(&self, pod: &str) -> bool {
+        let pods = self.user.extra.get("authentication.kubernetes.io/pod-name");
+        pods.is_some_and(|pods| pods.iter().any(|name| name == pod))
+    }
+
+    /// Whether it was done.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.response_status.as_ref().is_some_and(|status| status.code < 300)
     }
 
     /// Whether it is about who of several operators acts.

@@ -1,5 +1,7 @@
 //! The API server, in the words of scenarios.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
@@ -9,6 +11,7 @@ use kvs_operator_core::names::Names;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::wait::until;
 
 /// Kinds that are in no namespace.
 const EVERYWHERE: &[&str] = &[
@@ -20,6 +23,8 @@ const EVERYWHERE: &[&str] = &[
     "StorageClass",
 ];
 
+/// How long a namespace of an earlier run may take to go.
+const LEFTOVER: Duration = Duration::from_mins(2);
 /// The field manager of what scenarios apply.
 const MANAGER: &str = "kvs-e2e";
 
@@ -104,6 +109,12 @@ pub(crate) async fn make_namespace(
     name: &str,
     restricted: bool,
 ) -> Result<(), Failure> {
+    remove_namespace(client, name).await;
+    let spaces: Api<Namespace> = Api::all(client.clone());
+    until("what an earlier run left is gone", LEFTOVER, async || {
+        Ok(spaces.get_opt(name).await?.is_none().then_some(()))
+    })
+    .await?;
     let level = if restricted { "restricted" } else { "baseline" };
     let object = json!({
         "apiVersion": "v1", "kind": "Namespace",

@@ -57,6 +57,8 @@ pub(crate) struct Ask {
     pub(crate) url: String,
     #[serde(default)]
     pub(crate) body: Option<String>,
+    #[serde(default)]
+    pub(crate) token: Option<String>,
 }
 
 /// Its answer.

@@ -3,7 +3,9 @@
 mod broken;
 mod disaster;
 mod drain;
+mod growth;
 mod helm;
+mod identity;
 mod nothing;
 mod operators;
 mod policies;
@@ -46,7 +48,7 @@ enum What {
     Runs(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It reads the audit log.
     ReadsAudit(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
-    /// It cuts machines off.
+    /// It cuts machines off, or freezes what runs there.
     CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs Helm.
     NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
@@ -116,6 +118,26 @@ static ALL: &[Scenario] = &[
         What::Runs(|site, space| Box::pin(resize::hibernate(site, space))),
     ),
     scenario(
+        "killed-resize",
+        "3→5→3 under writes with the operator killed 20 times at random and the status erased: \
+         nothing acknowledged lost, no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(resize::killed(site, space))),
+    ),
+    scenario(
+        "growth",
+        "disks grow without a restart, new ones are as large; a driver of disks is played",
+        false,
+        What::Runs(|site, space| Box::pin(growth::run(site, space))),
+    ),
+    scenario(
+        "identity-lost",
+        "the Secret with the cluster file deleted: reported within 60 s, nothing started, none made \
+         in its place; restored, all is as it was",
+        false,
+        What::Runs(|site, space| Box::pin(identity::run(site, space))),
+    ),
+    scenario(
         "disk-lost",
         "a claim deleted with its pod: a new member fills itself, nothing acknowledged lost",
         false,
@@ -145,6 +167,13 @@ static ALL: &[Scenario] = &[
         "leader killed: the other acts within 20 s; stopped: within 3 s",
         false,
         What::Runs(|site, space| Box::pin(operators::run(site, space))),
+    ),
+    scenario(
+        "frozen-operator",
+        "leader frozen for 60 s in a rollout: another one finishes it, and none of the first one's \
+         stale writes succeeds",
+        false,
+        What::CutsMachines(|site, space| Box::pin(operators::frozen(site, space))),
     ),
     scenario(
         "policies",

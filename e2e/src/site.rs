@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
 
@@ -114,6 +115,33 @@ impl Site {
         until("an operator acts", within, async || Ok(self.holder().await?)).await
     }
 
+    /// Kills the operator that acts; says how long it takes until another one does.
+    ///
+    /// # Errors
+    ///
+    /// None does, within a minute.
+    pub(crate) async fn kill_leader(&self) -> Result<Duration, Failure> {
+        self.end_leader(Some(0)).await
+    }
+
+    /// Ends the operator that acts, with so many seconds to do it in; says how long it takes until
+    /// another one does.
+    ///
+    /// # Errors
+    ///
+    /// None does, within a minute.
+    pub(crate) async fn end_leader(&self, grace: Option<u32>) -> Result<Duration, Failure> {
+        let (leader, _) = self.leader(Duration::from_secs(30)).await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
+        let delete = DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() };
+        pods.delete(&leader, &delete).await?;
+        let (_, took) = until("another operator acts", Duration::from_mins(1), async || {
+            Ok(self.holder().await?.filter(|holder| *holder != leader))
+        })
+        .await?;
+        Ok(took)
+    }
+
     /// Who holds the operators' lease.
     ///
     /// # Errors
@@ -154,6 +182,20 @@ impl Site {
         self.machines.is_some()
     }
 
+    /// Sends a signal to the programs of a pod.
+    ///
+    /// # Errors
+    ///
+    /// Its machine cannot be reached, or there is no such pod.
+    pub(crate) async fn signal(&self, signal: &str, pod: &str) -> Result<(), Failure> {
+        machine::run(self.script()?, &["signal", signal, pod]).await.map(drop)
+    }
+
+    fn script(&self) -> Result<&Path, Failure> {
+        let missing = || Failure::new("the machines of this cluster cannot be reached");
+        self.machines.as_deref().ok_or_else(missing)
+    }
+
     /// Runs a command in the network of a machine of the cluster.
     ///
     /// # Errors
@@ -164,9 +206,7 @@ impl Site {
         number: &str,
         command: &[&str],
     ) -> Result<String, Failure> {
-        let missing = || Failure::new("the machines of this cluster cannot be reached");
-        let script = self.machines.as_deref().ok_or_else(missing)?;
-        machine::run(script, &[&["nsenter", number], command].concat()).await
+        machine::run(self.script()?, &[&["nsenter", number], command].concat()).await
     }
 
     /// The API server's version.

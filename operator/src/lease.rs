@@ -10,10 +10,12 @@ use kube::{Client, Error, ResourceExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::fence::Fence;
+
 /// For how long a lease is valid that is not renewed.
 const VALID: Duration = Duration::from_secs(15);
 /// Without a renewal for this long, whoever holds it stops acting: before it can be another's.
-const GIVE_UP: Duration = Duration::from_secs(10);
+pub const GIVE_UP: Duration = Duration::from_secs(10);
 /// How often it is renewed, and looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -23,15 +25,16 @@ pub struct Holder {
     leases: Api<Lease>,
     name: String,
     me: String,
+    fence: Fence,
     /// What the lease was when it last changed, and when that was seen.
     seen: Option<(String, Instant)>,
 }
 
 impl Holder {
-    /// The lease `name`, for the operator called `me`.
-    pub fn new(client: Client, namespace: &str, name: &str, me: &str) -> Self {
+    /// The lease `name`, for the operator called `me`, who writes nothing else without it: by `fence`.
+    pub fn new(client: Client, namespace: &str, name: &str, me: &str, fence: Fence) -> Self {
         let leases = Api::namespaced(client, namespace);
-        Self { leases, name: name.to_owned(), me: me.to_owned(), seen: None }
+        Self { leases, name: name.to_owned(), me: me.to_owned(), fence, seen: None }
     }
 
     /// Waits until the lease is this operator's. Nothing if it was told to stop before.
@@ -51,14 +54,23 @@ impl Holder {
 
     /// Renews the lease until it is lost or this operator is told to stop; then lets it go.
     pub async fn keep(&mut self, stop: &CancellationToken) {
+        self.renew(stop).await;
+        self.fence.drop_lease();
+        if stop.is_cancelled() {
+            self.let_go().await;
+        }
+    }
+
+    async fn renew(&mut self, stop: &CancellationToken) {
         let mut renewed = Instant::now();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return self.let_go().await,
+                () = stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
+            let began = Instant::now();
             match tokio::time::timeout(GIVE_UP, self.attempt()).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
+                Ok(Ok(true)) => renewed = began,
                 Ok(Ok(false)) => return tracing::error!("the lease is another operator's now"),
                 Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be renewed"),
                 Err(_late) => tracing::warn!("the lease cannot be renewed in time"),
@@ -71,6 +83,15 @@ impl Holder {
 
     /// Takes or renews it; says whether it is this operator's then.
     async fn attempt(&mut self) -> Result<bool, Error> {
+        let began = Instant::now();
+        let ours = self.write().await?;
+        if ours {
+            self.fence.renew(began);
+        }
+        Ok(ours)
+    }
+
+    async fn write(&mut self) -> Result<bool, Error> {
         let Some(lease) = self.leases.get_opt(&self.name).await? else {
             let lease = self.written(Lease::default());
             return won(self.leases.create(&PostParams::default(), &lease).await);

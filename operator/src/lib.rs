@@ -6,6 +6,7 @@
 //! is `kubectl kvs`.
 
 pub mod act;
+pub mod fence;
 pub mod lease;
 pub mod metrics;
 pub mod nodes;

@@ -16,6 +16,8 @@ use kvs_operator_core::observed::{Departure, Life, MemberSeen, Ordinal, PeerSeen
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::fence::{Fence, Stale};
+
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -34,6 +36,9 @@ pub enum NodeError {
     /// It says no.
     #[error("the node refuses: {0}")]
     Refused(String),
+    /// This operator may no longer give orders.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// Its answer is not understood.
     #[error("the node's answer is not understood: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -43,16 +48,18 @@ pub enum NodeError {
 #[derive(Clone, Debug)]
 pub struct Nodes {
     tls: std::sync::Arc<rustls::ClientConfig>,
+    fence: Fence,
 }
 
 impl Nodes {
-    /// Whoever has the cluster file may speak to its nodes; `name` is what this operator is called.
+    /// Whoever has the cluster file may speak to its nodes; `name` is what this operator is called. It
+    /// gives orders only as `fence` lets it.
     ///
     /// # Errors
     ///
     /// The file gives no certificate.
-    pub fn new(file: &ClusterFile, name: &str) -> Result<Self, NodeError> {
-        Ok(Self { tls: tls::config(file, name)? })
+    pub fn new(file: &ClusterFile, name: &str, fence: &Fence) -> Result<Self, NodeError> {
+        Ok(Self { tls: tls::config(file, name)?, fence: fence.clone() })
     }
 
     /// Asks all nodes at once how they are, and tells each where the others are; those that do not
@@ -84,13 +91,14 @@ impl Nodes {
 
     async fn status(&self, ip: IpAddr, seeds: Vec<SocketAddr>) -> Result<MemberSeen, NodeError> {
         let duties = self.duty(ip, DutyRequest { seeds, ..DutyRequest::default() }).await?;
-        let status = link::ask(&self.tls, address(ip), "status", Vec::new()).await?;
+        let status = link::ask(&self.tls, address(ip), "status", Vec::new(), None).await?;
         Ok(member(serde_json::from_slice(&status)?, duties))
     }
 
     async fn duty(&self, ip: IpAddr, request: DutyRequest) -> Result<Duties, NodeError> {
         let body = serde_json::to_vec(&request)?;
-        Ok(serde_json::from_slice(&link::ask(&self.tls, address(ip), "duty", body).await?)?)
+        let fence = request.order.is_some().then_some(&self.fence);
+        Ok(serde_json::from_slice(&link::ask(&self.tls, address(ip), "duty", body, fence).await?)?)
     }
 }
 

@@ -16,7 +16,7 @@ use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, SetSee
 use kvs_operator_core::quantity;
 
 use crate::nodes::Nodes;
-use crate::site;
+use crate::site::{self, Site};
 
 /// What there is, and what is needed to do something about it.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ pub struct Look {
 /// # Errors
 ///
 /// The API server cannot be asked. A node that does not answer is none.
-pub async fn look(client: &Client, plan: &Blueprint<'_>, me: &str) -> Result<Look, Error> {
-    let (identity, nodes) = identity(client, plan, me).await?;
-    let (mut seen, set, pods) = objects(client, &plan.names).await?;
+pub async fn look(site: &Site, plan: &Blueprint<'_>) -> Result<Look, Error> {
+    let (identity, nodes) = identity(site, plan).await?;
+    let (mut seen, set, pods) = objects(&site.client, &plan.names).await?;
     seen.identity = identity;
     let addresses: BTreeMap<Ordinal, IpAddr> = pods
         .iter()
@@ -84,12 +84,8 @@ pub async fn objects(
     Ok((seen, set, pods))
 }
 
-async fn identity(
-    client: &Client,
-    plan: &Blueprint<'_>,
-    me: &str,
-) -> Result<(Identity, Option<Nodes>), Error> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.names.namespace);
+async fn identity(site: &Site, plan: &Blueprint<'_>) -> Result<(Identity, Option<Nodes>), Error> {
+    let secrets: Api<Secret> = Api::namespaced(site.client.clone(), &plan.names.namespace);
     let Some(secret) = secrets.get_opt(&plan.identity_name()).await? else {
         return Ok((absent(plan), None));
     };
@@ -102,7 +98,7 @@ async fn identity(
         Ok(file) => file,
         Err(error) => return Ok((Identity::Unusable(error.to_string()), None)),
     };
-    match Nodes::new(&file, me) {
+    match Nodes::new(&file, &site.name, &site.fence) {
         Ok(nodes) => Ok((Identity::Present, Some(nodes))),
         Err(error) => Ok((Identity::Unusable(error.to_string()), None)),
     }

@@ -21,6 +21,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::act::{self, ActError};
+use crate::nodes::NodeError;
 use crate::objects;
 use crate::observe::{self, Look};
 use crate::site::Site;
@@ -90,7 +91,7 @@ impl<'a> Turn<'a> {
     }
 
     async fn take(&self) -> Result<Action, ReconcileError> {
-        let look = observe::look(&self.site.client, &self.blueprint, &self.site.name).await?;
+        let look = observe::look(self.site, &self.blueprint).await?;
         let (kept, refused) = self.template().await?;
         let plan = self.plan(&look, kept.as_ref(), refused);
         let mut trouble = None;
@@ -266,7 +267,7 @@ impl<'a> Turn<'a> {
 /// The budget opens again, and whoever wrote in between is seen at the next look.
 fn is_passing(error: &ActError) -> bool {
     match error {
-        ActError::Budget => true,
+        ActError::Budget | ActError::Node(NodeError::Stale(_)) => true,
         ActError::Api(kube::Error::Api(status)) => status.code == 409,
         _ => false,
     }

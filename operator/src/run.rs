@@ -11,10 +11,11 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::client::ClientBuilder;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Config, ResourceExt as _};
 use kvs_operator_core::build;
 use kvs_operator_core::crd::KvsCluster;
 use kvs_operator_core::names::MANAGER;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::fence::Fence;
 use crate::lease::Holder;
 use crate::metrics::Metrics;
 use crate::reconcile::{failed, reconcile};
@@ -57,7 +59,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
             tracing::error!(%error, "health is no longer served");
         }
     });
-    let client = Client::try_default().await?;
+    let fence = Fence::default();
+    let (client, unfenced) = clients(&fence).await?;
     // Whether there is the kind is asked once: who installs it later restarts the operator.
     let monitors = client.list_api_group_resources("monitoring.coreos.com/v1").await.is_ok();
     let site = build::Site {
@@ -65,8 +68,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
         namespace: settings.namespace.clone(),
         monitors,
     };
-    let site = Arc::new(Site::new(client.clone(), site, settings.name.clone(), metrics));
-    let mut holder = Holder::new(client, &settings.namespace, MANAGER, &settings.name);
+    let site = Arc::new(Site::new(client, fence.clone(), site, settings.name.clone(), metrics));
+    let mut holder = Holder::new(unfenced, &settings.namespace, MANAGER, &settings.name, fence);
     while holder.take(&stop).await.is_some() {
         lead(&settings, &site, &mut holder, &stop).await;
         if stop.is_cancelled() {
@@ -76,6 +79,13 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
     tasks.close();
     tasks.wait().await;
     Ok(())
+}
+
+/// What writes only with the lease, and what the lease is taken with.
+async fn clients(fence: &Fence) -> Result<(Client, Client), kube::Error> {
+    let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
+    let fenced = ClientBuilder::try_from(config.clone())?.with_layer(fence).build();
+    Ok((fenced, Client::try_from(config)?))
 }
 
 /// Works for as long as the lease is this operator's. All that is under way is dropped when it is not.

@@ -9,6 +9,7 @@ use kvs_core::UnixMillis;
 use kvs_operator_core::build;
 use kvs_operator_core::crd::KvsCluster;
 
+use crate::fence::Fence;
 use crate::metrics::Metrics;
 
 /// Longest action of an event that Kubernetes takes.
@@ -19,6 +20,8 @@ const ACTION_MAX: usize = 128;
 pub struct Site {
     /// The API server.
     pub client: Client,
+    /// Whether anything may be written.
+    pub fence: Fence,
     /// Where the operator runs, as far as objects depend on it.
     pub build: build::Site,
     /// Its name in the certificates that it shows nodes.
@@ -36,10 +39,16 @@ impl std::fmt::Debug for Site {
 
 impl Site {
     /// The parts' common ground.
-    pub fn new(client: Client, build: build::Site, name: String, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        client: Client,
+        fence: Fence,
+        build: build::Site,
+        name: String,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let reporter = Reporter { controller: "kvs-operator".into(), instance: Some(name.clone()) };
         let recorder = Recorder::new(client.clone(), reporter);
-        Self { client, build, name, metrics, recorder }
+        Self { client, fence, build, name, metrics, recorder }
     }
 
     /// Tells people what was done to a cluster.

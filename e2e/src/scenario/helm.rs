@@ -15,7 +15,7 @@ use crate::{kubernetes, machine};
 
 const WITHIN: Duration = Duration::from_mins(2);
 /// A cluster that takes little.
-const SMALL: &str = "storage.size=1Gi,config.digest_leaves=65536,config.block_cache=16MiB,\
+const SMALL: &str = "storage.size=1Gi,config.auth_enabled=false,config.digest_leaves=65536,config.block_cache=16MiB,\
                      config.write_buffer=16MiB";
 
 /// Values that are to render: of the operator's chart, then of a cluster's.

@@ -72,13 +72,15 @@ async fn stopped_operator(site: &Site) -> Result<(), Failure> {
 
 /// A key that is written through one node is read from all.
 async fn is_one_store(cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
+    let token = cluster.root_token().await?;
     let at = cluster.addresses().await?;
     let (first, url) = (at.first().cloned().unwrap_or_default(), "/kv/e2e/hello");
-    let written = agent.ask("PUT", &format!("{first}{url}"), Some("\"world\"")).await?;
+    let written =
+        agent.ask("PUT", &format!("{first}{url}"), Some("\"world\""), Some(&token)).await?;
     expect(written.status < 300 && written.status > 0, || format!("{written:?}"))?;
     until("every node has the key", Duration::from_secs(10), async || {
         for node in &at {
-            let read = agent.ask("GET", &format!("{node}{url}"), None).await?;
+            let read = agent.ask("GET", &format!("{node}{url}"), None, Some(&token)).await?;
             expect(read.body.contains("\"data\":\"world\""), || format!("{node}: {read:?}"))?;
         }
         Ok(Some(()))

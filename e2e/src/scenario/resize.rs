@@ -1,15 +1,18 @@
 //! More nodes, fewer nodes, none for a while: under writes.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use super::Outcome;
 use crate::failure::{Failure, expect};
 use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
-const WITHIN: Duration = Duration::from_mins(3);
+/// Operators that are killed take their time.
+const WITHIN: Duration = Duration::from_mins(8);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
@@ -56,7 +59,7 @@ pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
     cluster.make(json!({})).await?;
     cluster.settles(3, Duration::from_secs(90)).await?;
     agent.load("db", 200, 0).await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    sleep(Duration::from_secs(5)).await;
     let report = agent.end_without_failure().await?;
     cluster.ask_for(json!({ "mode": "Hibernated" })).await?;
     let ((), asleep) =
@@ -69,5 +72,48 @@ pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
     Ok(format!(
         "asleep in {asleep:.0?}, awake and 3→2 in {awake:.0?}; {} writes before, {} keys on every node",
         report.written, found.keys,
+    ))
+}
+
+/// Kills of the operator while the cluster is resized.
+const KILLS: u32 = 20;
+
+/// 3→5→3, with the operator that acts killed again and again, and the status erased.
+pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({ "storage": { "retain": "DeleteOnScaleDown" } })).await?;
+    cluster.settles(3, Duration::from_secs(90)).await?;
+    agent.load("db", 200, 200).await?;
+    let (began, killed) = (Instant::now(), Cell::new(false));
+    let resizing = async {
+        let mut rounds = 0;
+        while !killed.get() {
+            to(&cluster, 5).await?;
+            to(&cluster, 3).await?;
+            rounds += 1;
+        }
+        Ok::<u32, Failure>(rounds)
+    };
+    let killing = async {
+        for kill in 1..=KILLS {
+            sleep(Duration::from_millis(rand::random_range(1_000..10_000))).await;
+            site.kill_leader().await?;
+            if kill == KILLS / 2 {
+                cluster.erase_status().await?;
+            }
+        }
+        killed.set(true);
+        Ok::<(), Failure>(())
+    };
+    let (rounds, ()) = tokio::try_join!(resizing, killing)?;
+    claims_are(&cluster, 3).await?;
+    let report = agent.end_without_failure().await?;
+    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
+    Ok(format!(
+        "3→5→3 {rounds} times in {:.0?} with the operator killed {KILLS} times and the status erased \
+         once; {} writes, none failed; {} keys on every node",
+        began.elapsed(),
+        report.written,
+        found.keys,
     ))
 }

@@ -137,8 +137,10 @@ impl Agent {
         method: &str,
         url: &str,
         body: Option<&str>,
+        token: Option<&str>,
     ) -> Result<Answer, Failure> {
-        let ask = Ask { method: method.into(), url: url.into(), body: body.map(str::to_owned) };
+        let (body, token) = (body.map(str::to_owned), token.map(str::to_owned));
+        let ask = Ask { method: method.into(), url: url.into(), body, token };
         self.order("ask", &ask).await
     }
 }

@@ -1,5 +1,6 @@
 //! One `KvsCluster` of a scenario.
 
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Site;
 use crate::failure::Failure;
-use crate::kubernetes;
 use crate::wait::until;
+use crate::{kubernetes, machine};
 
 /// One `KvsCluster`.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl Cluster {
         Self { site: site.clone(), space: space.to_owned(), name: name.to_owned() }
     }
 
-    /// Makes it, with small nodes unless the spec says otherwise.
+    /// Makes it, with small nodes that ask nobody who they are, unless the spec says otherwise.
     ///
     /// # Errors
     ///
@@ -39,6 +40,7 @@ impl Cluster {
             "spec": {
                 "storage": { "size": "1Gi" },
                 "config": {
+                    "auth_enabled": false,
                     "digest_leaves": 65_536, "block_cache": "16MiB", "write_buffer": "16MiB",
                 },
             },
@@ -124,6 +126,30 @@ impl Cluster {
     /// The API server does not answer.
     pub(crate) async fn addresses(&self) -> Result<Vec<String>, Error> {
         Ok(kubernetes::addresses(&self.pods().await?))
+    }
+
+    /// Takes its status away, as a restore from a backup does.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn erase_status(&self) -> Result<(), Failure> {
+        let patch = Patch::Merge(json!({ "status": null }));
+        self.api().patch_status(&self.name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// A token with every right, as a person makes one.
+    ///
+    /// # Errors
+    ///
+    /// There is no kubectl, or the node makes none.
+    pub(crate) async fn root_token(&self) -> Result<String, Failure> {
+        let pod = format!("{}-0", self.name);
+        let make = ["kvs", "token", "create", "--root", "--local", "/etc/kvs/config/config.yaml"];
+        let exec = ["-n", &self.space, "exec", &pod, "--"];
+        let said = machine::run(Path::new("kubectl"), &[&exec[..], &make].concat()).await?;
+        Ok(said.trim().to_owned())
     }
 
     /// Deletes a pod.

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{NodeError, PATIENCE};
+use crate::fence::Fence;
 
 /// Longest answer: that of a cluster of some thousand nodes.
 const LONGEST: usize = 4 << 20;
@@ -25,9 +26,13 @@ pub(super) async fn ask(
     address: SocketAddr,
     route: &str,
     body: Vec<u8>,
+    fence: Option<&Fence>,
 ) -> Result<Bytes, NodeError> {
     let asking = async {
         let stream = connect(tls, address).await.map_err(|error| unreachable(address, &error))?;
+        if let Some(fence) = fence {
+            fence.check()?;
+        }
         exchange(stream, address, route, body).await
     };
     tokio::time::timeout(PATIENCE, asking).await.map_err(|_late| NodeError::TimedOut(address))?
