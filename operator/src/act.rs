@@ -87,6 +87,7 @@ pub async fn carry_out(
         }
         Act::Drain { ordinal, node } => order(look, *ordinal, *node, DutyOrder::Drain).await?,
         Act::Serve { ordinal, node } => order(look, *ordinal, *node, DutyOrder::Serve).await?,
+        Act::Found { ordinal, node } => order(look, *ordinal, *node, DutyOrder::Found).await?,
         Act::Leave { ordinal, node } => order(look, *ordinal, *node, DutyOrder::Leave).await?,
         Act::Forget { ordinal, node } => {
             let by = look.seen.members.get(ordinal).ok_or(ActError::Absent(*ordinal))?.node;

@@ -26,6 +26,8 @@ pub struct Holder {
     name: String,
     me: String,
     fence: Fence,
+    /// The lease as this operator wrote it last.
+    mine: Option<Lease>,
     /// What the lease was when it last changed, and when that was seen.
     seen: Option<(String, Instant)>,
 }
@@ -34,7 +36,7 @@ impl Holder {
     /// The lease `name`, for the operator called `me`, who writes nothing else without it: by `fence`.
     pub fn new(client: Client, namespace: &str, name: &str, me: &str, fence: Fence) -> Self {
         let leases = Api::namespaced(client, namespace);
-        Self { leases, name: name.to_owned(), me: me.to_owned(), fence, seen: None }
+        Self { leases, name: name.to_owned(), me: me.to_owned(), fence, mine: None, seen: None }
     }
 
     /// Waits until the lease is this operator's. Nothing if it was told to stop before.
@@ -92,15 +94,37 @@ impl Holder {
     }
 
     async fn write(&mut self) -> Result<bool, Error> {
-        let Some(lease) = self.leases.get_opt(&self.name).await? else {
+        // Whoever has it knows what it is, and need not ask.
+        let Some(lease) = self.read().await? else {
             let lease = self.written(Lease::default());
-            return won(self.leases.create(&PostParams::default(), &lease).await);
+            let made = self.leases.create(&PostParams::default(), &lease).await;
+            return self.won(made);
         };
         if !self.is_free(&lease) {
             return Ok(false);
         }
         let lease = self.written(lease);
-        won(self.leases.replace(&self.name, &PostParams::default(), &lease).await)
+        let written = self.leases.replace(&self.name, &PostParams::default(), &lease).await;
+        self.won(written)
+    }
+
+    async fn read(&mut self) -> Result<Option<Lease>, Error> {
+        match self.mine.take() {
+            Some(lease) => Ok(Some(lease)),
+            None => self.leases.get_opt(&self.name).await,
+        }
+    }
+
+    /// Whether it was this operator that was written, or somebody else was faster.
+    fn won(&mut self, written: Result<Lease, Error>) -> Result<bool, Error> {
+        match written {
+            Ok(lease) => {
+                self.mine = Some(lease);
+                Ok(true)
+            }
+            Err(Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn is_free(&mut self, lease: &Lease) -> bool {
@@ -146,14 +170,5 @@ impl Holder {
         if let Ok(Err(error)) = tokio::time::timeout(EVERY, letting_go).await {
             tracing::warn!(%error, "the lease was not let go; others wait for {VALID:?}");
         }
-    }
-}
-
-/// Somebody else was faster.
-fn won(written: Result<Lease, Error>) -> Result<bool, Error> {
-    match written {
-        Ok(_) => Ok(true),
-        Err(Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(error),
     }
 }

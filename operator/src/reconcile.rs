@@ -28,8 +28,12 @@ use crate::site::Site;
 
 /// While something is under way nodes are asked this often: they tell nobody by themselves.
 const UNDER_WAY: Duration = Duration::from_secs(1);
-/// Otherwise.
-const SETTLED: Duration = Duration::from_secs(15);
+/// While nodes do not hold the same.
+const APART: Duration = Duration::from_secs(3);
+/// Otherwise. What others change is noticed at once; this is for what nobody tells.
+const SETTLED: Duration = Duration::from_secs(30);
+/// Where no node runs.
+const ASLEEP: Duration = Duration::from_mins(5);
 /// After a failure.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -100,9 +104,13 @@ impl<'a> Turn<'a> {
         }
         self.hurry(&look, &plan).await;
         let trouble = trouble.filter(|error| !is_passing(error)).map(|error| error.to_string());
-        self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
-        let settled = plan.kind.is_none() && trouble.is_none();
-        Ok(Action::requeue(if settled { SETTLED } else { UNDER_WAY }))
+        let converged = self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
+        Ok(Action::requeue(match () {
+            () if plan.kind.is_some() || trouble.is_some() => UNDER_WAY,
+            () if converged && self.cluster.spec.mode == Mode::Hibernated => ASLEEP,
+            () if converged => SETTLED,
+            () => APART,
+        }))
     }
 
     /// The template in force; nothing if there never was one that nodes take. And what is wrong with
@@ -161,8 +169,7 @@ impl<'a> Turn<'a> {
             if !live.is_some_and(|live| compare::is_so(&signed, &live)) {
                 objects::apply_to(client, object, wanted.from.as_ref()).await?;
                 metrics.stepped(plan.kind.map_or("Repair", Kind::name));
-                let note = format!("{} pods, partition {:?}", wanted.replicas, wanted.partition);
-                self.say(plan, note).await;
+                self.say(plan, wanted.to_string()).await;
                 return Ok(());
             }
         }
@@ -218,13 +225,14 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// Says how it is; and whether all nodes hold the same, or none runs.
     async fn tell(
         &self,
         look: &Look,
         kept: Option<&Kept>,
         plan: &Plan,
         trouble: Option<&str>,
-    ) -> Result<(), kube::Error> {
+    ) -> Result<bool, kube::Error> {
         let told = Told {
             cluster: self.cluster,
             seen: &look.seen,
@@ -234,8 +242,10 @@ impl<'a> Turn<'a> {
             trouble,
         };
         let new = status(&told);
+        let mut conditions = new.conditions.iter();
+        let converged = !conditions.any(|one| one.reason == "NotInSync");
         if self.cluster.status.as_ref() == Some(&new) {
-            return Ok(());
+            return Ok(converged);
         }
         self.announce(&new).await;
         let clusters: Api<KvsCluster> =
@@ -248,7 +258,8 @@ impl<'a> Turn<'a> {
         });
         let params = PatchParams::apply(names::MANAGER).force();
         let name = &self.blueprint.names.cluster;
-        clusters.patch_status(name, &params, &Patch::Apply(&patch)).await.map(drop)
+        clusters.patch_status(name, &params, &Patch::Apply(&patch)).await?;
+        Ok(converged)
     }
 
     /// A cluster that becomes degraded is worth a warning, once.

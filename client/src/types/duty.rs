@@ -30,6 +30,8 @@ pub enum DutyOrder {
     Serve,
     /// To compare with all others at once, so that all know sooner that they agree.
     Compare,
+    /// To found its cluster, since there is nobody else: it may have seeds, of which none is there.
+    Found,
     /// To leave its cluster for good.
     Leave,
     /// To give another node up.

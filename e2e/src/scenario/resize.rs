@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use kube::ResourceExt as _;
+use kvs_operator_core::names::DECOMMISSIONED;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::Outcome;
 use crate::failure::{Failure, expect};
+use crate::kubernetes;
 use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
@@ -27,7 +30,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
         "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, two claims deleted {claims:.0?} later, 3→2→3 \
-         mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
+         twice mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
         report.written, found.keys,
     ))
 }
@@ -47,11 +50,26 @@ async fn claims_are(cluster: &Cluster, count: usize) -> Result<Duration, Failure
     Ok(took)
 }
 
-/// To two, and back to three as soon as the third begins to go.
+/// To two, and back to three: once the third is drained, and once it has left.
 async fn change_of_mind(cluster: &Cluster) -> Result<Duration, Failure> {
+    let began = Instant::now();
     cluster.ask_for(json!({ "replicas": 2 })).await?;
-    cluster.says("Progressing", "True", "ScaleDown", Duration::from_mins(1)).await?;
-    to(cluster, 3).await
+    until("the third is drained", WITHIN, async || {
+        let pods = cluster.pods().await?;
+        let third = pods.iter().find(|pod| pod.name_any() == "db-2");
+        Ok(third.filter(|pod| !kubernetes::is_ready(pod)).map(drop))
+    })
+    .await?;
+    to(cluster, 3).await?;
+    cluster.ask_for(json!({ "replicas": 2 })).await?;
+    until("the third has left", WITHIN, async || {
+        let claims = cluster.claims().await?;
+        let third = claims.iter().find(|claim| claim.name_any() == "data-db-2");
+        Ok(third.is_none_or(|claim| claim.annotations().contains_key(DECOMMISSIONED)).then_some(()))
+    })
+    .await?;
+    to(cluster, 3).await?;
+    Ok(began.elapsed())
 }
 
 pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {

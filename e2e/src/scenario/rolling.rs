@@ -64,13 +64,15 @@ async fn change(cluster: &Cluster, spec: serde_json::Value) -> Result<Duration, 
 }
 
 /// Restarts that events tell of: each is planned only once all others have agreed.
-async fn restarts(cluster: &Cluster) -> Result<usize, Failure> {
+async fn restarts(cluster: &Cluster) -> Result<u64, Failure> {
     let api = kubernetes::api(&cluster.site.client, &cluster.space, "events.k8s.io/v1", "Event");
     let events = api.list(&ListParams::default()).await?.items;
     let tells = |event: &DynamicObject| {
         event.data["note"].as_str().is_some_and(|note| note.starts_with("restart pod"))
     };
-    Ok(events.iter().filter(|event| tells(event)).count())
+    // The same news within some minutes is one event, which counts.
+    let times = |event: &DynamicObject| event.data["series"]["count"].as_u64().unwrap_or(1);
+    Ok(events.iter().filter(|event| tells(event)).map(times).sum())
 }
 
 async fn uids(cluster: &Cluster) -> Result<Vec<String>, Failure> {

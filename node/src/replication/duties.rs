@@ -51,6 +51,7 @@ async fn obey(node: &Arc<Node>, order: DutyOrder) -> Result<(), Refusal> {
         }
         DutyOrder::Serve => node.duty().set_draining(false),
         DutyOrder::Compare => cluster.engine.send(Job::Input(Input::CompareAll)).await,
+        DutyOrder::Found => cluster.engine.send(Job::Input(Input::Found)).await,
         DutyOrder::Leave => leave(node, cluster).await?,
         DutyOrder::Forget(given_up) => forget(cluster, NodeId::new(given_up)).await?,
     }

@@ -3,6 +3,7 @@
 mod config;
 mod definition;
 mod pods;
+mod resources;
 mod rollout;
 mod rule;
 mod service;
@@ -16,8 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, EnvVar, LocalObjectReference, ResourceRequirements, Toleration,
-    TopologySpreadConstraint,
+    Affinity, EnvVar, LocalObjectReference, Toleration, TopologySpreadConstraint,
 };
 use kube_derive::CustomResource;
 use schemars::JsonSchema;
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use self::config::NodeConfig;
 pub use self::definition::{definition, text};
 pub use self::pods::PullPolicy;
+pub use self::resources::{Amount, Resources};
 pub use self::rollout::{Gate, Override, Rollout};
 pub use self::service::{Service, ServiceType};
 pub use self::state::{KvsClusterStatus, MemberState, MemberStatus, Operation, PlannedStep};
@@ -148,7 +149,7 @@ pub struct KvsClusterSpec {
 
     /// CPU and memory of each pod. A node takes its `block_cache`, its `write_buffer` and about 100 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    pub resources: Option<Resources>,
 
     /// Labels of the machines on which pods may run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -61,7 +61,7 @@ pub(super) static SPECS: &[Wrong] = &[
     wrong("tls: {mode: Secret}", "must name a Secret with tls.crt and tls.key"),
     wrong("tls: {secretName: web}", "write mode: Secret, or leave the name out"),
     wrong("tls: {mode: 'On', secretName: web}", "supported values: \"Off\", \"Secret\""),
-    wrong("resources: {requests: {memory: lots}}", "spec.resources.requests.memory"),
+    wrong("resources: {requests: {memory: lots}}", "write a number and a unit, such as 500m"),
     wrong("nodeSelector: [fast]", "must be of type object"),
     wrong("tolerations: [{operator: Exists, tolerationSeconds: soon}]", "must be of type integer"),
     wrong(

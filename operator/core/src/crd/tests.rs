@@ -126,10 +126,19 @@ fn what_is_the_operators_is_left_to_it() {
 }
 
 #[test]
+fn amounts_are_numbers_or_have_a_unit() {
+    let requests = json!({ "cpu": 2, "memory": "1Gi", "ephemeral-storage": "1e9" });
+    let right = cluster("db", json!({ "resources": { "requests": requests } }));
+    assert_eq!(refused(&right, None), Vec::<String>::new());
+    check(json!({ "resources": { "requests": { "memory": "lots" } } }), "such as 500m or 1Gi");
+    check(json!({ "resources": { "limits": { "cpu": "two" } } }), "such as 500m or 1Gi");
+}
+
+#[test]
 fn every_rule_is_judged_by_a_test_here() {
     // A rule that is added changes this number, and whoever adds it comes by here.
     let text = schema().to_string();
-    assert_eq!(text.matches("\"rule\":").count(), 15);
+    assert_eq!(text.matches("\"rule\":").count(), 17);
 }
 
 #[test]

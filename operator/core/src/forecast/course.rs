@@ -102,6 +102,11 @@ impl<'a> Course<'a> {
             }
             Act::Drain { ordinal, .. } => self.drain(*ordinal, true),
             Act::Serve { ordinal, .. } => self.drain(*ordinal, false),
+            Act::Found { ordinal, .. } => {
+                if let Some(member) = seen.members.get_mut(ordinal) {
+                    member.life = Life::Serving;
+                }
+            }
             Act::Leave { ordinal, node } => {
                 if let Some(member) = seen.members.get_mut(ordinal) {
                     member.departure = Some(Departure::Left);

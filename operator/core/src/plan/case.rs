@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::step::{Act, Kind, Plan, SetWanted, Wait};
 use super::{Shut, disks, leave, rollout, set, shrink};
-use crate::observed::{Observed, Ordinal};
+use crate::observed::{Life, Observed, Ordinal};
 use crate::wish::Wish;
 
 /// One look at a cluster.
@@ -32,6 +32,7 @@ pub(super) enum Stage {
 /// Stages in the order in which they come. What is in flight comes before what begins.
 const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     disks::notes,
+    birth,
     leave::gone,
     leave::drained,
     leave::forget,
@@ -41,6 +42,18 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     rollout::next,
     disks::cleanup,
 ];
+
+/// Several empty nodes found a cluster together. One that is all there is to be waits for others until
+/// it is told that there are none.
+fn birth(case: &Case<'_>) -> Stage {
+    let one = case.pods == 1 && case.wish.replicas == 1 && case.seen.claims.len() == 1;
+    match case.seen.members.first_key_value() {
+        Some((ordinal, member)) if one && member.life == Life::Unborn && case.joined.is_empty() => {
+            Stage::Act(Kind::Start, Act::Found { ordinal: *ordinal, node: member.node })
+        }
+        _ => Stage::Done,
+    }
+}
 
 /// Whether every pod serves: until then a change is not done.
 fn rest(case: &Case<'_>) -> Stage {

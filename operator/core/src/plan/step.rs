@@ -104,6 +104,13 @@ pub enum Act {
         /// Who it is.
         node: Uuid,
     },
+    /// Has a node found the cluster, alone.
+    Found {
+        /// Where it runs.
+        ordinal: Ordinal,
+        /// Who it is.
+        node: Uuid,
+    },
     /// Has a node leave for good.
     Leave {
         /// Where it runs.
@@ -197,6 +204,18 @@ impl Plan {
     }
 }
 
+impl fmt::Display for SetWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.partition {
+            Some(from) if from < self.replicas => {
+                write!(f, "{} pods, from {from} on of the new template", self.replicas)
+            }
+            Some(_) => write!(f, "{} pods", self.replicas),
+            None => write!(f, "{} pods, of the new template when they are deleted", self.replicas),
+        }
+    }
+}
+
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -211,6 +230,7 @@ impl fmt::Display for Act {
             }
             Self::Drain { ordinal, .. } => write!(f, "drain node {ordinal}"),
             Self::Serve { ordinal, .. } => write!(f, "let node {ordinal} serve again"),
+            Self::Found { ordinal, .. } => write!(f, "have node {ordinal} found the cluster"),
             Self::Leave { ordinal, .. } => write!(f, "have node {ordinal} leave"),
             Self::Forget { node, .. } => write!(f, "give node {node} up"),
         }

@@ -130,6 +130,17 @@ fn identity_comes_first_and_is_never_made_for_disks_that_have_one() {
 }
 
 #[test]
+fn one_empty_node_is_told_that_it_is_alone_where_no_other_is_wanted_or_was_there() {
+    let mut seen = settled(1);
+    seen.members.get_mut(&0).unwrap().life = Life::Unborn;
+    assert_eq!(plan(&wish(1), &seen).act, Some(Act::Found { ordinal: 0, node: node(0) }));
+    let mut before = seen.clone();
+    before.claims.insert(1, ClaimSeen { decommissioned: true, ..claim(1) });
+    assert_eq!(plan(&wish(1), &before).act, None);
+    assert_eq!(plan(&wish(2), &seen).act, None);
+}
+
+#[test]
 fn who_is_paused_is_left_alone() {
     let paused = Wish { mode: Mode::Paused, ..wish(1) };
     assert_eq!(plan(&paused, &rolling(3)), Plan::default());

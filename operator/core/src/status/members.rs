@@ -48,9 +48,10 @@ fn judged(
     }
 }
 
-/// How long ago this node last held what each of the others held, by its own clock.
+/// How long ago this node last held what each of the other members held, by its own clock. Who has left
+/// still answers for a while.
 fn oldest_agreement(seen: &Observed, ordinal: Ordinal, member: &MemberSeen) -> Option<Duration> {
-    let others = seen.members.iter().filter(|(at, _)| **at != ordinal);
+    let others = seen.members.iter().filter(|(at, other)| **at != ordinal && other.is_member());
     let mut oldest = Duration::ZERO;
     for (_, other) in others {
         let agreed = member.peers.get(&other.node)?.agreed?;

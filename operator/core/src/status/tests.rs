@@ -1,7 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::observed::Identity;
+use uuid::Uuid;
+
+use crate::observed::{Departure, Identity, Life, MemberSeen, PeerSeen, Standing};
 use crate::plan::{Kind, Shut, Wait};
 
 fn cluster() -> KvsCluster {
@@ -55,4 +57,52 @@ fn what_only_people_can_mend_is_said_at_once() {
     let status = told(&cluster(), &plan, 0);
     assert_eq!(condition(&status, "Degraded"), ("True".into(), "IdentityLost".into()));
     assert!(status.message.unwrap().contains("restore the Secret"));
+}
+
+/// A node at this ordinal that agreed a second ago with these.
+fn node(ordinal: u32, departure: Option<Departure>, with: &[u32]) -> MemberSeen {
+    let id = |ordinal: u32| Uuid::from_u128(u128::from(ordinal) + 1);
+    let now = UnixMillis(100_000);
+    let agreed = Some(UnixMillis(99_000));
+    let (name, standing, reachable) = (None, Standing::Joined, true);
+    let peer = PeerSeen { name, standing, reachable, agreed };
+    MemberSeen {
+        node: id(ordinal),
+        version: None,
+        life: Life::Serving,
+        draining: false,
+        departure,
+        now,
+        peers: with.iter().map(|other| (id(*other), peer.clone())).collect(),
+    }
+}
+
+#[test]
+fn who_has_left_and_still_answers_holds_nobody_behind() {
+    let members = [node(0, None, &[1]), node(1, None, &[0]), node(2, Some(Departure::Left), &[])];
+    let mut seen = Observed { now: UnixMillis(100_000), ..Observed::default() };
+    seen.members = (0..).zip(members).collect();
+    seen.set = Some(crate::observed::SetSeen {
+        uid: "set".into(),
+        resource_version: "1".into(),
+        replicas: 2,
+        partition: Some(2),
+        template: "t".into(),
+        size: 1,
+        current: "r".into(),
+        update: "r".into(),
+        observed: true,
+        deleting: false,
+    });
+    let cluster = cluster();
+    let plan = Plan::default();
+    let told = Told {
+        cluster: &cluster,
+        seen: &seen,
+        plan: &plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+    };
+    assert_eq!(condition(&status(&told), "Converged").0, "True");
 }

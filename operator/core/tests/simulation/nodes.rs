@@ -115,16 +115,26 @@ impl World {
         true
     }
 
-    /// A node that is alone founds its cluster; one that was told to leave leaves once all others hold
+    /// A node is told that it is alone.
+    pub(crate) fn found(&mut self, ordinal: Ordinal) {
+        let Some(claim) = self.pods[&ordinal].runs.clone() else { return };
+        if self.disks[&claim].born || !self.reachable(ordinal).is_empty() {
+            return;
+        }
+        let others = self.disks.iter().filter(|(at, disk)| **at != claim && disk.is_member());
+        if others.count() > 0 {
+            self.fault(format!("{ordinal} founds a second cluster"));
+        }
+        self.disks.get_mut(&claim).unwrap().found();
+    }
+
+    /// A node that was told to leave leaves once all others hold
     /// what it has; one that has met everybody whom it can reach has caught up.
     pub(crate) fn think(&mut self, ordinal: Ordinal) {
         let Some(pod) = self.pods.get(&ordinal).cloned() else { return };
         let Some(claim) = pod.runs.clone() else { return };
         let others: Vec<Uuid> = self.reachable(ordinal);
         let mut disk = self.disks[&claim].clone();
-        if !disk.born && others.is_empty() && self.disks.values().all(|disk| !disk.born) {
-            disk.found();
-        }
         let counted = others.iter().filter(|node| disk.counts(**node));
         let met = counted.clone().all(|node| pod.met.contains(node));
         let caught_up = pod.caught_up || (disk.born && !disk.left && met);

@@ -135,6 +135,11 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
                 }
             }
         }
+        Act::Found { ordinal, node } => {
+            if runs(world, *ordinal, *node) {
+                world.found(*ordinal);
+            }
+        }
         Act::Leave { ordinal, node } => {
             if runs(world, *ordinal, *node) {
                 let now = world.now;
