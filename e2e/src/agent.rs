@@ -105,7 +105,12 @@ async fn check(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered,
 }
 
 async fn ask(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered, Answered> {
-    let Ask { method, url, body, token } = read(&body)?;
+    let Ask { method, url, body, token, token_file } = read(&body)?;
+    let unreadable = |error: std::io::Error| (StatusCode::BAD_REQUEST, error.to_string());
+    let token = match token_file {
+        Some(file) => Some(std::fs::read_to_string(file).map_err(unreadable)?.trim().to_owned()),
+        None => token,
+    };
     let method: Method =
         method.parse().map_err(|_unknown| (StatusCode::BAD_REQUEST, "which method?".to_owned()))?;
     let request = agent.http.request(method, url).header("content-type", "application/json");

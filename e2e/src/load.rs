@@ -59,6 +59,9 @@ pub(crate) struct Ask {
     pub(crate) body: Option<String>,
     #[serde(default)]
     pub(crate) token: Option<String>,
+    /// A file of the agent's that holds it.
+    #[serde(default)]
+    pub(crate) token_file: Option<String>,
 }
 
 /// Its answer.

@@ -1,5 +1,6 @@
 //! The scenarios, in the order of their worth.
 
+mod accounts;
 mod broken;
 mod disaster;
 mod drain;
@@ -211,9 +212,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "service-account",
-        "a pod's token writes below its prefix and nowhere else",
+        "a pod's token, checked by the API server's keys, writes below its prefix and is refused \
+         elsewhere",
         false,
-        What::Missing("the operator has no KvsUser yet"),
+        What::Runs(|site, space| Box::pin(accounts::run(site, space))),
     ),
     scenario(
         "backup",

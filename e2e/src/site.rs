@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
 
-pub(crate) use self::agent::Agent;
+pub(crate) use self::agent::{Agent, PLACE_OF_TOKEN};
 pub(crate) use self::cluster::Cluster;
 
 use crate::audit::Audit;
@@ -207,6 +207,18 @@ impl Site {
         command: &[&str],
     ) -> Result<String, Failure> {
         machine::run(self.script()?, &[&["nsenter", number], command].concat()).await
+    }
+
+    /// Who the API server's tokens are of.
+    ///
+    /// # Errors
+    ///
+    /// It does not say.
+    pub(crate) async fn issuer(&self) -> Result<String, Failure> {
+        let request = http::Request::get("/.well-known/openid-configuration").body(Vec::new())?;
+        let said: serde_json::Value = self.client.request(request).await?;
+        let missing = || Failure::new("the API server does not say who its issuer is");
+        said["issuer"].as_str().map(str::to_owned).ok_or_else(missing)
     }
 
     /// The API server's version.

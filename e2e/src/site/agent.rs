@@ -7,7 +7,7 @@ use kube::Client;
 use kube::api::Api;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Site;
 use crate::failure::{Failure, expect};
@@ -17,6 +17,10 @@ use crate::wait::until;
 
 const NAME: &str = "agent";
 const PORT: u16 = 8082;
+/// Where an agent has its tokens.
+const TOKENS: &str = "/var/run/tokens";
+/// The token for the audience that was asked for.
+pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
 
 /// The agent of a namespace.
 #[derive(Clone)]
@@ -32,19 +36,50 @@ impl Agent {
     ///
     /// It does not start.
     pub(crate) async fn start(site: &Site, space: &str) -> Result<Self, Failure> {
+        Self::start_as(site, space, json!({})).await
+    }
+
+    /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
+    /// pod has.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn with_token(
+        site: &Site,
+        space: &str,
+        audience: &str,
+    ) -> Result<Self, Failure> {
+        let token = json!({ "audience": audience, "expirationSeconds": 600, "path": "token" });
+        let volume = json!({
+            "name": "token", "projected": { "sources": [{ "serviceAccountToken": token }] },
+        });
+        Self::start_as(site, space, volume).await
+    }
+
+    async fn start_as(site: &Site, space: &str, volume: Value) -> Result<Self, Failure> {
+        let named = volume.get("name").is_some();
+        let (volumes, mounts) = if named {
+            (json!([volume]), json!([{ "name": "token", "mountPath": TOKENS, "readOnly": true }]))
+        } else {
+            (json!([]), json!([]))
+        };
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": { "name": NAME },
             "spec": {
-                "automountServiceAccountToken": false,
+                "automountServiceAccountToken": named,
+                "volumes": volumes,
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": 1,
                 "securityContext": {
                     "runAsNonRoot": true, "runAsUser": 65_532, "runAsGroup": 65_532,
+                    "fsGroup": 65_532,
                     "seccompProfile": { "type": "RuntimeDefault" },
                 },
                 "containers": [{
                     "name": NAME, "image": site.image("kvs-e2e"), "args": ["agent"],
+                    "volumeMounts": mounts,
                     "readinessProbe": { "httpGet": { "path": "/livez", "port": PORT }, "periodSeconds": 1 },
                     "securityContext": {
                         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -140,7 +175,24 @@ impl Agent {
         token: Option<&str>,
     ) -> Result<Answer, Failure> {
         let (body, token) = (body.map(str::to_owned), token.map(str::to_owned));
-        let ask = Ask { method: method.into(), url: url.into(), body, token };
-        self.order("ask", &ask).await
+        let (method, url) = (method.into(), url.into());
+        self.order("ask", &Ask { method, url, body, token, token_file: None }).await
+    }
+
+    /// Makes one request with a token from a file of the agent's.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn ask_as(
+        &self,
+        token_file: &str,
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let (method, url, body) = (method.into(), url.into(), body.map(str::to_owned));
+        let token_file = Some(token_file.to_owned());
+        self.order("ask", &Ask { method, url, body, token: None, token_file }).await
     }
 }

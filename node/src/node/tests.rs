@@ -3,8 +3,10 @@ use std::path::Path;
 use kvs_core::{Body, Command, ContentType, Value, VersionId};
 use uuid::Uuid;
 
+use super::running::rocks_options;
 use super::*;
-use crate::store::{Batch, Flush, rows};
+use crate::digest;
+use crate::store::{Batch, DataLock, Flush, OpenError, RocksStore, rows};
 use crate::time::ManualClock;
 
 fn settings(dir: &Path) -> Settings {

@@ -16,7 +16,8 @@ pub(super) fn budget(blueprint: &Blueprint<'_>) -> Value {
 }
 
 /// Clients may come from anywhere, to the clients' port; to the nodes' port only nodes and the
-/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, to its server, too.
+/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, to its server, too,
+/// and to the API server where it is asked about tokens.
 pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     let nodes = json!({ "podSelector": { "matchLabels": blueprint.names.selector() } });
     let operator = json!({
@@ -34,6 +35,10 @@ pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     let target = blueprint.cluster.spec.config.0.get("backup_target");
     if target.and_then(Value::as_str).is_some_and(|target| target.starts_with("s3://")) {
         egress.push(json!({ "ports": [{ "protocol": "TCP" }] }));
+    }
+    if blueprint.asks_api_server() {
+        // Its address is behind a Service, and policies see only what is behind it.
+        egress.push(json!({ "ports": [port(443, "TCP"), port(6443, "TCP")] }));
     }
     let fields = json!({ "spec": {
         "podSelector": { "matchLabels": blueprint.names.selector() },

@@ -21,7 +21,7 @@ impl Blueprint<'_> {
             "metadata": { "labels": labels },
             "spec": {
                 "serviceAccountName": self.names.cluster,
-                "automountServiceAccountToken": false,
+                "automountServiceAccountToken": self.asks_api_server(),
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": config.grace(),
                 "securityContext": {
@@ -39,6 +39,12 @@ impl Blueprint<'_> {
         });
         merge(&mut template, self.placement());
         template
+    }
+
+    /// Whether nodes ask the API server about tokens of ServiceAccounts.
+    pub(super) fn asks_api_server(&self) -> bool {
+        let asked = self.cluster.spec.config.0.get("kubernetes");
+        asked.is_some_and(|kubernetes| !kubernetes["audience"].is_null())
     }
 
     /// What people say of where pods run.

@@ -156,3 +156,18 @@ fn scaling_changes_no_template() {
     assert_eq!(hash_of(json!({})), hash_of(json!({ "replicas": 5, "mode": "Hibernated" })));
     assert_ne!(hash_of(json!({})), hash_of(json!({ "image": "kvs:2" })));
 }
+
+#[test]
+fn pods_have_a_token_of_their_own_only_where_they_ask_about_those_of_others() {
+    for (config, asks) in
+        [(json!({}), false), (json!({ "kubernetes": { "audience": "kvs" } }), true)]
+    {
+        let (cluster, site) = (cluster(json!({ "config": config })), site());
+        let blueprint = Blueprint::new(&cluster, &site);
+        let pod = blueprint.pod(&blueprint.config().unwrap());
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], asks);
+        let policy = network::policy(&blueprint);
+        let ports = policy["spec"]["egress"].to_string();
+        assert_eq!(ports.contains("6443"), asks);
+    }
+}

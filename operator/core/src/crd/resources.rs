@@ -42,7 +42,7 @@ impl JsonSchema for Amount {
             "x-kubernetes-int-or-string": true,
             "maxLength": 32,
             "x-kubernetes-validations": rules(&[(
-                "type(self) == int || isQuantity(self)",
+                "isQuantity(string(self))",
                 "it is no amount; write a number and a unit, such as 500m or 1Gi",
             )]),
         })
