@@ -4,6 +4,7 @@ mod accounts;
 mod broken;
 mod disaster;
 mod drain;
+mod examples;
 mod growth;
 mod helm;
 mod identity;
@@ -111,6 +112,12 @@ static ALL: &[Scenario] = &[
         "at least 40 wrong manifests, each refused by the API server with what to write instead",
         true,
         What::Runs(|site, space| Box::pin(refusals::run(site, space))),
+    ),
+    scenario(
+        "examples",
+        "every example is taken by the API server",
+        false,
+        What::Runs(|site, space| Box::pin(examples::run(site, space))),
     ),
     scenario(
         "hibernate",
@@ -230,6 +237,11 @@ static ALL: &[Scenario] = &[
         What::Missing("only the version above was built here"),
     ),
 ];
+
+/// What they are called, in their order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|scenario| scenario.name)
+}
 
 /// Lists them.
 ///

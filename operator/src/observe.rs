@@ -4,12 +4,14 @@ mod pod;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, ListParams};
 use kube::{Client, Error, ResourceExt as _};
 use kvs_client::ClusterFile;
+use kvs_core::UnixMillis;
 use kvs_operator_core::build::Blueprint;
 use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, Names, TEMPLATE};
 use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, SetSeen};
@@ -17,6 +19,9 @@ use kvs_operator_core::quantity;
 
 use crate::nodes::Nodes;
 use crate::site::{self, Site};
+
+/// Making a disk may take this long.
+const PROVISIONING: Duration = Duration::from_secs(20);
 
 /// What there is, and what is needed to do something about it.
 #[derive(Debug)]
@@ -148,8 +153,29 @@ fn seen_claim(claim: &PersistentVolumeClaim) -> ClaimSeen {
         node: annotation(NODE).and_then(|node| node.parse().ok()),
         decommissioned: annotation(DECOMMISSIONED).is_some(),
         deleting: claim.metadata.deletion_timestamp.is_some(),
-        trouble: None,
+        trouble: waiting(claim),
     }
+}
+
+/// Why there is no disk. Kubernetes says it in events alone, so what can be known of it is said here.
+fn waiting(claim: &PersistentVolumeClaim) -> Option<String> {
+    let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+    let since = claim.creation_timestamp()?.0.as_millisecond();
+    let since = UnixMillis(u64::try_from(since).unwrap_or_default());
+    if phase != Some("Pending") || site::now() < since.after(PROVISIONING) {
+        return None;
+    }
+    let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+    Some(match class {
+        Some(class) => format!(
+            "storage class {class} has made none: is there such a class, and room? See `kubectl describe \
+             pvc {}`",
+            claim.name_any()
+        ),
+        None => "no storage class is asked for, and the cluster has no default one: name one in \
+                 spec.storage.storageClassName of a new cluster"
+            .to_owned(),
+    })
 }
 
 fn requested(claim: &PersistentVolumeClaim) -> Option<u64> {

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::client::ClientBuilder;
-use kube::runtime::controller::Controller;
+use kube::runtime::controller::{self, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, Config, ResourceExt as _};
@@ -29,6 +29,9 @@ use crate::metrics::Metrics;
 use crate::reconcile::{failed, reconcile};
 use crate::settings::Settings;
 use crate::site::Site;
+
+/// Clusters that are looked at at once: each look takes memory for all that it reads.
+const AT_ONCE: u16 = 8;
 
 /// The operator does not start.
 #[derive(Debug, Error)]
@@ -135,6 +138,7 @@ fn controller(
         .owns(api::<ServiceAccount>(client, space), ours.clone())
         .owns(api::<PodDisruptionBudget>(client, space), ours.clone())
         .owns(api::<NetworkPolicy>(client, space), ours.clone())
+        .with_config(controller::Config::default().concurrency(AT_ONCE))
         .watches(api::<Pod>(client, space), ours, |pod: Pod| cluster_of(&pod))
         .run(reconcile, |cluster, error, site| failed(&cluster, error, &site), site.clone())
         .map(|result| result.map(drop).map_err(|error| error.to_string()))

@@ -15,6 +15,8 @@ use crate::load::Report;
 use crate::site::{Agent, Cluster, Site};
 use crate::wait::until;
 
+/// How long a machine is cut off.
+const CUT: Duration = Duration::from_mins(2);
 /// Within which all is well again.
 const BAR: Duration = Duration::from_secs(30);
 /// What is waited for beyond it, to be able to say how long it took.
@@ -103,27 +105,44 @@ fn node_of(claim: &PersistentVolumeClaim) -> Option<String> {
     claim.annotations().get("kvs.kalzu.dev/node").cloned()
 }
 
-/// A machine is cut off from the others, and the pod on it from all but its own machine.
+/// A machine is cut off from the others, and the pod on it from all but its own machine. Both sides go
+/// on writing.
 pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
     let (cluster, agent, _) = written(site, space).await?;
-    let pod = cluster.pods().await?.pop().ok_or_else(|| Failure::new("there is no pod"))?;
-    let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-    let number = machine.trim_start_matches("node-").to_owned();
+    let pods = cluster.pods().await?;
+    let outside = machine_of(&cluster.of::<Pod>().get("agent").await?);
+    let pod = pods.iter().find(|pod| machine_of(pod) != outside);
+    let pod = pod.ok_or_else(|| Failure::new("all pods are on one machine"))?;
+    let (machine, there) = (machine_of(pod), kubernetes::addresses(std::slice::from_ref(pod)));
+    let within = Agent::on_machine(site, space, "within", &machine).await?;
     agent.load("db", 100, 0).await?;
+    within.load_at(there.concat(), 100, 0).await?;
+    let number = machine.trim_start_matches("node-").to_owned();
     let cut = "add table inet cut; add chain inet cut f { type filter hook forward priority -300; \
                }; add rule inet cut f drop; add chain inet cut i { type filter hook input priority \
                -300; }; add rule inet cut i iif != lo drop";
     site.on_machine(&number, &["nft", cut]).await?;
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    tokio::time::sleep(CUT).await;
     site.on_machine(&number, &["nft", "delete table inet cut"]).await?;
     let began = Instant::now();
-    let report = agent.end().await?;
-    let (took, keys) = recovers(&cluster, &agent, began).await?;
+    cluster.settles(3, PATIENCE).await?;
+    let took = began.elapsed();
+    let (outside, inside) = (agent.end().await?, within.end().await?);
+    expect(inside.failed == 0 && inside.written > 1_000, || {
+        format!("the node that was cut off did not go on: {inside:?}")
+    })?;
+    let at = cluster.addresses().await?;
+    let keys = agent.find(&at, BAR).await?.keys + within.find(&at, BAR).await?.keys;
+    expect(took <= BAR, || format!("converged after {took:.1?}, not within {BAR:?}"))?;
     Ok(format!(
-        "converged {took:.1?} after the machine's return; {} writes meanwhile were acknowledged, \
-         {keys} keys on every node",
-        report.written,
+        "converged {took:.1?} after the machine's return; writes that were acknowledged meanwhile: {} \
+         outside, {} by the node that was cut off; {keys} keys on every node",
+        outside.written, inside.written,
     ))
+}
+
+fn machine_of(pod: &Pod) -> String {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default()
 }
 
 pub(super) async fn made_again(site: &Site, space: &str) -> Outcome {

@@ -15,6 +15,7 @@ use crate::kubernetes;
 use crate::load::{Answer, Ask, Check, Checked, Order, Report};
 use crate::wait::until;
 
+/// What an agent is called, where there is one.
 const NAME: &str = "agent";
 const PORT: u16 = 8082;
 /// Where an agent has its tokens.
@@ -27,6 +28,7 @@ pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
 pub(crate) struct Agent {
     client: Client,
     space: String,
+    name: &'static str,
 }
 
 impl Agent {
@@ -36,7 +38,21 @@ impl Agent {
     ///
     /// It does not start.
     pub(crate) async fn start(site: &Site, space: &str) -> Result<Self, Failure> {
-        Self::start_as(site, space, json!({})).await
+        Self::start_as(site, space, NAME, None, json!({})).await
+    }
+
+    /// Starts another one, on a machine.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn on_machine(
+        site: &Site,
+        space: &str,
+        name: &'static str,
+        machine: &str,
+    ) -> Result<Self, Failure> {
+        Self::start_as(site, space, name, Some(machine), json!({})).await
     }
 
     /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
@@ -54,10 +70,16 @@ impl Agent {
         let volume = json!({
             "name": "token", "projected": { "sources": [{ "serviceAccountToken": token }] },
         });
-        Self::start_as(site, space, volume).await
+        Self::start_as(site, space, NAME, None, volume).await
     }
 
-    async fn start_as(site: &Site, space: &str, volume: Value) -> Result<Self, Failure> {
+    async fn start_as(
+        site: &Site,
+        space: &str,
+        name: &'static str,
+        machine: Option<&str>,
+        volume: Value,
+    ) -> Result<Self, Failure> {
         let named = volume.get("name").is_some();
         let (volumes, mounts) = if named {
             (json!([volume]), json!([{ "name": "token", "mountPath": TOKENS, "readOnly": true }]))
@@ -66,8 +88,9 @@ impl Agent {
         };
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": NAME },
+            "metadata": { "name": name },
             "spec": {
+                "nodeName": machine,
                 "automountServiceAccountToken": named,
                 "volumes": volumes,
                 "enableServiceLinks": false,
@@ -91,10 +114,10 @@ impl Agent {
         kubernetes::apply_object(&site.client, space, &pod).await?;
         let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
         until("the agent is ready", Duration::from_mins(1), async || {
-            Ok(kubernetes::is_ready(&pods.get(NAME).await?).then_some(()))
+            Ok(kubernetes::is_ready(&pods.get(name).await?).then_some(()))
         })
         .await?;
-        Ok(Self { client: site.client.clone(), space: space.to_owned() })
+        Ok(Self { client: site.client.clone(), space: space.to_owned(), name })
     }
 
     async fn order<T: DeserializeOwned>(
@@ -102,7 +125,8 @@ impl Agent {
         path: &str,
         order: &impl Serialize,
     ) -> Result<T, Failure> {
-        let uri = format!("/api/v1/namespaces/{}/pods/{NAME}:{PORT}/proxy/{path}", self.space);
+        let Self { space, name, .. } = self;
+        let uri = format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}");
         let request = http::Request::post(uri).body(serde_json::to_vec(order)?)?;
         Ok(self.client.request(request).await?)
     }
@@ -113,8 +137,21 @@ impl Agent {
     ///
     /// The agent does not answer.
     pub(crate) async fn load(&self, cluster: &str, writes: u32, reads: u32) -> Result<(), Failure> {
-        let url = format!("http://{cluster}.{}.svc:8080", self.space);
-        let order = Order { url, prefix: "load".into(), writes, reads };
+        self.load_at(format!("http://{cluster}.{}.svc:8080", self.space), writes, reads).await
+    }
+
+    /// Puts load on whoever is at this address. What it writes begins with the agent's name.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn load_at(
+        &self,
+        url: String,
+        writes: u32,
+        reads: u32,
+    ) -> Result<(), Failure> {
+        let order = Order { url, prefix: self.name.into(), writes, reads };
         self.order::<serde_json::Value>("start", &order).await.map(drop)
     }
 

@@ -87,7 +87,10 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
         return said(kind, true, wait.on.reason(), wait.on.to_string());
     }
     if let Some((ordinal, why)) = pod_trouble(told) {
-        return said(kind, true, "PodFails", format!("pod {ordinal} does not start: {why}"));
+        let disk = told.seen.claims.get(&ordinal).and_then(|claim| claim.trouble.as_deref());
+        let disk = disk.map(|why| format!("its disk: {why}; "));
+        let disk = disk.unwrap_or_default();
+        return said(kind, true, "PodFails", format!("pod {ordinal} does not start: {disk}{why}"));
     }
     match told.plan.waits.iter().find(|wait| is_late(wait, told, before)) {
         Some(wait) => said(kind, true, wait.on.reason(), format!("{}: {}", wait.step, wait.on)),

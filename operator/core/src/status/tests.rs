@@ -106,3 +106,45 @@ fn who_has_left_and_still_answers_holds_nobody_behind() {
     };
     assert_eq!(condition(&status(&told), "Converged").0, "True");
 }
+
+#[test]
+fn a_pod_that_waits_for_its_disk_says_so() {
+    let mut seen = Observed { identity: Identity::Present, ..Observed::default() };
+    seen.pods.insert(
+        0,
+        crate::observed::PodSeen {
+            uid: "pod".into(),
+            resource_version: "1".into(),
+            revision: "r".into(),
+            terminating: false,
+            ready: crate::observed::Readiness::Never,
+            trouble: Some("Unschedulable: none fits".into()),
+        },
+    );
+    seen.claims.insert(
+        0,
+        crate::observed::ClaimSeen {
+            uid: "claim".into(),
+            resource_version: "1".into(),
+            requested: 1,
+            node: None,
+            decommissioned: false,
+            deleting: false,
+            trouble: Some("storage class fast has made none".into()),
+        },
+    );
+    let (cluster, plan) = (cluster(), Plan::default());
+    let told = Told {
+        cluster: &cluster,
+        seen: &seen,
+        plan: &plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+    };
+    let status = status(&told);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "PodFails".into()));
+    assert_eq!(condition(&status, "StorageReady"), ("False".into(), "ClaimPending".into()));
+    let message = status.message.unwrap();
+    assert!(message.contains("class fast") && message.contains("none fits"), "{message}");
+}
