@@ -17,7 +17,8 @@ SECONDS ?= 600
 BAR ?=
 
 .PHONY: help run cluster cluster-stop cluster-wipe build test fmt lint clippy check-generated demo \
-  walkthrough bench prove evidence soak fuzz schemathesis deny setup rocksdb install-tools
+  walkthrough bench prove evidence soak fuzz schemathesis deny setup rocksdb install-tools \
+  image manifests e2e e2e-gate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +42,19 @@ build: setup ## static release binaries into dist/
 
 test: ## install what the tests need and run all of them
 	@scripts/test
+
+image: build ## images of node, operator and e2e into dist/images/, without a registry
+	@scripts/dist kvs-e2e
+	@scripts/image
+
+manifests: setup ## make crds/, install.yaml and the charts' generated parts from the code
+	@KVS_UPDATE=1 $(CARGO) test --locked -q -p kvs-operator-core generated
+
+e2e: ## run all scenarios on a real Kubernetes, write docs/e2e.md
+	@scripts/e2e
+
+e2e-gate: ## run those that every commit must pass
+	@scripts/e2e --gate
 
 fmt: ## format all code
 	@cargo fmt --all

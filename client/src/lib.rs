@@ -20,6 +20,8 @@
 
 #[cfg(feature = "cluster-file")]
 pub mod cluster_file;
+#[cfg(feature = "peer")]
+pub mod peer;
 pub mod types;
 
 mod client;

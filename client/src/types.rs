@@ -11,6 +11,7 @@ mod backup;
 mod batch;
 mod change;
 mod cluster;
+mod duty;
 mod history;
 mod list;
 mod metadata;
@@ -34,6 +35,7 @@ pub use self::{
     batch::{BatchItem, BatchOutcome, BatchRequest, BatchResponse, BatchResult},
     change::{Change, ChangeOp, Reset},
     cluster::{ClusterStatus, Drained, ForgetRequest, ModeRequest, NodeMode, PeerStatus, Repair},
+    duty::{Duties, DutyOrder, DutyRequest},
     history::{Revision, RevisionOp, Superseded},
     list::{ItemMetadata, ListItem, Page},
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},

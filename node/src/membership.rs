@@ -167,6 +167,11 @@ impl Membership {
         self.tell(Input::Expect(members)).await;
     }
 
+    /// Somebody who may be believed says that others are there: peer addresses.
+    pub async fn hint(&self, addresses: Vec<SocketAddr>) {
+        self.tell(Input::Hint(addresses)).await;
+    }
+
     /// A member that is down is not to be looked for any more: it left for good or was forgotten.
     pub async fn forget(&self, node: NodeId) {
         self.tell(Input::Forget(node)).await;

@@ -129,6 +129,7 @@ pub struct Node {
     audit: Audit,
     /// Cancelled when the node must begin anew, with what its store is then.
     start_over: CancellationToken,
+    closing: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -366,6 +367,12 @@ impl Node {
     /// The store, for its figures.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Cancelled when the node still serves and is about to stop: its clients are asked to go
+    /// elsewhere.
+    pub const fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// Cancelled when the node begins to stop: streams end then.

@@ -6,6 +6,7 @@
 //! all, [`figures`] counts; [`rescue`] puts aside what a node must give up.
 
 pub mod driver;
+mod duties;
 pub mod figures;
 pub mod follow;
 pub mod handler;

@@ -110,6 +110,12 @@ settings! {
         /// Larger: absorbs longer bursts, with longer waits and more memory.
         queue_size: Size = Size::mib(64), between(Size::mib(1), Size::gib(4));
 
+        /// How long a node that is told to stop goes on serving while it asks its clients to go
+        /// elsewhere. Longer: time for whoever sends it requests to hear of it, such as a load
+        /// balancer; and slower restarts. 0: it stops at once.
+        drain_delay: Duration = Duration::millis(0),
+            between(Duration::millis(0), Duration::minutes(5));
+
         /// Time that requests in flight get to finish when the node stops. Longer: slower
         /// restarts; shorter: clients see broken connections.
         drain_timeout: Duration = Duration::seconds(10),

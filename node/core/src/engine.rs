@@ -220,6 +220,7 @@ impl Engine {
                 }
                 Ok(())
             }
+            Input::Found => self.found_alone(now, host),
             Input::Forget(node) => self.forget(node, now, host),
             Input::Upgrade => self.upgrade(now, host),
             Input::Leave => self.leave(host),

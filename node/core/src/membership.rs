@@ -169,6 +169,7 @@ impl Membership {
             Input::Wake => self.wake(),
             Input::Datagram { from, payload } => self.datagram(from, &payload),
             Input::Resolved { seed, addresses } => self.resolved(seed, addresses),
+            Input::Hint(addresses) => self.hinted(addresses),
             Input::Pulled { from, members } => self.pulled(from, members),
             Input::PullFailed { from } => self.pull_failed(from),
             Input::Met(member) => self.met(member),

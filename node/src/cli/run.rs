@@ -226,12 +226,26 @@ async fn serve_until(
         () = node.writer().ended() => tracing::error!("the writer has ended: stopping"),
         () = node.start_over().cancelled() => ended = Ended::ToStartOver,
         () = node.stopping().cancelled() => {}
-        signal = signal => tracing::info!(signal, "stopping: requests in flight may finish"),
+        signal = signal => {
+            part(node, signal).await;
+            tracing::info!(signal, "stopping: requests in flight may finish");
+        }
     }
     shutdown.cancel();
     // A panic in it was said where it happened.
     let _ended = serving.await;
     ended
+}
+
+/// Still serves for `drain_delay`, and asks clients to go elsewhere: who sends it requests has not yet
+/// heard that it stops.
+async fn part(node: &Node, signal: &'static str) {
+    let delay = Duration::from(node.settings().drain_delay);
+    if !delay.is_zero() {
+        tracing::info!(signal, ?delay, "about to stop: clients are asked to go elsewhere");
+        node.closing().cancel();
+        tokio::time::sleep(delay).await;
+    }
 }
 
 /// Prints what whoever starts a node must learn: that nobody listens any more is no success here.

@@ -33,7 +33,8 @@ impl Systemd {
         let settings = sources.load()?.settings;
         let program = std::env::current_exe()?;
         let name = InstanceName::of(&config)?;
-        let drain = settings.drain_timeout.as_millis().div_ceil(1_000);
+        let drain = settings.drain_delay.as_millis() + settings.drain_timeout.as_millis();
+        let drain = drain.div_ceil(1_000);
         output::line(format_args!(
             "\
 [Unit]
@@ -47,7 +48,8 @@ Type=exec
 User={user}
 ExecStart={program} run {config}
 ExecReload=/bin/kill -HUP $MAINPID
-# Requests in flight get drain_timeout; closing the store takes the rest.
+# Clients get drain_delay to go elsewhere and requests in flight drain_timeout; closing the store takes
+# the rest.
 TimeoutStopSec={stop}
 Restart=on-failure
 # A wrong configuration does not get better by trying again.

@@ -155,6 +155,7 @@ impl Running {
             horizon: AtomicU64::new(state.horizon.bits()),
             accounts,
             metadata,
+            closing: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

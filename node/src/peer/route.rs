@@ -18,6 +18,8 @@ pub enum Callers {
     Nodes,
     /// Nodes of the cluster, and its operator.
     NodesAndOperator,
+    /// The cluster's operator.
+    Operator,
     /// Whoever connects from this machine, and nobody else.
     ThisMachine,
 }
@@ -51,6 +53,8 @@ pub enum PeerRoute {
     Status,
     /// The head of this node's tamper-evident log.
     Audit,
+    /// What this node is to do.
+    Duty,
 }
 
 /// A row of the table.
@@ -79,7 +83,7 @@ const fn row(
 /// In the order of the enum.
 #[rustfmt::skip]
 static TABLE: [Row; PeerRoute::COUNT] = {
-    use Callers::{Nodes, NodesAndOperator, ThisMachine};
+    use Callers::{Nodes, NodesAndOperator, Operator, ThisMachine};
     use PeerRoute as Is;
     [
         row(Is::Hello,   "hello",   NodesAndOperator, (SMALL,  SMALL),  false),
@@ -95,12 +99,13 @@ static TABLE: [Row; PeerRoute::COUNT] = {
         row(Is::Birth,   "birth",   ThisMachine,      (SMALL,  SMALL),  false),
         row(Is::Status,  "status",  NodesAndOperator, (SMALL,  MEDIUM), false),
         row(Is::Audit,   "audit",   NodesAndOperator, (SMALL,  SMALL),  false),
+        row(Is::Duty,    "duty",    Operator,         (SMALL,  SMALL),  false),
     ]
 };
 
 impl PeerRoute {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// Every route.
     pub fn all() -> impl Iterator<Item = Self> {

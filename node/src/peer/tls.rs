@@ -1,10 +1,7 @@
 //! Who is who: certificates on both sides of every connection, TLS 1.3 and nothing older.
 
-mod authority;
 mod configs;
-mod name;
 mod trust;
-mod verifier;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,11 +12,11 @@ use thiserror::Error;
 use tokio::sync::watch;
 use webpki::KeyUsage;
 
-pub use self::name::PeerName;
 pub use self::trust::Trust;
+pub use kvs_client::peer::PeerName;
 
 pub(super) use self::configs::stranger;
-pub(super) use self::verifier::name_of;
+pub(super) use kvs_client::peer::name_of;
 
 use self::configs::Configs;
 use crate::time::WallClock;

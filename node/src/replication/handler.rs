@@ -47,6 +47,9 @@ impl PeerHandler for Handler {
                 (PeerRoute::Members, PeerRole::Node(node)) => self.members(node, &body).await,
                 (PeerRoute::Status, _) => self.status().await,
                 (PeerRoute::Audit, _) => self.audit(&body).await,
+                (PeerRoute::Duty, PeerRole::Operator(_)) => {
+                    super::duties::answer(&self.node, &body).await.map(|duties| json(&duties))
+                }
                 (PeerRoute::Stream, PeerRole::Node(node)) => self.followed(node, &body),
                 (route, PeerRole::Node(node)) => self.question(node, route, &body).await,
                 _ => Err(peer::Refusal::new(403, "not-a-node", "this is for nodes")),

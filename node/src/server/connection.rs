@@ -15,9 +15,10 @@ use axum::body::Body;
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use kvs_config::Limits;
@@ -138,10 +139,11 @@ async fn serve(
     leaving: CancellationToken,
     patience: Duration,
 ) {
-    let asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(Asked::default());
     let noting = asked.clone();
-    let service = service_fn(move |request| {
-        noting.store(true, Ordering::Relaxed);
+    let closing = requests.node.closing().child_token();
+    let service = service_fn(move |request: Request<Incoming>| {
+        noting.note(request.version());
         requests.begin(request)
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -149,11 +151,39 @@ async fn serve(
     tokio::select! {
         // How a connection ends concerns its client alone.
         _ended = connection.as_mut() => return,
-        () = leaving.cancelled() => {}
+        () = leave(&asked, &closing, &leaving) => {}
         () = silent => return,
     }
     connection.as_mut().graceful_shutdown();
     let _ended = connection.await;
+}
+
+/// What came on a connection so far.
+#[derive(Debug, Default)]
+struct Asked {
+    anything: AtomicBool,
+    /// Its requests are streams of HTTP/2.
+    in_streams: AtomicBool,
+}
+
+impl Asked {
+    fn note(&self, version: Version) {
+        self.anything.store(true, Ordering::Relaxed);
+        self.in_streams.store(version == Version::HTTP_2, Ordering::Relaxed);
+    }
+}
+
+/// When a connection is to end. Of HTTP/2, once the node is about to stop: its client is told which of
+/// its requests are answered. Of HTTP/1, only when the node stops: until then its client is told with
+/// the next answer, since a request may be on its way.
+async fn leave(asked: &Asked, closing: &CancellationToken, leaving: &CancellationToken) {
+    tokio::select! {
+        () = leaving.cancelled() => return,
+        () = closing.cancelled() => {}
+    }
+    if !asked.in_streams.load(Ordering::Relaxed) {
+        leaving.cancelled().await;
+    }
 }
 
 /// How requests are begun.
@@ -182,11 +212,13 @@ impl Requests {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
         let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let last = Last { node: self.node.clone(), version: request.version() };
         let request = request.map(Body::new);
         let answering = match &self.layered {
             Some(router) => Either::Left(router.clone().call(request)),
             None => Either::Right(http::respond(self.app.clone(), request).map(Ok)),
         };
+        let answering = answering.map(move |answer| answer.map(|answer| last.mark(answer)));
         if only_reads {
             return Either::Left(answering);
         }
@@ -194,11 +226,27 @@ impl Requests {
     }
 }
 
+/// Tells a client of HTTP/1 that this was the last answer on its connection.
+struct Last {
+    node: Arc<Node>,
+    version: Version,
+}
+
+impl Last {
+    fn mark(&self, mut answer: Response<Body>) -> Response<Body> {
+        let parts = self.node.closing().is_cancelled() || self.node.duty().is_draining();
+        if self.version < Version::HTTP_2 && parts {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+}
+
 /// Ends if no request came within `patience`. The HTTP/1 parser has a bound of its own for each
 /// request's head, but does not run until the first bytes have told the version.
-async fn stays_silent(asked: &AtomicBool, patience: Duration) {
+async fn stays_silent(asked: &Asked, patience: Duration) {
     tokio::time::sleep(patience).await;
-    if asked.load(Ordering::Relaxed) {
+    if asked.anything.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;
     }
 }

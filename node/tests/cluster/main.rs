@@ -24,6 +24,7 @@ mod chaos;
 mod clocks;
 mod fence;
 mod halves;
+mod operator;
 mod outsiders;
 mod partition;
 mod replication;

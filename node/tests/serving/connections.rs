@@ -161,3 +161,31 @@ async fn what_is_left_of_a_connection_is_dropped_when_the_drain_takes_too_long()
     tokio::time::timeout(Duration::from_secs(20), served.stop()).await.unwrap();
     assert!(!read_to_end(&mut stuck).await.starts_with("HTTP/1.1 2"));
 }
+
+/// Reads one answer with an empty or short body from a connection that may stay open.
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    while !read.windows(4).any(|end| end == b"\r\n\r\n") {
+        let byte = tokio::time::timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap();
+        read.push(byte);
+    }
+    String::from_utf8(read).unwrap()
+}
+
+#[tokio::test]
+async fn a_node_that_is_about_to_stop_serves_and_asks_clients_to_go_elsewhere() {
+    let served = serve().await;
+    let request = b"HEAD /livez HTTP/1.1\r\nhost: k\r\n\r\n";
+    let mut open = TcpStream::connect(served.address).await.unwrap();
+    open.write_all(request).await.unwrap();
+    assert!(!read_head(&mut open).await.contains("connection: close"));
+
+    served.node.closing().cancel();
+    open.write_all(request).await.unwrap();
+    let last = read_to_end(&mut open).await;
+    assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+    // Who has not heard of it comes anew, and is answered, too.
+    let answer = exchange(&served, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    served.stop().await;
+}

@@ -15,6 +15,7 @@ const EDGES: &[[&str; 5]] = &[
     ["write_buffer", "4194303B", "4MiB", "64GiB", "68719476737B"],
     ["disk_reserve", "16777215B", "16MiB", "64GiB", "68719476737B"],
     ["queue_size", "1048575B", "1MiB", "4GiB", "4294967297B"],
+    ["drain_delay", "-1ms", "0s", "5m", "300001ms"],
     ["drain_timeout", "99ms", "100ms", "10m", "600001ms"],
     ["audit_segment", "255", "256", "1048576", "1048577"],
     ["token_ttl", "59999ms", "1m", "30d", "2592000001ms"],

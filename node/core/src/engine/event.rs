@@ -76,6 +76,8 @@ pub enum Input {
     MembersChanged,
     /// Compare with all others now.
     CompareAll,
+    /// Whoever made all nodes says that this one is alone: it founds the cluster, if it has met nobody.
+    Found,
     /// An operator gives a node up; answered by [`Effect::Forgot`].
     Forget(NodeId),
     /// The cluster is to write in the next format; answered by [`Effect::Upgraded`].

@@ -95,6 +95,15 @@ impl Engine {
         }
     }
 
+    /// Becomes the first member, where nobody else is known.
+    pub(super) fn found_alone<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
+        let alone = self.filler.is_none() && self.peers.values().all(|peer| !peer.reachable);
+        if self.life != Life::Unborn || !alone || self.watch.check(now).is_err() {
+            return Ok(());
+        }
+        self.found(now, host)
+    }
+
     /// Becomes the first member.
     fn found<H: Host>(&mut self, now: Now, host: &mut H) -> Result<(), H::Error> {
         host.adopt(None, self.common_format(), &[])?;

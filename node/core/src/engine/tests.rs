@@ -195,6 +195,19 @@ fn a_node_with_seeds_waits_for_them_and_is_never_woken_for_what_is_past() {
 }
 
 #[test]
+fn a_node_with_seeds_founds_its_cluster_when_told_that_it_is_alone_and_only_then() {
+    let mut host = Empty::default();
+    let mut alone = engine(&host, true, false);
+    alone.step(Input::Found, at(1), 0, &mut host);
+    assert_eq!(alone.life(), Life::Serving);
+    let mut host = Empty::default();
+    let mut met = engine(&host, true, false);
+    met.step(Input::Reachable(node(2)), at(0), 0, &mut host);
+    met.step(Input::Found, at(1), 0, &mut host);
+    assert_eq!(met.life(), Life::Unborn);
+}
+
+#[test]
 fn a_node_whose_clock_has_jumped_founds_no_cluster() {
     let mut host = Empty::default();
     let mut engine = engine(&host, true, false);

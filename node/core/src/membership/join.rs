@@ -45,6 +45,16 @@ impl Membership {
         }
     }
 
+    /// Asks those of whom nothing is known yet.
+    pub(super) fn hinted(&mut self, addresses: Vec<SocketAddr>) {
+        let unknown = addresses
+            .into_iter()
+            .filter(|address| *address != self.me.gossip && !self.roster.is_at(*address));
+        for address in unknown.sample(&mut self.rng, seeds::ASKED) {
+            self.pull(address);
+        }
+    }
+
     pub(super) fn pull(&mut self, from: SocketAddr) {
         if self.pulling.len() < PULLS && self.pulling.insert(from) {
             self.effects.push(Effect::Pull { from });

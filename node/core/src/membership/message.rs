@@ -27,6 +27,8 @@ pub enum Input {
         /// Gossip addresses, which are the peer addresses.
         addresses: Vec<SocketAddr>,
     },
+    /// Where somebody says that others are, beside the seeds: peer addresses.
+    Hint(Vec<SocketAddr>),
     /// The member list of a node came.
     Pulled {
         /// The address that was asked.

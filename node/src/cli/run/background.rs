@@ -53,7 +53,7 @@ impl Background {
             data_dir: settings.data_dir.clone(),
             url: greeting.url.clone(),
             started: node.started().0,
-            drain_timeout: settings.drain_timeout.as_millis(),
+            drain_timeout: settings.drain_delay.as_millis() + settings.drain_timeout.as_millis(),
         })?;
         let log = OpenOptions::new().append(true).open(&self.log)?;
         say(&greeting.background(self.name.as_str(), &self.log, self.to_a_person));

@@ -98,6 +98,7 @@ fn check(route: PeerRoute, caller: &PeerCaller) -> Result<(), Turned> {
             return Err(Turned::new(RefusalReason::NoCertificate, 401, text));
         }
         (Callers::Nodes, role) => matches!(role, PeerRole::Node(_)),
+        (Callers::Operator, role) => matches!(role, PeerRole::Operator(_)),
         (Callers::NodesAndOperator, _) => true,
     };
     let text = || format!("{} is not for {:?}", route.name(), caller.role);

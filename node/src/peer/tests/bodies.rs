@@ -7,15 +7,17 @@ use futures_util::{StreamExt as _, stream};
 use hyper::Method;
 
 use super::hostile::{Rude, announced, pieces};
-use super::site::{Site, in_time, of_node};
-use crate::peer::{PeerError, PeerLimits, PeerRoute, RefusalReason};
+use super::site::{Site, in_time, of_node, of_operator};
+use crate::peer::{Callers, PeerError, PeerLimits, PeerRoute, RefusalReason};
 
 #[tokio::test]
 async fn a_body_may_be_as_large_as_its_route_allows_and_no_larger() {
     let site = Site::start(&[7]);
-    let mut rude = Rude::connect(&site, &of_node(2, &[7])).await;
+    let mut node = Rude::connect(&site, &of_node(2, &[7])).await;
+    let mut operator = Rude::connect(&site, &of_operator("one", &[7])).await;
     let mut times = 0;
     for route in PeerRoute::all().filter(|route| !route.streams() && *route != PeerRoute::Join) {
+        let rude = if route.callers() == Callers::Operator { &mut operator } else { &mut node };
         let limit = route.request_limit();
         let said = rude.ask(Method::POST, &route.path(), announced(limit)).await;
         assert_eq!(said, (200, limit.to_string()), "{}", route.name());

@@ -52,6 +52,11 @@ pub(super) fn of_node(number: u8, secrets: &[u8]) -> Arc<Credentials> {
     credentials(PeerName::Node(node(number)), &Trust::ring(&cluster(secrets)))
 }
 
+/// The credentials of an operator of the cluster with these secrets.
+pub(super) fn of_operator(name: &str, secrets: &[u8]) -> Arc<Credentials> {
+    credentials(PeerName::Operator(name.into()), &Trust::ring(&cluster(secrets)))
+}
+
 /// Answers with the length of the body; streams are endless and numbered.
 #[derive(Debug, Default)]
 pub(super) struct Probe {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature,
+use kvs_client::peer::{
+    Authority, Expiry, PROTOCOL, PeerName, Signed, Verifier, algorithms, connecting, for_peers,
+    only_tls13, provider,
 };
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
@@ -15,13 +16,8 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 use webpki::KeyUsage;
 
-use super::authority::{Authority, Signed};
-use super::verifier::{Expiry, Verifier};
-use super::{CredentialsError, PeerName, Trust};
+use super::{CredentialsError, Trust};
 use crate::time::WallClock;
-
-/// HTTP/2 and nothing else.
-const PROTOCOL: &[u8] = b"h2";
 
 /// Both sides' settings, from one trust.
 #[derive(Debug)]
@@ -44,7 +40,8 @@ impl Configs {
         let verifier = Arc::new(Verifier::new(&trust.authorities()?, expiry)?);
         let (chain, key) = shown(name, trust, &verifier, &**clock)?;
         let clock = Arc::new(Clock(clock.clone()));
-        let connecting = connecting(&clock, &verifier, chain.clone(), key.clone_key())?;
+        let connecting =
+            connecting(clock.clone(), verifier.clone(), chain.clone(), key.clone_key())?;
         let accepting = accepting(&clock, &verifier, chain, key)?;
         Ok(Self { accepting: Arc::new(accepting), connecting: Arc::new(connecting), verifier })
     }
@@ -110,27 +107,6 @@ fn accepting(
     Ok(config)
 }
 
-fn connecting(
-    clock: &Arc<Clock>,
-    verifier: &Arc<Verifier>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<ClientConfig, Error> {
-    let config = ClientConfig::builder_with_details(provider(), clock.clone())
-        .with_protocol_versions(&[&TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_client_auth_cert(chain, key)?;
-    Ok(for_peers(config))
-}
-
-fn for_peers(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
-    config.resumption = Resumption::disabled();
-    config.enable_sni = false;
-    config
-}
-
 /// Settings of a node that has no cluster file yet: it shows nothing and believes anybody. Only for
 /// connections within this machine.
 pub(in crate::peer) fn stranger() -> Result<Arc<ClientConfig>, CredentialsError> {
@@ -140,14 +116,6 @@ pub(in crate::peer) fn stranger() -> Result<Arc<ClientConfig>, CredentialsError>
         .with_custom_certificate_verifier(Arc::new(Anybody))
         .with_no_client_auth();
     Ok(Arc::new(for_peers(config)))
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
-pub(super) fn algorithms() -> WebPkiSupportedAlgorithms {
-    provider().signature_verification_algorithms
 }
 
 /// The time for the TLS library, through the door that time enters by.
@@ -186,7 +154,7 @@ impl ServerCertVerifier for Anybody {
         _certificate: &CertificateDer<'_>,
         _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(super::verifier::only_tls13())
+        Err(only_tls13())
     }
 
     fn verify_tls13_signature(

@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kvs_client::ClusterFile;
+use kvs_client::peer::Authority;
 use kvs_config::PeerTls;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::CredentialsError;
-use super::authority::Authority;
 
 /// Whom to believe, and what to show.
 pub enum Trust {

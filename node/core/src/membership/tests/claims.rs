@@ -84,6 +84,16 @@ fn the_own_address_is_skipped_and_a_hundred_others_are_not_asked_at_once() {
 }
 
 #[test]
+fn hints_lead_to_those_who_are_unknown_and_to_nobody_else() {
+    let mut node = node(0);
+    node.step(Input::Pulled { from: address(2), members: vec![member(2)] }, NOW);
+    let hint = Input::Hint(vec![address(1), address(2), address(3)]);
+    assert_eq!(pulls(&node.step(hint, NOW)), [address(3)]);
+    let many = Input::Hint((4..=100).map(address).collect());
+    assert_eq!(pulls(&node.step(many, NOW)).len(), 3);
+}
+
+#[test]
 fn who_is_pulled_is_up_with_everything_that_is_known() {
     let mut node = node(0);
     let members = vec![member(3), member(2), member(1)];

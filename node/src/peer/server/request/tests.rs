@@ -21,6 +21,7 @@ fn every_route_takes_those_that_its_row_names() {
             let expected = match route.callers() {
                 Callers::Nodes => [None, Some(403), Some(401)],
                 Callers::NodesAndOperator => [None, None, Some(401)],
+                Callers::Operator => [Some(403), None, Some(401)],
                 Callers::ThisMachine if local => [None, None, None],
                 Callers::ThisMachine => [Some(403), Some(403), Some(403)],
             };

@@ -1,12 +1,14 @@
 //! The authority that a secret stands for: whoever has the secret can make it, and sign with it.
 
+use std::fmt;
+
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::{CredentialsError, PeerName};
+use super::PeerName;
 
 /// What comes before the 32 bytes of an Ed25519 seed in PKCS #8 (RFC 8410, section 7).
 const PKCS8_ED25519: [u8; 16] = [
@@ -14,20 +16,43 @@ const PKCS8_ED25519: [u8; 16] = [
 ];
 
 /// A certificate with its key.
-pub(super) struct Signed {
-    pub(super) certificate: CertificateDer<'static>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub struct Signed {
+    /// What is shown to others.
+    pub certificate: CertificateDer<'static>,
+    /// What is not.
+    pub key: PrivateKeyDer<'static>,
+}
+
+/// The key is not shown.
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").finish_non_exhaustive()
+    }
 }
 
 /// An authority that was derived from a secret. Its key and certificate follow from the seed alone,
 /// so every node comes to the same one.
-pub(super) struct Authority {
+pub struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// The key is not shown.
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
 impl Authority {
-    pub(super) fn derive(seed: &[u8; 32]) -> Result<Self, CredentialsError> {
+    /// The authority of a secret, by the seed that [`ClusterFile::tls_seed`] derives from it.
+    ///
+    /// [`ClusterFile::tls_seed`]: crate::ClusterFile::tls_seed
+    ///
+    /// # Errors
+    ///
+    /// The certificate cannot be made.
+    pub fn derive(seed: &[u8; 32]) -> Result<Self, rcgen::Error> {
         let key = [PKCS8_ED25519.as_slice(), seed].concat();
         let key =
             KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(key), &PKCS_ED25519)?;
@@ -36,12 +61,17 @@ impl Authority {
         Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
-    pub(super) fn certificate(&self) -> CertificateDer<'static> {
+    /// Its own certificate.
+    pub fn certificate(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
     }
 
     /// A new key pair and a certificate for it that says `name`.
-    pub(super) fn sign(&self, name: &PeerName) -> Result<Signed, CredentialsError> {
+    ///
+    /// # Errors
+    ///
+    /// The certificate cannot be made.
+    pub fn sign(&self, name: &PeerName) -> Result<Signed, rcgen::Error> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let certificate = peer_params(name)?.signed_by(&key, &self.issuer)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -58,7 +88,7 @@ fn authority_params() -> CertificateParams {
     params
 }
 
-fn peer_params(name: &PeerName) -> Result<CertificateParams, CredentialsError> {
+fn peer_params(name: &PeerName) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = named("KVS peer");
     params.subject_alt_names = vec![SanType::URI(name.to_string().try_into()?)];

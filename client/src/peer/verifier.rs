@@ -12,14 +12,14 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::{PeerName, configs};
+use super::{PeerName, algorithms};
 
 /// Somewhere within the validity of every certificate that this program makes.
 const ALWAYS: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_000_000_000));
 
 /// Whether certificates end by the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expiry {
+pub enum Expiry {
     /// They do: an authority of the user's may sign for a short time so that what is lost or stolen
     /// ends by itself.
     ByTheClock,
@@ -30,24 +30,30 @@ pub(super) enum Expiry {
 
 /// Believes what one of the authorities has signed and what names one node or operator.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub struct Verifier {
     anchors: Vec<TrustAnchor<'static>>,
     expiry: Expiry,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    pub(super) fn new(
-        authorities: &[CertificateDer<'static>],
-        expiry: Expiry,
-    ) -> Result<Self, Error> {
+    /// Believes these authorities.
+    ///
+    /// # Errors
+    ///
+    /// One is no certificate.
+    pub fn new(authorities: &[CertificateDer<'static>], expiry: Expiry) -> Result<Self, Error> {
         let anchor = |certificate| Ok(webpki::anchor_from_trusted_cert(certificate)?.to_owned());
         let anchors = authorities.iter().map(anchor).collect::<Result<_, _>>().map_err(refused)?;
-        Ok(Self { anchors, expiry, algorithms: configs::algorithms() })
+        Ok(Self { anchors, expiry, algorithms: algorithms() })
     }
 
     /// Who this is, if it can be believed.
-    pub(super) fn check(
+    ///
+    /// # Errors
+    ///
+    /// It cannot, and why.
+    pub fn check(
         &self,
         certificate: &CertificateDer<'_>,
         between: &[CertificateDer<'_>],
@@ -66,7 +72,7 @@ impl Verifier {
 }
 
 /// The name in a certificate; nothing if there is none, or more than one.
-pub(in crate::peer) fn name_of(certificate: &CertificateDer<'_>) -> Option<PeerName> {
+pub fn name_of(certificate: &CertificateDer<'_>) -> Option<PeerName> {
     only_name(&EndEntityCert::try_from(certificate).ok()?)
 }
 
@@ -174,6 +180,7 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-pub(super) fn only_tls13() -> Error {
+/// The refusal of anything older than TLS 1.3.
+pub fn only_tls13() -> Error {
     Error::General("only TLS 1.3 is spoken here".into())
 }

@@ -1,0 +1,337 @@
+//! The scenarios, in the order of their worth.
+
+mod accounts;
+mod broken;
+mod disaster;
+mod drain;
+mod examples;
+mod growth;
+mod helm;
+mod identity;
+mod nothing;
+mod operators;
+mod policies;
+mod refusals;
+mod resize;
+mod rights;
+mod rolling;
+mod scale;
+mod silence;
+
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::site::Site;
+use crate::{kubernetes, machine, say};
+
+/// What a scenario comes to: what was seen, in a few words with figures.
+pub(crate) type Outcome = Result<String, Failure>;
+
+type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
+/// A scenario.
+pub(crate) struct Scenario {
+    /// What it is called by, and what its namespace is called after.
+    pub(crate) name: &'static str,
+    /// What must be seen.
+    pub(crate) bar: &'static str,
+    /// Whether CI runs it for every commit.
+    gate: bool,
+    what: What,
+}
+
+enum What {
+    /// It runs in a namespace of its own.
+    Runs(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It reads the audit log.
+    ReadsAudit(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It cuts machines off, or freezes what runs there.
+    CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It runs Helm.
+    NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It is not there yet, for this reason.
+    Missing(&'static str),
+}
+
+/// What came of a scenario.
+pub(crate) struct Row {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) outcome: Outcome,
+    /// Why it was not run.
+    pub(crate) not_run: Option<String>,
+    pub(crate) took: Duration,
+}
+
+const fn scenario(name: &'static str, bar: &'static str, gate: bool, what: What) -> Scenario {
+    Scenario { name, bar, gate, what }
+}
+
+static ALL: &[Scenario] = &[
+    scenario(
+        "from-nothing",
+        "examples/kubernetes/smallest.yaml to three converged nodes that all serve a key: 20 s, \
+         and 45 s without an operator once the objects are made",
+        true,
+        What::Runs(|site, space| Box::pin(nothing::run(site, space))),
+    ),
+    scenario(
+        "silence",
+        "settled for a minute, also under 200 writes/s: the operator writes nothing but its lease \
+         and reads less than once a second; a restart of it adds no write; children come back \
+         within 5 s",
+        true,
+        What::ReadsAudit(|site, space| Box::pin(silence::run(site, space))),
+    ),
+    scenario(
+        "rolling-update",
+        "image and configuration change under 500 writes/s and 500 reads/s: no failed request, \
+         nothing acknowledged lost, never two members down",
+        true,
+        What::Runs(|site, space| Box::pin(rolling::run(site, space))),
+    ),
+    scenario(
+        "resize",
+        "3→5→3, and 3→2→3 mid-way, under writes: nothing acknowledged lost, claims deleted only \
+         after proof",
+        true,
+        What::Runs(|site, space| Box::pin(resize::run(site, space))),
+    ),
+    scenario(
+        "all-pods-deleted",
+        "all pods deleted at once: converged again within 30 s, nothing acknowledged lost",
+        true,
+        What::Runs(|site, space| Box::pin(disaster::all_pods(site, space))),
+    ),
+    scenario(
+        "refusals",
+        "at least 40 wrong manifests, each refused by the API server with what to write instead",
+        true,
+        What::Runs(|site, space| Box::pin(refusals::run(site, space))),
+    ),
+    scenario(
+        "examples",
+        "every example is taken by the API server",
+        false,
+        What::Runs(|site, space| Box::pin(examples::run(site, space))),
+    ),
+    scenario(
+        "hibernate",
+        "hibernate, 3→2 meanwhile, resume: nothing acknowledged lost",
+        false,
+        What::Runs(|site, space| Box::pin(resize::hibernate(site, space))),
+    ),
+    scenario(
+        "killed-resize",
+        "3→5→3 under writes with the operator killed 20 times at random and the status erased: \
+         nothing acknowledged lost, no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(resize::killed(site, space))),
+    ),
+    scenario(
+        "growth",
+        "disks grow without a restart, new ones are as large; a driver of disks is played",
+        false,
+        What::Runs(|site, space| Box::pin(growth::run(site, space))),
+    ),
+    scenario(
+        "identity-lost",
+        "the Secret with the cluster file deleted: reported within 60 s, nothing started, none made \
+         in its place; restored, all is as it was",
+        false,
+        What::Runs(|site, space| Box::pin(identity::run(site, space))),
+    ),
+    scenario(
+        "disk-lost",
+        "a claim deleted with its pod: a new member fills itself, nothing acknowledged lost",
+        false,
+        What::Runs(|site, space| Box::pin(disaster::disk(site, space))),
+    ),
+    scenario(
+        "cut-off",
+        "a machine cut off for two minutes under writes: converged within 30 s of its return",
+        false,
+        What::CutsMachines(|site, space| Box::pin(disaster::cut_off(site, space))),
+    ),
+    scenario(
+        "made-again",
+        "the KvsCluster deleted and made again: it finds its disks and identity",
+        false,
+        What::Runs(|site, space| Box::pin(disaster::made_again(site, space))),
+    ),
+    scenario(
+        "broken-change",
+        "an image that never starts, a refused configuration: Degraded names the cause within 60 \
+         s, the others serve, reverting heals",
+        false,
+        What::Runs(|site, space| Box::pin(broken::run(site, space))),
+    ),
+    scenario(
+        "two-operators",
+        "leader killed: the other acts within 20 s; stopped: within 3 s",
+        false,
+        What::Runs(|site, space| Box::pin(operators::run(site, space))),
+    ),
+    scenario(
+        "frozen-operator",
+        "leader frozen for 60 s in a rollout: another one finishes it, and none of the first one's \
+         stale writes succeeds",
+        false,
+        What::CutsMachines(|site, space| Box::pin(operators::frozen(site, space))),
+    ),
+    scenario(
+        "policies",
+        "selectors of NetworkPolicies match exactly the pods that are meant",
+        false,
+        What::Runs(|site, space| Box::pin(policies::run(site, space))),
+    ),
+    scenario(
+        "drain",
+        "every machine emptied in turn under load: the pod waits for its disk, the others serve, \
+         converged 30 s after the machine is back; no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(drain::run(site, space))),
+    ),
+    scenario(
+        "operator-scale",
+        "200 hibernated clusters and 10 live ones: settled within 90 s, operator under 64 MiB, a \
+         restart of it writes nothing",
+        false,
+        What::Runs(|site, space| Box::pin(scale::run(site, space))),
+    ),
+    scenario(
+        "helm",
+        "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled \
+         and installed again: it finds its data; permutations of values render and pass a \
+         server-side dry run",
+        false,
+        What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
+    ),
+    scenario(
+        "rights",
+        "nothing used that is not granted, nothing granted that is not used, no list of Secrets",
+        false,
+        What::ReadsAudit(|site, _space| Box::pin(async { rights::run(site) })),
+    ),
+    scenario(
+        "service-account",
+        "a pod's token, checked by the API server's keys, writes below its prefix and is refused \
+         elsewhere",
+        false,
+        What::Runs(|site, space| Box::pin(accounts::run(site, space))),
+    ),
+    scenario(
+        "backup",
+        "backup to S3 and a new cluster from it",
+        false,
+        What::Missing("the operator has no KvsBackup yet"),
+    ),
+    scenario(
+        "versions",
+        "what the operator applies is accepted by Kubernetes 1.33 to 1.36",
+        false,
+        What::Missing("only the version above was built here"),
+    ),
+];
+
+/// What they are called, in their order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|scenario| scenario.name)
+}
+
+/// Lists them.
+///
+/// # Errors
+///
+/// Nobody reads.
+pub(crate) fn list() -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    for Scenario { name, bar, gate, .. } in ALL {
+        let gate = if *gate { "gate" } else { "" };
+        writeln!(out, "{name:18} {gate:5} {bar}")?;
+    }
+    Ok(())
+}
+
+/// Those of these names, or all; of the gate, if only those are wanted.
+///
+/// # Errors
+///
+/// There is none of a name.
+pub(crate) fn choose(names: &[String], gate: bool) -> Result<Vec<&'static Scenario>, Failure> {
+    for name in names {
+        if !ALL.iter().any(|scenario| scenario.name == name) {
+            let known: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
+            return Err(Failure::new(format!(
+                "no scenario {name}; there are {}",
+                known.join(", ")
+            )));
+        }
+    }
+    let wanted = |scenario: &&Scenario| {
+        (names.is_empty() || names.iter().any(|name| name == scenario.name))
+            && (scenario.gate || !gate)
+    };
+    Ok(ALL.iter().filter(wanted).collect())
+}
+
+/// Runs one, in a namespace of its own; gathers what is needed if it fails.
+pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
+    let began = Instant::now();
+    if let Some(reason) = obstacle(site, scenario) {
+        say(&format!("not run: {}: {reason}", scenario.name));
+        let (not_run, took) = (Some(reason), Duration::ZERO);
+        return Row { scenario, outcome: Ok(String::new()), not_run, took };
+    }
+    say(&format!("== {}", scenario.name));
+    let space = format!("e2e-{}", scenario.name);
+    let outcome = attempt(site, scenario, &space).await;
+    let took = began.elapsed();
+    match &outcome {
+        Ok(seen) => {
+            say(&format!("== {}: {:.0} s: {seen}", scenario.name, took.as_secs_f64()));
+            kubernetes::remove_namespace(&site.client, &space).await;
+        }
+        Err(failure) => {
+            say(&format!(
+                "== {}: FAILED after {:.0} s: {failure}",
+                scenario.name,
+                took.as_secs_f64()
+            ));
+            match site.gather(&space).await {
+                Ok(folder) => say(&format!("   see {}", folder.display())),
+                Err(failure) => say(&format!("   nothing could be gathered: {failure}")),
+            }
+        }
+    }
+    Row { scenario, outcome, not_run: None, took }
+}
+
+async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
+    kubernetes::make_namespace(&site.client, space, true).await?;
+    match scenario.what {
+        What::Runs(run)
+        | What::ReadsAudit(run)
+        | What::CutsMachines(run)
+        | What::NeedsHelm(run) => run(site, space).await,
+        What::Missing(reason) => Err(Failure::new(reason)),
+    }
+}
+
+fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
+    match scenario.what {
+        What::Missing(reason) => Some(reason.to_owned()),
+        What::ReadsAudit(_) if !site.has_audit() => {
+            Some("the audit log cannot be read here".into())
+        }
+        What::CutsMachines(_) if !site.has_machines() => {
+            Some("machines cannot be cut off here".into())
+        }
+        What::NeedsHelm(_) if !machine::is_there("helm") => Some("there is no helm here".into()),
+        _ => None,
+    }
+}

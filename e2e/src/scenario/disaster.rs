@@ -1,0 +1,163 @@
+//! What happens to clusters, and what is left of them then.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::Outcome;
+use crate::failure::{Failure, expect};
+use crate::kubernetes;
+use crate::load::Report;
+use crate::site::{Agent, Cluster, Site};
+use crate::wait::until;
+
+/// How long a machine is cut off.
+const CUT: Duration = Duration::from_mins(2);
+/// Within which all is well again.
+const BAR: Duration = Duration::from_secs(30);
+/// What is waited for beyond it, to be able to say how long it took.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A cluster that was written to.
+async fn written(site: &Site, space: &str) -> Result<(Cluster, Agent, Report), Failure> {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({})).await?;
+    cluster.settles(3, Duration::from_secs(90)).await?;
+    agent.load("db", 300, 0).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let report = agent.end_without_failure().await?;
+    Ok((cluster, agent, report))
+}
+
+/// Waits until all is well, and says how long that took from `began`.
+async fn recovers(
+    cluster: &Cluster,
+    agent: &Agent,
+    began: Instant,
+) -> Result<(Duration, u64), Failure> {
+    cluster.settles(3, PATIENCE).await?;
+    let took = began.elapsed();
+    let found = agent.find(&cluster.addresses().await?, BAR).await?;
+    expect(took <= BAR, || format!("converged after {took:.1?}, not within {BAR:?}"))?;
+    Ok((took, found.keys))
+}
+
+pub(super) async fn all_pods(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent, report) = written(site, space).await?;
+    let before = cluster.pods().await?;
+    for pod in &before {
+        let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+        cluster.of::<Pod>().delete(&pod.name_any(), &now).await?;
+    }
+    let began = Instant::now();
+    others_than(&cluster, &before).await?;
+    let (took, keys) = recovers(&cluster, &agent, began).await?;
+    Ok(format!(
+        "converged after {took:.1?}; {} writes before, {keys} keys on every node",
+        report.written
+    ))
+}
+
+async fn others_than(cluster: &Cluster, before: &[Pod]) -> Result<(), Failure> {
+    until("there are other pods", PATIENCE, async || {
+        let now = cluster.pods().await?;
+        let same = |pod: &Pod| before.iter().any(|old| old.metadata.uid == pod.metadata.uid);
+        Ok((!now.is_empty() && !now.iter().any(same)).then_some(()))
+    })
+    .await?;
+    Ok(())
+}
+
+/// The claim goes with its pod: the node that comes is a new one.
+pub(super) async fn disk(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent, report) = written(site, space).await?;
+    let lost = cluster.pods().await?.pop().ok_or_else(|| Failure::new("there is no pod"))?;
+    let (pod, claim) = (lost.name_any(), format!("data-{}", lost.name_any()));
+    let claims = cluster.of::<PersistentVolumeClaim>();
+    let old = claims.get(&claim).await?;
+    claims.delete(&claim, &DeleteParams::default()).await?;
+    let began = Instant::now();
+    cluster.delete_pod(&lost).await?;
+    until("there is another disk", PATIENCE, async || {
+        let new = claims.get_opt(&claim).await?;
+        Ok(new.filter(|new| new.uid() != old.uid()))
+    })
+    .await?;
+    let forgotten = node_of(&old);
+    // The old node is a member until people say that it is lost.
+    if let Some(node) = &forgotten {
+        cluster.ask_for(json!({ "forget": [node] })).await?;
+    }
+    let (took, keys) = recovers(&cluster, &agent, began).await?;
+    Ok(format!(
+        "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; {} writes \
+         before, {keys} keys on every node",
+        forgotten.as_deref().unwrap_or("unknown"),
+        report.written,
+    ))
+}
+
+fn node_of(claim: &PersistentVolumeClaim) -> Option<String> {
+    claim.annotations().get("kvs.kalzu.dev/node").cloned()
+}
+
+/// A machine is cut off from the others, and the pod on it from all but its own machine. Both sides go
+/// on writing.
+pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent, _) = written(site, space).await?;
+    let pods = cluster.pods().await?;
+    let outside = machine_of(&cluster.of::<Pod>().get("agent").await?);
+    let pod = pods.iter().find(|pod| machine_of(pod) != outside);
+    let pod = pod.ok_or_else(|| Failure::new("all pods are on one machine"))?;
+    let (machine, there) = (machine_of(pod), kubernetes::addresses(std::slice::from_ref(pod)));
+    let within = Agent::on_machine(site, space, "within", &machine).await?;
+    agent.load("db", 100, 0).await?;
+    within.load_at(there.concat(), 100, 0).await?;
+    let number = machine.trim_start_matches("node-").to_owned();
+    let cut = "add table inet cut; add chain inet cut f { type filter hook forward priority -300; \
+               }; add rule inet cut f drop; add chain inet cut i { type filter hook input priority \
+               -300; }; add rule inet cut i iif != lo drop";
+    site.on_machine(&number, &["nft", cut]).await?;
+    tokio::time::sleep(CUT).await;
+    site.on_machine(&number, &["nft", "delete table inet cut"]).await?;
+    let began = Instant::now();
+    cluster.settles(3, PATIENCE).await?;
+    let took = began.elapsed();
+    let (outside, inside) = (agent.end().await?, within.end().await?);
+    expect(inside.failed == 0 && inside.written > 1_000, || {
+        format!("the node that was cut off did not go on: {inside:?}")
+    })?;
+    let at = cluster.addresses().await?;
+    let keys = agent.find(&at, BAR).await?.keys + within.find(&at, BAR).await?.keys;
+    expect(took <= BAR, || format!("converged after {took:.1?}, not within {BAR:?}"))?;
+    Ok(format!(
+        "converged {took:.1?} after the machine's return; writes that were acknowledged meanwhile: {} \
+         outside, {} by the node that was cut off; {keys} keys on every node",
+        outside.written, inside.written,
+    ))
+}
+
+fn machine_of(pod: &Pod) -> String {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default()
+}
+
+pub(super) async fn made_again(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent, report) = written(site, space).await?;
+    cluster.delete().await?;
+    until("its pods are gone", PATIENCE, async || {
+        Ok(kubernetes::pods(&site.client, space, "db").await?.is_empty().then_some(()))
+    })
+    .await?;
+    expect(cluster.claims().await?.len() == 3, || "disks went with their KvsCluster".into())?;
+    let began = Instant::now();
+    cluster.make(json!({})).await?;
+    let (took, keys) = recovers(&cluster, &agent, began).await?;
+    Ok(format!(
+        "converged after {took:.1?}; {} writes before, {keys} keys on every node",
+        report.written
+    ))
+}

@@ -1,0 +1,74 @@
+//! Every machine emptied in turn, by evictions as `kubectl drain` makes them.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{Api, EvictParams, Patch, PatchParams};
+use kube::{Error, ResourceExt as _};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::Outcome;
+use crate::failure::{Failure, expect};
+use crate::kubernetes;
+use crate::site::{Agent, Cluster, Site};
+use crate::wait::until;
+
+/// Within which all is well again once a machine is back.
+const BAR: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_mins(2);
+
+pub(super) async fn run(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({})).await?;
+    cluster.settles(3, WITHIN).await?;
+    agent.load("db", 200, 200).await?;
+    let (mut machines, mut slowest) = (0, Duration::ZERO);
+    for pod in cluster.pods().await? {
+        let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+        cordon(site, &machine, true).await?;
+        let emptied = emptied(&cluster, &pod, &machine).await;
+        cordon(site, &machine, false).await?;
+        emptied?;
+        let began = Instant::now();
+        cluster.settles(3, WITHIN).await?;
+        slowest = slowest.max(began.elapsed());
+        machines += 1;
+    }
+    let report = agent.end_without_failure().await?;
+    let found = agent.find(&cluster.addresses().await?, BAR).await?;
+    expect(slowest <= BAR, || format!("converged {slowest:.1?} after a machine was back"))?;
+    Ok(format!(
+        "{machines} machines; converged at most {slowest:.1?} after one was back; {} writes and {} \
+         reads, none failed; {} keys on every node",
+        report.written, report.read, found.keys,
+    ))
+}
+
+async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
+    let nodes: Api<Node> = Api::all(site.client.clone());
+    let patch = Patch::Merge(json!({ "spec": { "unschedulable": off } }));
+    nodes.patch(machine, &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// The cluster's pod on a machine is evicted, and has nowhere to go: its disk stays there.
+async fn emptied(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<(), Failure> {
+    let name = pod.name_any();
+    until("the budget lets it go", WITHIN, async || {
+        match cluster.of::<Pod>().evict(&name, &EvictParams::default()).await {
+            Ok(_) => Ok(Some(())),
+            Err(Error::Api(status)) if status.code == 429 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await?;
+    until("the pod waits for its machine", WITHIN, async || {
+        let now = cluster.of::<Pod>().get_opt(&name).await?;
+        let waits = now.filter(|now| now.uid() != pod.uid());
+        Ok(waits.filter(|now| now.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())))
+    })
+    .await?;
+    let up = cluster.pods().await?.iter().filter(|pod| kubernetes::is_ready(pod)).count();
+    expect(up == 2, || format!("{up} pods serve while {machine} is empty"))
+}

@@ -1,0 +1,232 @@
+//! What scenarios run on: the API server, the operator, the images, and an agent in each namespace.
+
+mod agent;
+mod cluster;
+mod gather;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::{Client, Error};
+use serde_json::json;
+
+pub(crate) use self::agent::{Agent, PLACE_OF_TOKEN};
+pub(crate) use self::cluster::Cluster;
+
+use crate::audit::Audit;
+use crate::failure::Failure;
+use crate::wait::until;
+use crate::{Run, kubernetes, machine, say};
+
+/// Where the operator is.
+pub(crate) const OPERATOR_SPACE: &str = "kvs-system";
+/// Its Deployment, its lease, and what its pods are called.
+pub(crate) const OPERATOR: &str = "kvs-operator";
+/// All that is applied to install it.
+const INSTALL: &str = include_str!("../../install.yaml");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What scenarios run on.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) client: Client,
+    registry: String,
+    tag: String,
+    audit: Option<PathBuf>,
+    machines: Option<PathBuf>,
+    out: PathBuf,
+}
+
+impl Site {
+    /// The cluster of KUBECONFIG.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(crate) async fn new(run: &Run) -> Result<Self, Failure> {
+        let client = Client::try_default().await?;
+        Ok(Self {
+            client,
+            registry: run.registry.clone(),
+            tag: run.tag.clone(),
+            audit: run.audit.clone(),
+            machines: run.machines.clone(),
+            out: run.out.clone(),
+        })
+    }
+
+    /// An image of ours.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("{}{name}:{}", self.registry, self.tag)
+    }
+
+    /// The node's image under another tag: for pods it is another one.
+    pub(crate) fn next_image(&self) -> String {
+        format!("{}kvs:next", self.registry)
+    }
+
+    /// Installs the operator, and waits until one acts.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses, or the operator does not start.
+    pub(crate) async fn install(&self) -> Result<(), Failure> {
+        let manifest = INSTALL
+            .replace(&format!("kvs-operator:{VERSION}"), &self.image("kvs-operator"))
+            .replace(&format!(" kvs:{VERSION}"), &format!(" {}", self.image("kvs")));
+        let ((), took) = until("the operator is installed", Duration::from_mins(1), async || {
+            kubernetes::apply(&self.client, OPERATOR_SPACE, &manifest).await.map(Some)
+        })
+        .await?;
+        self.scale_operator(2).await?;
+        let (leader, waited) = self.leader(Duration::from_secs(90)).await?;
+        say(&format!("operator installed in {took:.1?}, {leader} acts after {waited:.1?}"));
+        Ok(())
+    }
+
+    /// Has so many operators, and waits until they are there, or gone.
+    ///
+    /// # Errors
+    ///
+    /// They are not within a minute.
+    pub(crate) async fn scale_operator(&self, replicas: i32) -> Result<Duration, Failure> {
+        let all: Api<Deployment> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
+        let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+        all.patch(OPERATOR, &PatchParams::default(), &patch).await?;
+        let ((), took) = until("the operators are there", Duration::from_mins(1), async || {
+            let status = all.get(OPERATOR).await?.status.unwrap_or_default();
+            let (all, ready) = (status.replicas.unwrap_or(0), status.ready_replicas.unwrap_or(0));
+            Ok((all == replicas && ready == replicas).then_some(()))
+        })
+        .await?;
+        Ok(took)
+    }
+
+    /// Which operator acts.
+    ///
+    /// # Errors
+    ///
+    /// None does, within this time.
+    pub(crate) async fn leader(&self, within: Duration) -> Result<(String, Duration), Failure> {
+        until("an operator acts", within, async || Ok(self.holder().await?)).await
+    }
+
+    /// Kills the operator that acts; says how long it takes until another one does.
+    ///
+    /// # Errors
+    ///
+    /// None does, within a minute.
+    pub(crate) async fn kill_leader(&self) -> Result<Duration, Failure> {
+        self.end_leader(Some(0)).await
+    }
+
+    /// Ends the operator that acts, with so many seconds to do it in; says how long it takes until
+    /// another one does.
+    ///
+    /// # Errors
+    ///
+    /// None does, within a minute.
+    pub(crate) async fn end_leader(&self, grace: Option<u32>) -> Result<Duration, Failure> {
+        let (leader, _) = self.leader(Duration::from_secs(30)).await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
+        let delete = DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() };
+        pods.delete(&leader, &delete).await?;
+        let (_, took) = until("another operator acts", Duration::from_mins(1), async || {
+            Ok(self.holder().await?.filter(|holder| *holder != leader))
+        })
+        .await?;
+        Ok(took)
+    }
+
+    /// Who holds the operators' lease.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub(crate) async fn holder(&self) -> Result<Option<String>, Error> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
+        let lease = leases.get_opt(OPERATOR).await?;
+        Ok(lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty()))
+    }
+
+    /// The audit log, from now on.
+    ///
+    /// # Errors
+    ///
+    /// It is not to be had here.
+    pub(crate) fn audit(&self) -> Result<Audit, Failure> {
+        Audit::from_now(self.audit_path()?)
+    }
+
+    /// The audit log's file.
+    ///
+    /// # Errors
+    ///
+    /// It is not to be had here.
+    pub(crate) fn audit_path(&self) -> Result<&Path, Failure> {
+        let missing = || Failure::new("this cluster's audit log cannot be read from here");
+        self.audit.as_deref().ok_or_else(missing)
+    }
+
+    /// Whether the API server's audit log can be read.
+    pub(crate) const fn has_audit(&self) -> bool {
+        self.audit.is_some()
+    }
+
+    /// Whether the machines of the cluster can be reached.
+    pub(crate) const fn has_machines(&self) -> bool {
+        self.machines.is_some()
+    }
+
+    /// Sends a signal to the programs of a pod.
+    ///
+    /// # Errors
+    ///
+    /// Its machine cannot be reached, or there is no such pod.
+    pub(crate) async fn signal(&self, signal: &str, pod: &str) -> Result<(), Failure> {
+        machine::run(self.script()?, &["signal", signal, pod]).await.map(drop)
+    }
+
+    fn script(&self) -> Result<&Path, Failure> {
+        let missing = || Failure::new("the machines of this cluster cannot be reached");
+        self.machines.as_deref().ok_or_else(missing)
+    }
+
+    /// Runs a command in the network of a machine of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be reached, or the command fails.
+    pub(crate) async fn on_machine(
+        &self,
+        number: &str,
+        command: &[&str],
+    ) -> Result<String, Failure> {
+        machine::run(self.script()?, &[&["nsenter", number], command].concat()).await
+    }
+
+    /// Who the API server's tokens are of.
+    ///
+    /// # Errors
+    ///
+    /// It does not say.
+    pub(crate) async fn issuer(&self) -> Result<String, Failure> {
+        let request = http::Request::get("/.well-known/openid-configuration").body(Vec::new())?;
+        let said: serde_json::Value = self.client.request(request).await?;
+        let missing = || Failure::new("the API server does not say who its issuer is");
+        said["issuer"].as_str().map(str::to_owned).ok_or_else(missing)
+    }
+
+    /// The API server's version.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub(crate) async fn version(&self) -> Result<String, Failure> {
+        Ok(self.client.apiserver_version().await?.git_version)
+    }
+}

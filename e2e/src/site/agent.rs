@@ -1,0 +1,235 @@
+//! The agent, seen from outside: orders go through the API server's proxy to its pod.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::Api;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Site;
+use crate::failure::{Failure, expect};
+use crate::kubernetes;
+use crate::load::{Answer, Ask, Check, Checked, Order, Report};
+use crate::wait::until;
+
+/// What an agent is called, where there is one.
+const NAME: &str = "agent";
+const PORT: u16 = 8082;
+/// Where an agent has its tokens.
+const TOKENS: &str = "/var/run/tokens";
+/// The token for the audience that was asked for.
+pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
+
+/// The agent of a namespace.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    client: Client,
+    space: String,
+    name: &'static str,
+}
+
+impl Agent {
+    /// Starts one, and waits until it takes orders.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn start(site: &Site, space: &str) -> Result<Self, Failure> {
+        Self::start_as(site, space, NAME, None, json!({})).await
+    }
+
+    /// Starts another one, on a machine.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn on_machine(
+        site: &Site,
+        space: &str,
+        name: &'static str,
+        machine: &str,
+    ) -> Result<Self, Failure> {
+        Self::start_as(site, space, name, Some(machine), json!({})).await
+    }
+
+    /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
+    /// pod has.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn with_token(
+        site: &Site,
+        space: &str,
+        audience: &str,
+    ) -> Result<Self, Failure> {
+        let token = json!({ "audience": audience, "expirationSeconds": 600, "path": "token" });
+        let volume = json!({
+            "name": "token", "projected": { "sources": [{ "serviceAccountToken": token }] },
+        });
+        Self::start_as(site, space, NAME, None, volume).await
+    }
+
+    async fn start_as(
+        site: &Site,
+        space: &str,
+        name: &'static str,
+        machine: Option<&str>,
+        volume: Value,
+    ) -> Result<Self, Failure> {
+        let named = volume.get("name").is_some();
+        let (volumes, mounts) = if named {
+            (json!([volume]), json!([{ "name": "token", "mountPath": TOKENS, "readOnly": true }]))
+        } else {
+            (json!([]), json!([]))
+        };
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": name },
+            "spec": {
+                "nodeName": machine,
+                "automountServiceAccountToken": named,
+                "volumes": volumes,
+                "enableServiceLinks": false,
+                "terminationGracePeriodSeconds": 1,
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": 65_532, "runAsGroup": 65_532,
+                    "fsGroup": 65_532,
+                    "seccompProfile": { "type": "RuntimeDefault" },
+                },
+                "containers": [{
+                    "name": NAME, "image": site.image("kvs-e2e"), "args": ["agent"],
+                    "volumeMounts": mounts,
+                    "readinessProbe": { "httpGet": { "path": "/livez", "port": PORT }, "periodSeconds": 1 },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                        "capabilities": { "drop": ["ALL"] },
+                    },
+                }],
+            },
+        });
+        kubernetes::apply_object(&site.client, space, &pod).await?;
+        let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
+        until("the agent is ready", Duration::from_mins(1), async || {
+            Ok(kubernetes::is_ready(&pods.get(name).await?).then_some(()))
+        })
+        .await?;
+        Ok(Self { client: site.client.clone(), space: space.to_owned(), name })
+    }
+
+    async fn order<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        order: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let Self { space, name, .. } = self;
+        let uri = format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}");
+        let request = http::Request::post(uri).body(serde_json::to_vec(order)?)?;
+        Ok(self.client.request(request).await?)
+    }
+
+    /// Puts load on a cluster, from now on.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn load(&self, cluster: &str, writes: u32, reads: u32) -> Result<(), Failure> {
+        self.load_at(format!("http://{cluster}.{}.svc:8080", self.space), writes, reads).await
+    }
+
+    /// Puts load on whoever is at this address. What it writes begins with the agent's name.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn load_at(
+        &self,
+        url: String,
+        writes: u32,
+        reads: u32,
+    ) -> Result<(), Failure> {
+        let order = Order { url, prefix: self.name.into(), writes, reads };
+        self.order::<serde_json::Value>("start", &order).await.map(drop)
+    }
+
+    /// Ends the load, and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn end(&self) -> Result<Report, Failure> {
+        self.order("stop", &json!({})).await
+    }
+
+    /// Ends the load, and fails if any request did.
+    ///
+    /// # Errors
+    ///
+    /// One did.
+    pub(crate) async fn end_without_failure(&self) -> Result<Report, Failure> {
+        let report = self.end().await?;
+        expect(report.failed == 0 && report.written > 0, || {
+            let all = report.written + report.read + report.failed;
+            let failures = report.failures.join("; ");
+            format!("{} of {all} requests failed: {failures}", report.failed)
+        })?;
+        Ok(report)
+    }
+
+    /// Looks for all that was acknowledged at each of these nodes; fails if anything is lost.
+    ///
+    /// # Errors
+    ///
+    /// Something is, or was not found within this time.
+    pub(crate) async fn find(&self, at: &[String], within: Duration) -> Result<Checked, Failure> {
+        let check = Check { at: at.to_vec() };
+        let what = "every acknowledged write is on every node";
+        let (found, _) = until(what, within, async || {
+            let checked: Checked = self.order("check", &check).await?;
+            expect(checked.wrong == 0, || {
+                let examples = checked.examples.join("; ");
+                format!("{} looks for {} keys are wrong: {examples}", checked.wrong, checked.keys)
+            })?;
+            Ok(Some(checked))
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Makes one request from within the cluster.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer. That the other side does not is an answer of status 0.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let (body, token) = (body.map(str::to_owned), token.map(str::to_owned));
+        let (method, url) = (method.into(), url.into());
+        self.order("ask", &Ask { method, url, body, token, token_file: None }).await
+    }
+
+    /// Makes one request with a token from a file of the agent's.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn ask_as(
+        &self,
+        token_file: &str,
+        method: &str,
+        url: &str,
+        body: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let (method, url, body) = (method.into(), url.into(), body.map(str::to_owned));
+        let token_file = Some(token_file.to_owned());
+        self.order("ask", &Ask { method, url, body, token: None, token_file }).await
+    }
+}

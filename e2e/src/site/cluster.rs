@@ -1,0 +1,239 @@
+//! One `KvsCluster` of a scenario.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Error, ResourceExt as _};
+use kvs_operator_core::crd::KvsCluster;
+use serde_json::{Value, json};
+
+use super::Site;
+use crate::failure::Failure;
+use crate::wait::until;
+use crate::{kubernetes, machine};
+
+/// One `KvsCluster`.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) site: Site,
+    pub(crate) space: String,
+    pub(crate) name: String,
+}
+
+impl Cluster {
+    /// A cluster, which need not be there yet.
+    pub(crate) fn new(site: &Site, space: &str, name: &str) -> Self {
+        Self { site: site.clone(), space: space.to_owned(), name: name.to_owned() }
+    }
+
+    /// Makes it, with small nodes that ask nobody who they are, unless the spec says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses it.
+    pub(crate) async fn make(&self, spec: Value) -> Result<(), Failure> {
+        let mut object = json!({
+            "apiVersion": "kvs.kalzu.dev/v1alpha1", "kind": "KvsCluster",
+            "metadata": { "name": self.name },
+            "spec": {
+                "storage": { "size": "1Gi" },
+                "config": {
+                    "auth_enabled": false,
+                    "digest_leaves": 65_536, "block_cache": "16MiB", "write_buffer": "16MiB",
+                },
+            },
+        });
+        merge(&mut object["spec"], spec);
+        Ok(kubernetes::apply_object(&self.site.client, &self.space, &object).await?)
+    }
+
+    fn api(&self) -> Api<KvsCluster> {
+        Api::namespaced(self.site.client.clone(), &self.space)
+    }
+
+    /// As it is there.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or the API server does not answer.
+    pub(crate) async fn get(&self) -> Result<KvsCluster, Error> {
+        self.api().get(&self.name).await
+    }
+
+    /// Changes it.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn change(&self, change: Value) -> Result<(), Failure> {
+        let patch = Patch::Merge(change);
+        self.api().patch(&self.name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Changes its spec.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn ask_for(&self, spec: Value) -> Result<(), Failure> {
+        self.change(json!({ "spec": spec })).await
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn delete(&self) -> Result<(), Failure> {
+        self.api().delete(&self.name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Its pods, by name.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub(crate) async fn pods(&self) -> Result<Vec<Pod>, Error> {
+        kubernetes::pods(&self.site.client, &self.space, &self.name).await
+    }
+
+    /// Objects of a kind in its namespace.
+    pub(crate) fn of<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.site.client.clone(), &self.space)
+    }
+
+    /// Its claims.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub(crate) async fn claims(&self) -> Result<Vec<PersistentVolumeClaim>, Error> {
+        let label = format!("app.kubernetes.io/instance={}", self.name);
+        Ok(self.of().list(&ListParams::default().labels(&label)).await?.items)
+    }
+
+    /// Where its nodes answer clients.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub(crate) async fn addresses(&self) -> Result<Vec<String>, Error> {
+        Ok(kubernetes::addresses(&self.pods().await?))
+    }
+
+    /// Takes its status away, as a restore from a backup does.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn erase_status(&self) -> Result<(), Failure> {
+        let patch = Patch::Merge(json!({ "status": null }));
+        self.api().patch_status(&self.name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// A token with every right, as a person makes one.
+    ///
+    /// # Errors
+    ///
+    /// There is no kubectl, or the node makes none.
+    pub(crate) async fn root_token(&self) -> Result<String, Failure> {
+        let pod = format!("{}-0", self.name);
+        let make = ["kvs", "token", "create", "--root", "--local", "/etc/kvs/config/config.yaml"];
+        let exec = ["-n", &self.space, "exec", &pod, "--"];
+        let said = machine::run(Path::new("kubectl"), &[&exec[..], &make].concat()).await?;
+        Ok(said.trim().to_owned())
+    }
+
+    /// Deletes a pod.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn delete_pod(&self, pod: &Pod) -> Result<(), Failure> {
+        self.of::<Pod>().delete(&pod.name_any(), &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until it is as it was asked for: so many nodes that serve and hold the same, and nothing
+    /// under way.
+    ///
+    /// # Errors
+    ///
+    /// Not within this time, with what the status said last.
+    pub(crate) async fn settles(
+        &self,
+        replicas: i32,
+        within: Duration,
+    ) -> Result<Duration, Failure> {
+        let what = format!("{} is settled with {replicas}", self.name);
+        let ((), took) = until(&what, within, async || {
+            let cluster = self.get().await?;
+            let status = cluster.status.unwrap_or_default();
+            let pods = self.pods().await?;
+            let ready = pods.iter().filter(|pod| kubernetes::is_ready(pod)).count();
+            let holds = |kind: &str, wanted: &str| {
+                let mut all = status.conditions.iter();
+                all.any(|one| one.type_ == kind && one.status == wanted)
+            };
+            let settled = status.observed_generation == cluster.metadata.generation
+                && (status.replicas, status.ready_replicas) == (replicas, replicas)
+                && i32::try_from(ready) == Ok(replicas)
+                && pods.len() == ready
+                && holds("Converged", "True")
+                && holds("Progressing", "False");
+            if settled {
+                return Ok(Some(()));
+            }
+            let message = status.message.unwrap_or_default();
+            Err(Failure::new(format!("{} of {replicas} ready; {message}", status.ready_replicas)))
+        })
+        .await?;
+        Ok(took)
+    }
+
+    /// Waits for a condition; gives its reason and message.
+    ///
+    /// # Errors
+    ///
+    /// Not within this time.
+    pub(crate) async fn says(
+        &self,
+        kind: &str,
+        status: &str,
+        text: &str,
+        within: Duration,
+    ) -> Result<(String, Duration), Failure> {
+        let what = format!("{} says {kind}={status} with {text:?}", self.name);
+        until(&what, within, async || {
+            let all = self.get().await?.status.unwrap_or_default().conditions;
+            let found = all.into_iter().find(|one| one.type_ == kind);
+            let Some(found) = found else { return Ok(None) };
+            let said = format!("{}: {}", found.reason, found.message);
+            if found.status == status && said.contains(text) {
+                return Ok(Some(said));
+            }
+            Err(Failure::new(format!("{}={}, {said}", found.type_, found.status)))
+        })
+        .await
+    }
+}
+
+/// Adds members; objects into objects, anything else in place of what is there.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert_with(|| json!({})), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}

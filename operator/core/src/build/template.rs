@@ -1,0 +1,85 @@
+//! Which template is in force: a newer operator leaves running pods alone.
+
+use serde_json::{Value, json};
+
+use super::{Blueprint, Config, hash};
+
+/// What pods are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// The pods' template.
+    pub pod: Value,
+    /// The configuration that it names.
+    pub config: Config,
+    /// Its hash.
+    pub hash: String,
+    /// A hash of what people asked for, by which it is known when it must be made anew.
+    pub asked: String,
+}
+
+/// What is in force, and what this operator would rather have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// What is in force.
+    pub template: Template,
+    /// The hash of the template that this operator makes of the same spec, if it is another one.
+    pub newer: Option<String>,
+}
+
+/// Parts of a spec that pods do not depend on.
+const ELSEWHERE: &[&str] =
+    &["replicas", "mode", "forget", "storage", "service", "rollout", "networkPolicy", "monitoring"];
+
+impl Blueprint<'_> {
+    /// The template that this operator makes of the spec.
+    pub fn template(&self, config: Config) -> Template {
+        let pod = self.pod(&config);
+        let hash = hash(&pod);
+        Template { pod, config, hash, asked: self.asked() }
+    }
+
+    fn asked(&self) -> String {
+        let mut spec = super::plain(&self.cluster.spec);
+        if let Value::Object(fields) = &mut spec {
+            fields.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
+        }
+        hash(&spec)
+    }
+
+    /// The `ConfigMap` that keeps the template in force.
+    pub fn template_map(&self, template: &Template) -> Value {
+        let data = json!({
+            "asked": template.asked,
+            "hash": template.hash,
+            "pod.json": template.pod.to_string(),
+            "config.yaml": template.config.text,
+            "config": template.config.name,
+        });
+        self.object("v1", "ConfigMap", &self.names.template(), json!({ "data": data }))
+    }
+}
+
+impl Template {
+    /// Reads a template from the `ConfigMap` that keeps it; nothing if that is not one.
+    pub fn read(map: &Value) -> Option<Self> {
+        let data = map.get("data")?;
+        let text = |name: &str| Some(data.get(name)?.as_str()?.to_owned());
+        let pod: Value = serde_json::from_str(&text("pod.json")?).ok()?;
+        let config = Config { text: text("config.yaml")?, name: text("config")? };
+        let template = Self { hash: text("hash")?, asked: text("asked")?, config, pod };
+        (hash(&template.pod) == template.hash).then_some(template)
+    }
+
+    /// What is in force: what is kept, until something else is asked for or the newer one is adopted.
+    pub fn in_force(self, kept: Option<Self>, adopted: Option<&str>) -> Kept {
+        match kept {
+            Some(kept) if kept.asked == self.asked && kept.hash != self.hash => {
+                if adopted == Some(self.hash.as_str()) {
+                    return Kept { template: self, newer: None };
+                }
+                Kept { newer: Some(self.hash), template: kept }
+            }
+            _ => Kept { template: self, newer: None },
+        }
+    }
+}

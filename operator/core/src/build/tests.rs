@@ -1,0 +1,173 @@
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::*;
+use crate::plan::SetWanted;
+
+fn cluster(spec: Value) -> KvsCluster {
+    let mut object = json!({
+        "apiVersion": "kvs.kalzu.dev/v1alpha1",
+        "kind": "KvsCluster",
+        "metadata": { "name": "db", "namespace": "apps", "uid": "u" },
+        "spec": { "storage": { "size": "1Gi" } },
+    });
+    merge(&mut object["spec"], spec);
+    serde_json::from_value(object).unwrap()
+}
+
+fn site() -> Site {
+    Site { image: "kvs:1".into(), namespace: "kvs-system".into(), monitors: true }
+}
+
+fn everything() -> Value {
+    json!({
+        "replicas": 2,
+        "config": { "log_level": "debug", "limits": { "value_size": "2MiB" } },
+        "tls": { "mode": "Secret", "secretName": "web" },
+        "imagePullPolicy": "Never",
+        "imagePullSecrets": [{ "name": "pull" }],
+        "resources": { "requests": { "cpu": "1", "memory": "1Gi" } },
+        "nodeSelector": { "disk": "fast" },
+        "tolerations": [{ "key": "a", "operator": "Exists" }],
+        "affinity": { "nodeAffinity": {} },
+        "topologySpread": [{ "maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule" }],
+        "priorityClassName": "high",
+        "podLabels": { "team": "a" },
+        "podAnnotations": { "note": "b" },
+        "env": [{ "name": "RUST_BACKTRACE", "value": "1" }],
+        "service": { "type": "LoadBalancer", "annotations": { "lb": "x" }, "perPod": true },
+        "monitoring": true,
+        "storage": { "storageClassName": "fast", "retain": "Delete" },
+    })
+}
+
+/// Reads an object as Kubernetes does, and says what is left of it: a field that is misspelt, or newer
+/// than the oldest supported release, is not.
+fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
+    serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
+}
+
+fn typed(object: &Value) -> Value {
+    match object["kind"].as_str().unwrap() {
+        "StatefulSet" => read::<StatefulSet>(object),
+        "Service" => read::<Service>(object),
+        "ServiceAccount" => read::<ServiceAccount>(object),
+        "ConfigMap" => read::<ConfigMap>(object),
+        "NetworkPolicy" => read::<NetworkPolicy>(object),
+        "PodDisruptionBudget" => read::<PodDisruptionBudget>(object),
+        "ServiceMonitor" => object.clone(),
+        kind => panic!("{kind}"),
+    }
+}
+
+fn objects(spec: Value) -> Vec<Value> {
+    let (cluster, site) = (cluster(spec), site());
+    let blueprint = Blueprint::new(&cluster, &site);
+    let template = blueprint.template(blueprint.config().unwrap());
+    let wanted = SetWanted {
+        replicas: 2,
+        partition: Some(2),
+        template: template.hash.clone(),
+        size: 1 << 30,
+        from: None,
+    };
+    let mut all = blueprint.surroundings(2);
+    all.push(blueprint.config_map(&template.config));
+    all.push(blueprint.template_map(&template));
+    all.push(stateful_set(&blueprint, &wanted, &template));
+    all
+}
+
+#[test]
+fn every_field_is_one_that_the_oldest_supported_release_knows() {
+    for spec in [json!({}), everything()] {
+        for object in objects(spec) {
+            assert_eq!(sorted(&typed(&object)), sorted(&object));
+        }
+    }
+}
+
+#[test]
+fn everything_has_our_labels_and_goes_with_its_cluster() {
+    for object in objects(everything()) {
+        let metadata = &object["metadata"];
+        assert_eq!(metadata["labels"]["app.kubernetes.io/managed-by"], "kvs-operator", "{object}");
+        assert_eq!(metadata["ownerReferences"][0]["uid"], "u", "{object}");
+    }
+}
+
+#[test]
+fn generated_objects_are_committed() {
+    let rendered = serde_saphyr::to_string(&objects(json!({}))).unwrap();
+    crate::golden::check("operator/core/src/build/smallest.yaml", &rendered);
+}
+
+#[test]
+fn the_nodes_take_the_configuration_that_is_made() {
+    let (cluster, site) = (cluster(everything()), site());
+    let text = Blueprint::new(&cluster, &site).config().unwrap().text;
+    assert!(text.contains("\"db-peers.apps.svc:8080\"") && text.contains("2MiB"), "{text}");
+}
+
+#[test]
+fn settings_that_no_node_takes_are_refused_with_its_own_words() {
+    for (config, says) in [
+        (json!({ "port": 1 }), "port is decided by the operator"),
+        (json!({ "revisions": 300 }), "300"),
+        (json!({ "revision": 3 }), "revisions"),
+        (json!({ "log_level": "loud" }), "loud"),
+    ] {
+        let (cluster, site) = (cluster(json!({ "config": config })), site());
+        let refused = Blueprint::new(&cluster, &site).config().unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+}
+
+#[test]
+fn a_newer_operator_leaves_pods_alone_until_it_is_told_or_the_spec_changes() {
+    let (cluster_then, site) = (cluster(json!({})), site());
+    let then = Blueprint::new(&cluster_then, &site);
+    let kept = then.template(then.config().unwrap());
+    let stored = Template::read(&then.template_map(&kept)).unwrap();
+    assert_eq!(stored, kept);
+    let mut now = kept.clone();
+    now.pod["spec"]["new"] = json!(true);
+    now.hash = hash(&now.pod);
+    let still = now.clone().in_force(Some(kept.clone()), None);
+    assert_eq!((still.template, still.newer.clone()), (kept.clone(), Some(now.hash.clone())));
+    let adopted = now.clone().in_force(Some(kept.clone()), still.newer.as_deref());
+    assert_eq!((adopted.template, adopted.newer), (now.clone(), None));
+    let other = Template { asked: "other".into(), ..now };
+    assert_eq!(other.clone().in_force(Some(kept), None).template, other);
+}
+
+#[test]
+fn scaling_changes_no_template() {
+    let site = site();
+    let hash_of = |spec| {
+        let cluster = cluster(spec);
+        let blueprint = Blueprint::new(&cluster, &site);
+        blueprint.template(blueprint.config().unwrap()).asked
+    };
+    assert_eq!(hash_of(json!({})), hash_of(json!({ "replicas": 5, "mode": "Hibernated" })));
+    assert_ne!(hash_of(json!({})), hash_of(json!({ "image": "kvs:2" })));
+}
+
+#[test]
+fn pods_have_a_token_of_their_own_only_where_they_ask_about_those_of_others() {
+    for (config, asks) in
+        [(json!({}), false), (json!({ "kubernetes": { "audience": "kvs" } }), true)]
+    {
+        let (cluster, site) = (cluster(json!({ "config": config })), site());
+        let blueprint = Blueprint::new(&cluster, &site);
+        let pod = blueprint.pod(&blueprint.config().unwrap());
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], asks);
+        let policy = network::policy(&blueprint);
+        let ports = policy["spec"]["egress"].to_string();
+        assert_eq!(ports.contains("6443"), asks);
+    }
+}

@@ -1,0 +1,202 @@
+//! Whether a node may be taken out of service.
+
+use std::fmt;
+
+use kvs_core::UnixMillis;
+use uuid::Uuid;
+
+use super::case::Case;
+use crate::crd::Gate;
+use crate::observed::{Life, MemberSeen, Ordinal, PodSeen, Readiness};
+
+/// Why a step has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shut {
+    /// There are disks, and not the secret that they belong to.
+    IdentityLost,
+    /// The cluster file cannot be used.
+    IdentityUnusable(String),
+    /// The settings are not ones that a node takes.
+    Refused(String),
+    /// The `StatefulSet` is being deleted, or its controller has not seen it yet.
+    SetUnsettled,
+    /// There is no such pod yet.
+    PodAbsent(Ordinal),
+    /// It is going.
+    PodGoing(Ordinal),
+    /// It does not serve; why, if that is known.
+    PodUnready(Ordinal, Option<String>),
+    /// Its node does not answer the operator.
+    Silent(Ordinal),
+    /// Its node is not caught up.
+    CatchingUp(Ordinal),
+    /// Two nodes have not agreed since the later of them began to serve.
+    NotAgreed(Ordinal, Ordinal),
+    /// The canaries are out, and not released.
+    Canary(String),
+    /// A node is leaving.
+    Leaving(Ordinal),
+    /// A node was drained, and clients may still find it.
+    Draining(Ordinal),
+    /// A member is dead, and only people can say that it stays so.
+    Dead(Ordinal, Option<Uuid>),
+    /// A node that is to be given up lives.
+    Lives(Uuid),
+    /// A disk that is to be replaced serves.
+    Serves(Ordinal),
+    /// Some node does not say yet that another one is gone.
+    NoProof(Ordinal),
+    /// Nobody answers.
+    NobodyAnswers,
+}
+
+impl Shut {
+    /// The reason in one word, for conditions and events.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::IdentityLost => "IdentityLost",
+            Self::IdentityUnusable(_) => "IdentityUnusable",
+            Self::Refused(_) => "ConfigurationRefused",
+            Self::SetUnsettled => "StatefulSetUnsettled",
+            Self::PodAbsent(_) | Self::PodGoing(_) | Self::PodUnready(..) => "PodNotReady",
+            Self::Silent(_) | Self::NobodyAnswers => "NoAnswer",
+            Self::CatchingUp(_) => "CatchingUp",
+            Self::NotAgreed(..) => "NotAgreed",
+            Self::Canary(_) => "Canary",
+            Self::Leaving(_) => "Leaving",
+            Self::Draining(_) => "Draining",
+            Self::Dead(..) => "MemberDead",
+            Self::Lives(_) => "MemberLives",
+            Self::Serves(_) => "MemberServes",
+            Self::NoProof(_) => "NoProof",
+        }
+    }
+
+    /// Whether only people can help.
+    pub const fn needs_people(&self) -> bool {
+        matches!(
+            self,
+            Self::IdentityLost
+                | Self::IdentityUnusable(_)
+                | Self::Refused(_)
+                | Self::Dead(..)
+                | Self::Lives(_)
+                | Self::Serves(_)
+        )
+    }
+}
+
+impl fmt::Display for Shut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IdentityLost => f.write_str(
+                "there are disks of this cluster, and the Secret with its cluster file is gone: \
+                 restore the Secret; with another one the disks cannot be used",
+            ),
+            Self::IdentityUnusable(why) => {
+                write!(f, "the Secret with the cluster file cannot be used: {why}")
+            }
+            Self::Refused(why) => write!(f, "spec.config is wrong: {why}"),
+            Self::SetUnsettled => f.write_str("Kubernetes has not seen the last change yet"),
+            Self::PodAbsent(at) => write!(f, "pod {at} is not there yet"),
+            Self::PodGoing(at) => write!(f, "pod {at} is going"),
+            Self::PodUnready(at, None) => write!(f, "pod {at} is not ready"),
+            Self::PodUnready(at, Some(why)) => write!(f, "pod {at} is not ready: {why}"),
+            Self::Silent(at) => write!(f, "node {at} does not answer on its peer port"),
+            Self::CatchingUp(at) => write!(f, "node {at} has not caught up yet"),
+            Self::NotAgreed(one, other) => {
+                write!(f, "nodes {one} and {other} have not agreed since the last of them started")
+            }
+            Self::Canary(template) => write!(
+                f,
+                "the canaries have template {template}; `kubectl kvs promote` releases it to all"
+            ),
+            Self::Leaving(at) => write!(f, "node {at} is leaving: others lack what it has"),
+            Self::Draining(at) => write!(f, "node {at} is drained; clients may still find it"),
+            Self::Dead(at, Some(node)) => write!(
+                f,
+                "member {at} ({node}) does not answer: bring it back, or give it up by putting its \
+                 id into spec.forget"
+            ),
+            Self::Dead(at, None) => write!(
+                f,
+                "member {at} does not answer: bring it back, or give it up by putting its id into \
+                 spec.forget"
+            ),
+            Self::Lives(node) => write!(
+                f,
+                "node {node} is in spec.forget, and it can be reached: only what is lost is given up"
+            ),
+            Self::Serves(at) => {
+                write!(f, "pod {at} is to get a new disk, and it serves with its own")
+            }
+            Self::NoProof(at) => write!(f, "not every node says yet that member {at} is gone"),
+            Self::NobodyAnswers => f.write_str("no node answers on its peer port"),
+        }
+    }
+}
+
+impl Case<'_> {
+    /// Whether a node may be out of service: every other one that there is to be serves, and has
+    /// agreed with every other one since both began to.
+    pub(super) fn gate(&self, except: Ordinal) -> Result<(), Shut> {
+        let others: Vec<Ordinal> = (0..self.pods).filter(|ordinal| *ordinal != except).collect();
+        if self.wish.does_without(Gate::Readiness, self.seen.now) {
+            return Ok(());
+        }
+        for ordinal in &others {
+            self.serves(*ordinal)?;
+            self.stays(*ordinal)?;
+        }
+        if self.wish.does_without(Gate::Agreement, self.seen.now) {
+            return Ok(());
+        }
+        others.iter().try_for_each(|ordinal| self.agrees(*ordinal, &others))
+    }
+
+    /// Whether a pod serves.
+    pub(super) fn serves(&self, ordinal: Ordinal) -> Result<&PodSeen, Shut> {
+        let pod = self.seen.pods.get(&ordinal).ok_or(Shut::PodAbsent(ordinal))?;
+        match pod.ready {
+            _ if pod.terminating => Err(Shut::PodGoing(ordinal)),
+            Readiness::Since(_) => Ok(pod),
+            _ => Err(Shut::PodUnready(ordinal, pod.trouble.clone())),
+        }
+    }
+
+    /// Kubernetes is the last to know of a node that was drained.
+    fn stays(&self, ordinal: Ordinal) -> Result<(), Shut> {
+        match self.seen.members.get(&ordinal) {
+            Some(member) if member.departure.is_some() => Err(Shut::Leaving(ordinal)),
+            Some(member) if member.draining => Err(Shut::Draining(ordinal)),
+            _ => Ok(()),
+        }
+    }
+
+    fn agrees(&self, ordinal: Ordinal, others: &[Ordinal]) -> Result<(), Shut> {
+        let member = self.answers(ordinal)?;
+        if member.life != Life::Serving || member.departure.is_some() {
+            return Err(Shut::CatchingUp(ordinal));
+        }
+        for other in others.iter().filter(|other| **other != ordinal) {
+            let with = self.answers(*other)?;
+            let since = self.served_since(ordinal).max(self.served_since(*other));
+            let agreed = member.peers.get(&with.node).and_then(|peer| peer.agreed);
+            if agreed.is_none_or(|agreed| agreed <= since) {
+                return Err(Shut::NotAgreed(ordinal, *other));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn answers(&self, ordinal: Ordinal) -> Result<&MemberSeen, Shut> {
+        self.seen.members.get(&ordinal).ok_or(Shut::Silent(ordinal))
+    }
+
+    fn served_since(&self, ordinal: Ordinal) -> UnixMillis {
+        match self.seen.pods.get(&ordinal).map(|pod| pod.ready) {
+            Some(Readiness::Since(since)) => since,
+            _ => self.seen.now,
+        }
+    }
+}

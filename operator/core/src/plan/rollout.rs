@@ -1,0 +1,177 @@
+//! Pods get the template that is in force, one after the other.
+//!
+//! Pods from `partition` on get the new revision whenever they are made; those below keep the one they
+//! have. So a pod is evicted first, which asks the budget, and the partition is lowered below it while
+//! it goes. Lowering the partition restarts nobody.
+//!
+//! A pod that never served, below one that serves, would hold everything up: it can only be made of the
+//! revision that does not work. For such pods there is no partition for a while.
+
+use super::Shut;
+use super::case::{Case, Stage};
+use super::leave::evict;
+use super::step::{Act, Kind};
+use crate::crd::{Gate, Mode};
+use crate::observed::{Ordinal, PodSeen, Readiness, SetSeen};
+
+/// Where the partition is to be.
+pub(super) fn partition(case: &Case<'_>, replicas: u32) -> Option<u32> {
+    let Some(set) = &case.seen.set else { return Some(replicas) };
+    if set.template != case.wish.template {
+        return Some(replicas.max(set.replicas));
+    }
+    let now = set.partition.map(|now| now.min(replicas));
+    if !set.observed {
+        return now;
+    }
+    if !is_rolling(case, set) {
+        return Some(replicas);
+    }
+    if is_stuck(case, set) {
+        return None;
+    }
+    let raised = now.map(|now| raised(case, set, now));
+    if raised != now {
+        return raised;
+    }
+    match now.unwrap_or(replicas).checked_sub(1) {
+        Some(next) if may_lower(case, set, next, replicas) => Some(next),
+        _ => now.or(Some(replicas)),
+    }
+}
+
+/// Whether a pod that never served can only be made of what does not work, while it is the turn of
+/// one that did.
+fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
+    if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
+        return false;
+    }
+    let dead = |pod: &PodSeen| is_outdated(set, pod) && pod.ready == Readiness::Never;
+    let pods = &case.seen.pods;
+    let Some(partition) = set.partition else {
+        // Until the last of them is made anew.
+        return (0..set.replicas).any(|at| pods.get(&at).is_none_or(dead));
+    };
+    let next = partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get(&next));
+    let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));
+    let hopeless = |pod: &PodSeen| dead(pod) && !pod.terminating && pod.revision == set.current;
+    served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
+}
+
+/// Whether some pods have an older revision.
+pub(super) fn is_rolling(case: &Case<'_>, set: &SetSeen) -> bool {
+    set.current != set.update || case.seen.pods.values().any(|pod| is_outdated(set, pod))
+}
+
+pub(super) fn is_outdated(set: &SetSeen, pod: &PodSeen) -> bool {
+    pod.revision != set.update
+}
+
+fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bool {
+    match case.seen.pods.get(&next) {
+        Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
+        _ if held(case, next, replicas).is_some() => false,
+        Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
+        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next).is_ok(),
+        _ => proven(case, set, next).is_ok(),
+    }
+}
+
+/// Whether the turn of a pod that never served has come. Where nobody serves, those above may be
+/// waiting for it.
+fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    let nobody = !case.seen.pods.values().any(PodSeen::is_ready);
+    if nobody { made(case, set, next) } else { proven(case, set, next) }
+}
+
+/// The partition above pods that were made again before it was lowered, and serve: its controller
+/// would restart them, whatever else is down.
+fn raised(case: &Case<'_>, set: &SetSeen, now: u32) -> u32 {
+    let serves = |pod: &PodSeen| is_outdated(set, pod) && pod.is_ready();
+    let beyond = case.seen.pods.range(now..).filter(|(_, pod)| serves(pod));
+    beyond.map(|(ordinal, _)| ordinal + 1).max().unwrap_or(now)
+}
+
+/// Whether those whose turn it was have the new template.
+fn made(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    let old = |above: &Ordinal| {
+        let pod = case.seen.pods.get(above).filter(|pod| !pod.terminating);
+        pod.is_none_or(|pod| is_outdated(set, pod))
+    };
+    let waits = (next + 1..set.replicas).find(old);
+    waits.map_or(Ok(()), |above| Err(Shut::PodGoing(above)))
+}
+
+/// Whether they serve with it.
+fn proven(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+    made(case, set, next)?;
+    (next + 1..set.replicas).try_for_each(|above| case.serves(above).map(|_pod| ()))
+}
+
+/// Why a pod does not get the new template although it is its turn.
+fn held(case: &Case<'_>, next: Ordinal, replicas: u32) -> Option<Shut> {
+    let canaries = case.wish.canary?;
+    let out = replicas.saturating_sub(next + 1);
+    (out >= canaries).then(|| Shut::Canary(case.wish.template.clone()))
+}
+
+/// The next pod to restart.
+pub(super) fn next(case: &Case<'_>) -> Stage {
+    let Some(set) = case.seen.set.as_ref().filter(|_| case.wish.mode == Mode::Running) else {
+        return Stage::Done;
+    };
+    if !set.observed {
+        return Stage::Wait(Kind::Rollout, "see who is outdated".into(), Shut::SetUnsettled);
+    }
+    if !is_rolling(case, set) {
+        return Stage::Done;
+    }
+    broken(case, set).unwrap_or_else(|| in_turn(case, set))
+}
+
+/// A pod of a revision that was given up, which never served: it is not worth waiting for.
+fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
+    let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
+        is_outdated(set, pod)
+            && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
+            && pod.ready == Readiness::Never
+            && !pod.terminating
+            && **ordinal < set.replicas
+    })?;
+    Some(Stage::Act(Kind::Rollout, delete(*ordinal, pod)))
+}
+
+fn delete(ordinal: Ordinal, pod: &PodSeen) -> Act {
+    let (uid, resource_version) = (pod.uid.clone(), pod.resource_version.clone());
+    Act::DeletePod { ordinal, uid, resource_version }
+}
+
+fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
+    let partition = set.partition.unwrap_or_default();
+    let Some(next) = partition.min(set.replicas).checked_sub(1) else {
+        return finish(case, set);
+    };
+    let step = format!("restart pod {next}");
+    if let Some(shut) = held(case, next, set.replicas) {
+        return Stage::Wait(Kind::Rollout, step, shut);
+    }
+    match case.seen.pods.get(&next).filter(|pod| !pod.terminating) {
+        None => Stage::Wait(Kind::Rollout, step, Shut::PodGoing(next)),
+        // Nobody misses what never served.
+        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next) {
+            Ok(()) => Stage::Act(Kind::Rollout, delete(next, pod)),
+            Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
+        },
+        Some(pod) => match case.gate(next).and_then(|()| proven(case, set, next)) {
+            Ok(()) => Stage::Act(Kind::Rollout, evict(next, pod)),
+            Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
+        },
+    }
+}
+
+/// All have it, or are about to: what is left is that they serve.
+fn finish(case: &Case<'_>, set: &SetSeen) -> Stage {
+    let waits = (0..set.replicas).find_map(|ordinal| case.serves(ordinal).err());
+    let on = waits.unwrap_or(Shut::SetUnsettled);
+    Stage::Wait(Kind::Rollout, "finish".into(), on)
+}

@@ -1,0 +1,280 @@
+//! Steps that one look decides. What many looks come to is the simulation's.
+
+use std::collections::BTreeSet;
+
+use kvs_core::UnixMillis;
+use uuid::Uuid;
+
+use super::*;
+use crate::crd::Retain;
+use crate::names::Names;
+use crate::observed::{
+    ClaimSeen, Departure, Life, MemberSeen, Ordinal, PeerSeen, PodSeen, Readiness, SetSeen,
+    Standing,
+};
+
+const NOW: u64 = 1_000_000;
+
+fn wish(replicas: u32) -> Wish {
+    Wish {
+        names: Names::new("db", "apps"),
+        replicas,
+        mode: Mode::Running,
+        forget: BTreeSet::new(),
+        size: 1 << 30,
+        retain: Retain::DeleteOnScaleDown,
+        canary: None,
+        exception: None,
+        replace: None,
+        template: "t".into(),
+    }
+}
+
+fn node(ordinal: Ordinal) -> Uuid {
+    Uuid::from_u128(u128::from(ordinal) + 1)
+}
+
+/// A cluster in which all is well.
+fn settled(replicas: u32) -> Observed {
+    let all = 0..replicas;
+    Observed {
+        now: UnixMillis(NOW),
+        identity: Identity::Present,
+        set: Some(SetSeen {
+            uid: "set".into(),
+            resource_version: "1".into(),
+            replicas,
+            partition: Some(replicas),
+            template: "t".into(),
+            size: 1 << 30,
+            current: "r".into(),
+            update: "r".into(),
+            observed: true,
+            deleting: false,
+        }),
+        pods: all.clone().map(|ordinal| (ordinal, pod())).collect(),
+        claims: all.clone().map(|ordinal| (ordinal, claim(ordinal))).collect(),
+        members: all.map(|ordinal| (ordinal, member(ordinal, replicas))).collect(),
+    }
+}
+
+fn pod() -> PodSeen {
+    PodSeen {
+        uid: "pod".into(),
+        resource_version: "1".into(),
+        revision: "r".into(),
+        terminating: false,
+        ready: Readiness::Since(UnixMillis(NOW - 10_000)),
+        trouble: None,
+    }
+}
+
+fn claim(ordinal: Ordinal) -> ClaimSeen {
+    ClaimSeen {
+        uid: "claim".into(),
+        resource_version: "1".into(),
+        requested: 1 << 30,
+        node: Some(node(ordinal)),
+        decommissioned: false,
+        deleting: false,
+        trouble: None,
+    }
+}
+
+fn member(ordinal: Ordinal, replicas: u32) -> MemberSeen {
+    let peer = |other: Ordinal| PeerSeen {
+        name: Some(format!("db-{other}")),
+        standing: Standing::Joined,
+        reachable: true,
+        agreed: Some(UnixMillis(NOW - 5_000)),
+    };
+    let others = (0..replicas).filter(|other| *other != ordinal);
+    MemberSeen {
+        node: node(ordinal),
+        version: None,
+        life: Life::Serving,
+        draining: false,
+        departure: None,
+        now: UnixMillis(NOW),
+        peers: others.map(|other| (node(other), peer(other))).collect(),
+    }
+}
+
+fn rolling(replicas: u32) -> Observed {
+    let mut seen = settled(replicas);
+    seen.set.as_mut().unwrap().update = "s".into();
+    seen
+}
+
+fn waits(plan: &Plan) -> Vec<&'static str> {
+    plan.waits.iter().map(|wait| wait.on.reason()).collect()
+}
+
+#[test]
+fn where_all_is_well_there_is_nothing_to_do() {
+    let plan = plan(&wish(3), &settled(3));
+    assert_eq!((plan.act, plan.kind, plan.waits), (None, None, vec![]));
+    assert_eq!(plan.set.unwrap().partition, Some(3));
+}
+
+#[test]
+fn identity_comes_first_and_is_never_made_for_disks_that_have_one() {
+    let mut seen = Observed::default();
+    assert_eq!(plan(&wish(3), &seen).act, Some(Act::MakeIdentity));
+    seen.claims.insert(0, claim(0));
+    let lost = plan(&wish(3), &seen);
+    assert_eq!(
+        (lost.set, lost.act.clone(), waits(&plan(&wish(3), &seen))),
+        (None, None, vec!["IdentityLost"])
+    );
+}
+
+#[test]
+fn one_empty_node_is_told_that_it_is_alone_where_no_other_is_wanted_or_was_there() {
+    let mut seen = settled(1);
+    seen.members.get_mut(&0).unwrap().life = Life::Unborn;
+    assert_eq!(plan(&wish(1), &seen).act, Some(Act::Found { ordinal: 0, node: node(0) }));
+    let mut before = seen.clone();
+    before.claims.insert(1, ClaimSeen { decommissioned: true, ..claim(1) });
+    assert_eq!(plan(&wish(1), &before).act, None);
+    assert_eq!(plan(&wish(2), &seen).act, None);
+}
+
+#[test]
+fn who_is_paused_is_left_alone() {
+    let paused = Wish { mode: Mode::Paused, ..wish(1) };
+    assert_eq!(plan(&paused, &rolling(3)), Plan::default());
+}
+
+#[test]
+fn a_restart_is_an_eviction_of_the_highest_and_waits_for_agreement() {
+    let seen = rolling(3);
+    let evict = Act::Evict { ordinal: 2, uid: "pod".into() };
+    assert_eq!(plan(&wish(3), &seen).act, Some(evict));
+    let mut apart = seen.clone();
+    let of_one = &mut apart.members.get_mut(&0).unwrap().peers;
+    of_one.get_mut(&node(1)).unwrap().agreed = Some(UnixMillis(NOW - 10_000));
+    let wait = plan(&wish(3), &apart);
+    assert_eq!((wait.act.clone(), waits(&wait)), (None, vec!["NotAgreed"]));
+    let without = Some((crate::crd::Gate::Agreement, UnixMillis(NOW + 1)));
+    assert!(plan(&Wish { exception: without, ..wish(3) }, &apart).act.is_some());
+    let expired = Some((crate::crd::Gate::Agreement, UnixMillis(NOW)));
+    assert!(plan(&Wish { exception: expired, ..wish(3) }, &apart).act.is_none());
+}
+
+#[test]
+fn the_partition_is_lowered_only_below_a_pod_that_goes() {
+    let mut seen = rolling(3);
+    assert_eq!(plan(&wish(3), &seen).set.unwrap().partition, Some(3));
+    seen.pods.get_mut(&2).unwrap().terminating = true;
+    assert_eq!(plan(&wish(3), &seen).set.unwrap().partition, Some(2));
+    let canary = Wish { canary: Some(1), ..wish(3) };
+    seen.set.as_mut().unwrap().partition = Some(2);
+    seen.pods.insert(2, PodSeen { revision: "s".into(), ..pod() });
+    assert_eq!(waits(&plan(&canary, &seen)), ["Canary"]);
+}
+
+#[test]
+fn a_node_drains_leaves_is_noted_and_only_then_let_go() {
+    let wish = wish(2);
+    let mut seen = settled(3);
+    let leaver = node(2);
+    assert_eq!(plan(&wish, &seen).act, Some(Act::Drain { ordinal: 2, node: leaver }));
+    seen.members.get_mut(&2).unwrap().draining = true;
+    assert_eq!(waits(&plan(&wish, &seen)), ["Draining"]);
+    seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 4_999));
+    assert_eq!(waits(&plan(&wish, &seen)), ["Draining"]);
+    seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 5_000));
+    assert_eq!(plan(&wish, &seen).act, Some(Act::Leave { ordinal: 2, node: leaver }));
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Leaving);
+    // A change of mind waits.
+    let five = Wish { replicas: 5, ..wish.clone() };
+    assert_eq!(plan(&five, &seen).set.unwrap().replicas, 3);
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Left);
+    assert_eq!(waits(&plan(&wish, &seen)), ["NoProof"]);
+    for survivor in [0, 1] {
+        let peers = &mut seen.members.get_mut(&survivor).unwrap().peers;
+        peers.get_mut(&leaver).unwrap().standing = Standing::Left;
+    }
+    let noted = plan(&wish, &seen).act.unwrap();
+    assert!(matches!(noted, Act::NoteClaim { ordinal: 2, decommissioned: true, .. }), "{noted:?}");
+    seen.claims.get_mut(&2).unwrap().decommissioned = true;
+    assert_eq!(plan(&wish, &seen).set.unwrap().replicas, 2);
+}
+
+#[test]
+fn a_dead_member_is_waited_for_until_people_give_it_up() {
+    let mut seen = settled(3);
+    seen.members.remove(&2);
+    seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 60_000));
+    for survivor in [0, 1] {
+        let peers = &mut seen.members.get_mut(&survivor).unwrap().peers;
+        peers.get_mut(&node(2)).unwrap().reachable = false;
+    }
+    assert_eq!(waits(&plan(&wish(2), &seen)), ["MemberDead"]);
+    let forget = Wish { forget: [node(2)].into(), ..wish(2) };
+    assert_eq!(plan(&forget, &seen).act, Some(Act::Forget { ordinal: 0, node: node(2) }));
+    let alive = settled(3);
+    assert_eq!(waits(&plan(&Wish { replicas: 3, ..forget }, &alive)), ["MemberLives"]);
+}
+
+#[test]
+fn a_disk_is_deleted_only_on_everybodys_word() {
+    let mut seen = settled(2);
+    seen.claims.insert(2, ClaimSeen { decommissioned: true, ..claim(2) });
+    let delete = Some(Act::DeleteClaim { ordinal: 2, uid: "claim".into() });
+    assert_eq!(plan(&wish(2), &seen).act, delete);
+    let retain = Wish { retain: Retain::Retain, ..wish(2) };
+    assert_eq!(plan(&retain, &seen).act, None);
+    let mut silent = seen.clone();
+    silent.members.remove(&1);
+    assert_eq!(plan(&wish(2), &silent).act, None);
+}
+
+#[test]
+fn resuming_starts_everybody_who_counts_before_it_shrinks() {
+    let mut seen = settled(3);
+    seen.pods.clear();
+    seen.members.clear();
+    seen.set.as_mut().unwrap().replicas = 0;
+    let hibernated = Wish { mode: Mode::Hibernated, ..wish(1) };
+    assert_eq!(plan(&hibernated, &seen).set.unwrap().replicas, 0);
+    assert_eq!(plan(&wish(1), &seen).set.unwrap().replicas, 3);
+    seen.claims.get_mut(&2).unwrap().decommissioned = true;
+    assert_eq!(plan(&wish(1), &seen).set.unwrap().replicas, 2);
+}
+
+#[test]
+fn larger_disks_come_before_the_set_that_makes_them() {
+    let larger = Wish { size: 2 << 30, ..wish(2) };
+    let mut seen = settled(2);
+    let grow = |ordinal| Act::GrowClaim { ordinal, uid: "claim".into(), size: 2 << 30 };
+    assert_eq!(plan(&larger, &seen).act, Some(grow(0)));
+    seen.claims.values_mut().for_each(|claim| claim.requested = 2 << 30);
+    assert_eq!(plan(&larger, &seen).act, Some(Act::OrphanSet { uid: "set".into() }));
+    seen.set = None;
+    let again = plan(&larger, &seen).set.unwrap();
+    assert_eq!((again.replicas, again.partition, again.size), (2, Some(2), 2 << 30));
+}
+
+#[test]
+fn a_lost_disk_is_replaced_once_its_node_is_given_up() {
+    let mut seen = settled(3);
+    let replace = Wish { replace: Some((1, "claim".into())), ..wish(3) };
+    assert_eq!(waits(&plan(&replace, &seen)), ["MemberServes"]);
+    seen.members.remove(&1);
+    seen.pods.get_mut(&1).unwrap().ready = Readiness::Never;
+    for other in [0, 2] {
+        let peers = &mut seen.members.get_mut(&other).unwrap().peers;
+        peers.get_mut(&node(1)).unwrap().reachable = false;
+    }
+    assert_eq!(plan(&replace, &seen).act, Some(Act::Forget { ordinal: 0, node: node(1) }));
+    for other in [0, 2] {
+        let peers = &mut seen.members.get_mut(&other).unwrap().peers;
+        peers.get_mut(&node(1)).unwrap().standing = Standing::Forgotten;
+    }
+    let delete = Act::DeleteClaim { ordinal: 1, uid: "claim".into() };
+    assert_eq!(plan(&replace, &seen).act, Some(delete));
+    seen.claims.get_mut(&1).unwrap().deleting = true;
+    assert!(matches!(plan(&replace, &seen).act, Some(Act::DeletePod { ordinal: 1, .. })));
+}

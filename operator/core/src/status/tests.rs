@@ -1,0 +1,150 @@
+use serde_json::json;
+
+use super::*;
+use uuid::Uuid;
+
+use crate::observed::{Departure, Identity, Life, MemberSeen, PeerSeen, Standing};
+use crate::plan::{Kind, Shut, Wait};
+
+fn cluster() -> KvsCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "kvs.kalzu.dev/v1alpha1",
+        "kind": "KvsCluster",
+        "metadata": { "name": "db", "namespace": "apps", "generation": 3 },
+        "spec": { "storage": { "size": "1Gi" } },
+    }))
+    .unwrap()
+}
+
+fn told(cluster: &KvsCluster, plan: &Plan, now: u64) -> KvsClusterStatus {
+    let (now, identity) = (UnixMillis(now), Identity::Present);
+    let seen = Observed { now, identity, ..Observed::default() };
+    status(&Told { cluster, seen: &seen, plan, template: "t", newer: None, trouble: None })
+}
+
+fn condition(status: &KvsClusterStatus, kind: &str) -> (String, String) {
+    let found = status.conditions.iter().find(|one| one.type_ == kind).unwrap();
+    (found.status.clone(), found.reason.clone())
+}
+
+#[test]
+fn where_nothing_changes_the_status_does_not_either() {
+    let mut cluster = cluster();
+    let first = told(&cluster, &Plan::default(), 1_000);
+    cluster.status = Some(first.clone());
+    assert_eq!(told(&cluster, &Plan::default(), 900_000), first);
+    assert_eq!(first.endpoint.as_deref(), Some("http://db.apps.svc:8080"));
+}
+
+#[test]
+fn a_step_that_waits_too_long_degrades_and_a_canary_never_does() {
+    for (on, late) in [(Shut::PodGoing(1), "True"), (Shut::Canary("t".into()), "False")] {
+        let wait = Wait { kind: Kind::Rollout, step: "restart pod 1".into(), on };
+        let plan = Plan { kind: Some(Kind::Rollout), waits: vec![wait], ..Plan::default() };
+        let mut cluster = cluster();
+        cluster.status = Some(told(&cluster, &plan, 0));
+        let in_time = told(&cluster, &plan, 10 * 60_000);
+        assert_eq!(condition(&in_time, "Degraded").0, "False");
+        assert_eq!(condition(&told(&cluster, &plan, 10 * 60_000 + 1), "Degraded").0, late);
+        assert_eq!(condition(&in_time, "Progressing"), ("True".into(), "Rollout".into()));
+    }
+}
+
+#[test]
+fn what_only_people_can_mend_is_said_at_once() {
+    let wait = Wait { kind: Kind::Start, step: "start".into(), on: Shut::IdentityLost };
+    let plan = Plan { kind: Some(Kind::Start), waits: vec![wait], ..Plan::default() };
+    let status = told(&cluster(), &plan, 0);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "IdentityLost".into()));
+    assert!(status.message.unwrap().contains("restore the Secret"));
+}
+
+/// A node at this ordinal that agreed a second ago with these.
+fn node(ordinal: u32, departure: Option<Departure>, with: &[u32]) -> MemberSeen {
+    let id = |ordinal: u32| Uuid::from_u128(u128::from(ordinal) + 1);
+    let now = UnixMillis(100_000);
+    let agreed = Some(UnixMillis(99_000));
+    let (name, standing, reachable) = (None, Standing::Joined, true);
+    let peer = PeerSeen { name, standing, reachable, agreed };
+    MemberSeen {
+        node: id(ordinal),
+        version: None,
+        life: Life::Serving,
+        draining: false,
+        departure,
+        now,
+        peers: with.iter().map(|other| (id(*other), peer.clone())).collect(),
+    }
+}
+
+#[test]
+fn who_has_left_and_still_answers_holds_nobody_behind() {
+    let members = [node(0, None, &[1]), node(1, None, &[0]), node(2, Some(Departure::Left), &[])];
+    let mut seen = Observed { now: UnixMillis(100_000), ..Observed::default() };
+    seen.members = (0..).zip(members).collect();
+    seen.set = Some(crate::observed::SetSeen {
+        uid: "set".into(),
+        resource_version: "1".into(),
+        replicas: 2,
+        partition: Some(2),
+        template: "t".into(),
+        size: 1,
+        current: "r".into(),
+        update: "r".into(),
+        observed: true,
+        deleting: false,
+    });
+    let cluster = cluster();
+    let plan = Plan::default();
+    let told = Told {
+        cluster: &cluster,
+        seen: &seen,
+        plan: &plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+    };
+    assert_eq!(condition(&status(&told), "Converged").0, "True");
+}
+
+#[test]
+fn a_pod_that_waits_for_its_disk_says_so() {
+    let mut seen = Observed { identity: Identity::Present, ..Observed::default() };
+    seen.pods.insert(
+        0,
+        crate::observed::PodSeen {
+            uid: "pod".into(),
+            resource_version: "1".into(),
+            revision: "r".into(),
+            terminating: false,
+            ready: crate::observed::Readiness::Never,
+            trouble: Some("Unschedulable: none fits".into()),
+        },
+    );
+    seen.claims.insert(
+        0,
+        crate::observed::ClaimSeen {
+            uid: "claim".into(),
+            resource_version: "1".into(),
+            requested: 1,
+            node: None,
+            decommissioned: false,
+            deleting: false,
+            trouble: Some("storage class fast has made none".into()),
+        },
+    );
+    let (cluster, plan) = (cluster(), Plan::default());
+    let told = Told {
+        cluster: &cluster,
+        seen: &seen,
+        plan: &plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+    };
+    let status = status(&told);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "PodFails".into()));
+    assert_eq!(condition(&status, "StorageReady"), ("False".into(), "ClaimPending".into()));
+    let message = status.message.unwrap();
+    assert!(message.contains("class fast") && message.contains("none fits"), "{message}");
+}

@@ -1,0 +1,13 @@
+//! Clusters from a seed: an API server, the StatefulSet controller, kubelets and a store, as far as the
+//! plan depends on them, with an operator that is killed between any two writes and looks at stale
+//! caches. Whatever happens: one disruption at a time, no disk deleted whose data is not elsewhere, no
+//! acknowledged write lost, and in the end nothing more to do.
+
+#![expect(clippy::print_stdout, reason = "a trial says its seed and what failed")]
+
+mod controller;
+mod nodes;
+mod operator;
+mod seeds;
+mod trials;
+mod world;

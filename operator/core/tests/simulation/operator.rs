@@ -1,0 +1,218 @@
+//! The operator: looks, plans, looks again without a cache, and writes once. It may be killed between.
+
+use kvs_operator_core::observed::Observed;
+use kvs_operator_core::plan::{Act, Plan, SetWanted, plan};
+use kvs_operator_core::wish::Wish;
+
+use crate::controller::terminate;
+use crate::world::{Set, World};
+
+/// What it is about to write, and whether others were ready when it looked.
+pub(crate) struct Pending {
+    write: Write,
+    /// Whether trouble may have come since it looked.
+    troubled: bool,
+}
+
+enum Write {
+    Set(SetWanted),
+    Act(Act),
+}
+
+/// How many nodes in a hundred do not answer.
+pub(crate) const SILENT: u32 = 5;
+
+/// Looks at the cache; if there seems to be something to do, looks at what there is, and says what is
+/// to be written then.
+pub(crate) fn look(world: &mut World, wish: &Wish, silent: u32) -> Option<Pending> {
+    let mut cached = world.stale();
+    cached.members = world.members(silent);
+    write_of(&plan(wish, &cached), &cached)?;
+    let mut seen = world.objects();
+    seen.members = world.members(silent);
+    let write = write_of(&plan(wish, &seen), &seen)?;
+    Some(Pending { write, troubled: false })
+}
+
+fn write_of(plan: &Plan, seen: &Observed) -> Option<Write> {
+    let wanted = plan.set.clone();
+    if let Some(wanted) = wanted.filter(|wanted| !is_so(wanted, seen)) {
+        return Some(Write::Set(wanted));
+    }
+    plan.act.clone().map(Write::Act)
+}
+
+fn is_so(wanted: &SetWanted, seen: &Observed) -> bool {
+    seen.set.as_ref().is_some_and(|set| {
+        (set.replicas, set.partition, set.size) == (wanted.replicas, wanted.partition, wanted.size)
+            && set.template == wanted.template
+    })
+}
+
+impl Pending {
+    /// Something else happened before the write.
+    pub(crate) fn trouble(&mut self) {
+        self.troubled = true;
+    }
+}
+
+/// The write arrives.
+pub(crate) fn arrive(world: &mut World, pending: Pending) {
+    match pending.write {
+        Write::Set(wanted) => set(world, wanted),
+        Write::Act(act) => {
+            world.say(format!("operator: {act:?}"));
+            carry_out(world, &act, pending.troubled);
+        }
+    }
+}
+
+fn set(world: &mut World, wanted: SetWanted) {
+    let now = world.set.as_ref().map(|set| (set.uid.clone(), set.version.to_string()));
+    if now != wanted.from {
+        world.say("operator: conflict".to_owned());
+        return;
+    }
+    world.say(format!("operator: {wanted:?}"));
+    let version = world.fresh_version();
+    let uid = match &world.set {
+        Some(set) => set.uid.clone(),
+        None => world.fresh("set"),
+    };
+    let (current, update) = match &world.set {
+        Some(set) => (set.current.clone(), set.update.clone()),
+        None => (String::new(), String::new()),
+    };
+    let SetWanted { replicas, partition, template, size, .. } = wanted;
+    let observed = false;
+    // Nobody is restarted by it who was not already away.
+    world.set =
+        Some(Set { uid, version, replicas, partition, template, size, current, update, observed });
+}
+
+fn carry_out(world: &mut World, act: &Act, troubled: bool) {
+    match act {
+        Act::MakeIdentity => world.identity = true,
+        Act::NoteClaim { ordinal, uid, node, decommissioned } => {
+            if let Some(claim) = world.claims.get_mut(ordinal).filter(|one| one.uid == *uid) {
+                (claim.node, claim.decommissioned) = (*node, *decommissioned);
+            }
+        }
+        Act::GrowClaim { ordinal, uid, size } => {
+            if let Some(claim) = world.claims.get_mut(ordinal).filter(|one| one.uid == *uid) {
+                claim.requested = *size;
+            }
+        }
+        Act::OrphanSet { uid } => {
+            world.set.take_if(|set| set.uid == *uid);
+        }
+        Act::DeleteClaim { ordinal, uid } => delete_claim(world, *ordinal, uid),
+        Act::Evict { ordinal, uid } => evict(world, *ordinal, uid, troubled),
+        Act::DeletePod { ordinal, uid, resource_version } => {
+            let same = world
+                .pods
+                .get(ordinal)
+                .is_some_and(|pod| pod.uid == *uid && pod.version.to_string() == *resource_version);
+            if same {
+                if world.is_ready(*ordinal) {
+                    world.fault(format!("pod {ordinal} serves and is deleted"));
+                }
+                terminate(world, *ordinal);
+            }
+        }
+        Act::Drain { ordinal, node } => {
+            if runs(world, *ordinal, *node) {
+                disrupt(world, *ordinal, troubled);
+                world.pods.get_mut(ordinal).unwrap().draining = true;
+            }
+        }
+        Act::Serve { ordinal, node } => {
+            if runs(world, *ordinal, *node) {
+                world.pods.get_mut(ordinal).unwrap().draining = false;
+                // Kubernetes never noticed.
+                if world.is_ready(*ordinal) {
+                    world.disrupted.remove(ordinal);
+                }
+            }
+        }
+        Act::Found { ordinal, node } => {
+            if runs(world, *ordinal, *node) {
+                world.found(*ordinal);
+            }
+        }
+        Act::Leave { ordinal, node } => {
+            if runs(world, *ordinal, *node) {
+                let now = world.now;
+                let pod = world.pods.get_mut(ordinal).unwrap();
+                pod.leaving_since = pod.leaving_since.or(Some(now));
+            }
+        }
+        Act::Forget { ordinal, node } => forget(world, *ordinal, *node),
+    }
+}
+
+fn runs(world: &World, ordinal: u32, node: uuid::Uuid) -> bool {
+    let claim = world.pods.get(&ordinal).and_then(|pod| pod.runs.clone());
+    claim.is_some_and(|claim| world.disks[&claim].node == node)
+}
+
+/// The Eviction API, with a budget of one: who does not serve may always go.
+fn evict(world: &mut World, ordinal: u32, uid: &str, troubled: bool) {
+    let Some(pod) = world.pods.get(&ordinal).filter(|pod| pod.uid == uid && !pod.terminating)
+    else {
+        return;
+    };
+    let serves = pod.is_ready();
+    if serves && !world.unready_beside(ordinal).is_empty() {
+        world.say("operator: 429".to_owned());
+        return;
+    }
+    if serves {
+        disrupt(world, ordinal, troubled);
+    }
+    terminate(world, ordinal);
+}
+
+/// A node that served is taken out of service by the operator.
+fn disrupt(world: &mut World, ordinal: u32, troubled: bool) {
+    let others = world.unready_beside(ordinal);
+    if !troubled && !others.is_empty() {
+        world.fault(format!("{ordinal} is disrupted while {others:?} do not serve"));
+    }
+    let replicas = world.set.as_ref().map_or(0, |set| set.replicas);
+    world.disrupted.retain(|other| *other < replicas && *other != ordinal);
+    if let Some(other) = world.disrupted.first().filter(|_| !troubled) {
+        let other = *other;
+        world.fault(format!("{ordinal} is disrupted while {other} is"));
+    }
+    world.disrupted.insert(ordinal);
+}
+
+fn delete_claim(world: &mut World, ordinal: u32, uid: &str) {
+    let Some(claim) = world.claims.get(&ordinal).filter(|claim| claim.uid == uid) else { return };
+    let uid = claim.uid.clone();
+    if let Some(disk) = world.disks.get(&uid) {
+        let lost = &world.lost;
+        let held = |write: &&u32| {
+            lost.contains(*write)
+                || world
+                    .disks
+                    .iter()
+                    .any(|(other, disk)| *other != uid && !disk.left && disk.data.contains(*write))
+        };
+        let missing = disk.data.iter().filter(|write| !held(write)).count();
+        if missing > 0 {
+            world.fault(format!("disk {ordinal} is deleted with {missing} writes nobody else has"));
+        }
+    }
+    world.claims.get_mut(&ordinal).unwrap().deleting = true;
+}
+
+fn forget(world: &mut World, ordinal: u32, node: uuid::Uuid) {
+    use kvs_operator_core::observed::Standing;
+    let Some(claim) = world.pods.get(&ordinal).and_then(|pod| pod.runs.clone()) else { return };
+    let disk = world.disks.get_mut(&claim).unwrap();
+    if let Some((_, standing)) = disk.members.get_mut(&node) {
+        *standing = Standing::Forgotten;
+    }
+}

@@ -1,0 +1,220 @@
+//! What there is: objects, disks, and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kvs_core::UnixMillis;
+use kvs_operator_core::observed::{
+    ClaimSeen, Identity, Observed, Ordinal, PodSeen, Readiness, SetSeen,
+};
+use kvs_operator_core::wish::Wish;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use uuid::Uuid;
+
+use crate::nodes::Disk;
+
+/// Templates of this prefix make pods that never serve.
+pub(crate) const BROKEN: &str = "broken";
+
+pub(crate) struct World {
+    pub(crate) rng: StdRng,
+    pub(crate) now: u64,
+    pub(crate) wish: Wish,
+    pub(crate) identity: bool,
+    pub(crate) set: Option<Set>,
+    pub(crate) pods: BTreeMap<Ordinal, Pod>,
+    pub(crate) claims: BTreeMap<Ordinal, Claim>,
+    /// By the uid of their claim.
+    pub(crate) disks: BTreeMap<String, Disk>,
+    pub(crate) written: u32,
+    /// Writes that are on a disk that people said is lost.
+    pub(crate) lost: BTreeSet<u32>,
+    /// What the API server showed lately.
+    pub(crate) past: Vec<Observed>,
+    /// Pods that the operator took out of service, and that are not back.
+    pub(crate) disrupted: BTreeSet<Ordinal>,
+    pub(crate) faults: Vec<String>,
+    pub(crate) log: Vec<String>,
+    next: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) replicas: u32,
+    pub(crate) partition: Option<u32>,
+    pub(crate) template: String,
+    pub(crate) size: u64,
+    pub(crate) current: String,
+    pub(crate) update: String,
+    pub(crate) observed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pod {
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) revision: String,
+    pub(crate) terminating: bool,
+    pub(crate) ready: Readiness,
+    /// The claim whose disk it runs on, once it runs.
+    pub(crate) runs: Option<String>,
+    pub(crate) draining: bool,
+    pub(crate) leaving_since: Option<u64>,
+    /// Whom its node has agreed with since it started.
+    pub(crate) met: BTreeSet<Uuid>,
+    pub(crate) caught_up: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) uid: String,
+    pub(crate) requested: u64,
+    pub(crate) node: Option<Uuid>,
+    pub(crate) decommissioned: bool,
+    pub(crate) deleting: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, wish: Wish) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            now: 1_000_000,
+            wish,
+            identity: false,
+            set: None,
+            pods: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            written: 0,
+            lost: BTreeSet::new(),
+            past: Vec::new(),
+            disrupted: BTreeSet::new(),
+            faults: Vec::new(),
+            log: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// A name that nothing else has.
+    pub(crate) fn fresh(&mut self, what: &str) -> String {
+        self.next += 1;
+        format!("{what}{}", self.next)
+    }
+
+    pub(crate) fn fresh_version(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        self.rng.random_range(0..100) < percent
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| from[self.rng.random_range(0..from.len())])
+    }
+
+    pub(crate) fn say(&mut self, mut what: String) {
+        what.insert_str(0, &format!("{} ", self.now));
+        self.log.push(what);
+    }
+
+    pub(crate) fn fault(&mut self, what: String) {
+        self.say(format!("FAULT {what}"));
+        self.faults.push(what);
+    }
+
+    /// What the API server shows now.
+    pub(crate) fn objects(&self) -> Observed {
+        Observed {
+            now: UnixMillis(self.now),
+            identity: if self.identity { Identity::Present } else { Identity::Absent },
+            set: self.set.as_ref().map(seen_set),
+            pods: self.pods.iter().map(|(ordinal, pod)| (*ordinal, seen_pod(pod))).collect(),
+            claims: self.claims.iter().map(|(at, claim)| (*at, seen_claim(claim))).collect(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// The same from a cache, which may lag behind in each kind by itself.
+    pub(crate) fn stale(&mut self) -> Observed {
+        let mut seen = self.objects();
+        let back = |world: &mut Self| {
+            let at = world.rng.random_range(0..=world.past.len().min(8));
+            (at > 0).then(|| world.past[world.past.len() - at].clone())
+        };
+        if let Some(old) = back(self) {
+            seen.set = old.set;
+        }
+        if let Some(old) = back(self) {
+            seen.pods = old.pods;
+        }
+        if let Some(old) = back(self) {
+            seen.claims = old.claims;
+        }
+        seen
+    }
+
+    pub(crate) fn remember(&mut self) {
+        let now = self.objects();
+        self.past.push(now);
+        if self.past.len() > 8 {
+            self.past.remove(0);
+        }
+    }
+
+    pub(crate) fn is_ready(&self, ordinal: Ordinal) -> bool {
+        self.pods.get(&ordinal).is_some_and(Pod::is_ready)
+    }
+
+    pub(crate) fn unready_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
+        let replicas = self.set.as_ref().map_or(0, |set| set.replicas);
+        (0..replicas).filter(|other| *other != ordinal && !self.is_ready(*other)).collect()
+    }
+}
+
+impl Pod {
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.ready, Readiness::Since(_)) && !self.terminating
+    }
+}
+
+fn seen_set(set: &Set) -> SetSeen {
+    SetSeen {
+        uid: set.uid.clone(),
+        resource_version: set.version.to_string(),
+        replicas: set.replicas,
+        partition: set.partition,
+        template: set.template.clone(),
+        size: set.size,
+        current: set.current.clone(),
+        update: set.update.clone(),
+        observed: set.observed,
+        deleting: false,
+    }
+}
+
+fn seen_pod(pod: &Pod) -> PodSeen {
+    PodSeen {
+        uid: pod.uid.clone(),
+        resource_version: pod.version.to_string(),
+        revision: pod.revision.clone(),
+        terminating: pod.terminating,
+        ready: pod.ready,
+        trouble: None,
+    }
+}
+
+fn seen_claim(claim: &Claim) -> ClaimSeen {
+    ClaimSeen {
+        uid: claim.uid.clone(),
+        resource_version: String::new(),
+        requested: claim.requested,
+        node: claim.node,
+        decommissioned: claim.decommissioned,
+        deleting: claim.deleting,
+        trouble: None,
+    }
+}

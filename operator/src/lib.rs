@@ -1,0 +1,19 @@
+//! The operator: looks at a cluster, asks [`kvs_operator_core::plan`] for the one next step, and
+//! carries it out. What is to be done is decided there; here is how.
+//!
+//! Reading order: [`observe`] reads, [`objects`] and [`act`] write, [`nodes`] speaks to nodes on their
+//! peer port, [`reconcile`] puts these together, [`lease`] lets one of several operators do so. [`plugin`]
+//! is `kubectl kvs`.
+
+pub mod act;
+pub mod fence;
+pub mod lease;
+pub mod metrics;
+pub mod nodes;
+pub mod objects;
+pub mod observe;
+pub mod plugin;
+pub mod reconcile;
+pub mod run;
+pub mod settings;
+pub mod site;

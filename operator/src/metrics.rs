@@ -1,0 +1,130 @@
+//! What is counted, and whether the operator lives.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// What a step was for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// The operator's figures.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    looks: Counter,
+    steps: Family<ByReason, Counter>,
+    errors: Family<ByReason, Counter>,
+    seconds: Histogram,
+    leader: Gauge<i64, AtomicI64>,
+    memory: Gauge<i64, AtomicI64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let looks = Counter::default();
+        let steps = Family::<ByReason, Counter>::default();
+        let errors = Family::<ByReason, Counter>::default();
+        // From 5 ms to 20 s.
+        let seconds = Histogram::new(exponential_buckets(0.005, 2.0, 13));
+        let leader = Gauge::default();
+        let mut registry = Registry::with_prefix("kvs_operator");
+        registry.register("looks", "Looks at a cluster", looks.clone());
+        registry.register("steps", "Steps carried out, by what they were for", steps.clone());
+        registry.register("errors", "Looks and steps that failed, by kind", errors.clone());
+        let text = "Time of a look with its step";
+        registry.register_with_unit("look", text, Unit::Seconds, seconds.clone());
+        registry.register("leader", "Whether this operator is the one that acts", leader.clone());
+        let memory = Gauge::default();
+        let text = "Memory of the process in RAM";
+        registry.register_with_unit("resident_memory", text, Unit::Bytes, memory.clone());
+        Self { registry, looks, steps, errors, seconds, leader, memory }
+    }
+}
+
+impl Metrics {
+    /// A cluster was looked at.
+    pub fn looked(&self, took: std::time::Duration) {
+        self.looks.inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// A step was carried out.
+    pub fn stepped(&self, reason: &'static str) {
+        self.steps.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// Something failed.
+    pub fn failed(&self, reason: &'static str) {
+        self.errors.get_or_create(&ByReason { reason }).inc();
+    }
+
+    /// Whether this operator is the one that acts.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// All of it, as Prometheus reads it.
+    pub fn text(&self) -> String {
+        self.memory.set(resident().unwrap_or_default());
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Bytes of memory that the process has in RAM: the line `VmRSS:     1234 kB` (see `proc_pid_status(5)`),
+/// whose unit is 1,024 bytes.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_of_the_operator_that_dashboards_and_alerts_name_is_there() {
+        let metrics = Metrics::default();
+        metrics.stepped("Rollout");
+        metrics.failed("api");
+        let text = metrics.text();
+        for file in [
+            include_str!("../../charts/kvs-operator/files/dashboard.json"),
+            include_str!("../../charts/kvs-operator/files/alerts.yaml"),
+        ] {
+            let names = file.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+            for name in names.filter(|name| name.starts_with("kvs_operator_")) {
+                assert!(text.contains(&format!("\n{name}")), "{name} is not in:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn figures_have_names_with_units() {
+        let metrics = Metrics::default();
+        metrics.looked(std::time::Duration::from_millis(7));
+        metrics.stepped("Rollout");
+        metrics.leads(true);
+        let text = metrics.text();
+        for line in [
+            "kvs_operator_looks_total 1",
+            "kvs_operator_steps_total{reason=\"Rollout\"} 1",
+            "kvs_operator_look_seconds_count 1",
+            "kvs_operator_leader 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+    }
+}

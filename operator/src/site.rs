@@ -1,0 +1,73 @@
+//! What all parts share: the API server, who the operator is, what is counted.
+
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Resource as _, ResourceExt as _};
+use kvs_core::UnixMillis;
+use kvs_operator_core::build;
+use kvs_operator_core::crd::KvsCluster;
+
+use crate::fence::Fence;
+use crate::metrics::Metrics;
+
+/// Longest action of an event that Kubernetes takes.
+const ACTION_MAX: usize = 128;
+
+/// What all parts share.
+#[derive(Clone)]
+pub struct Site {
+    /// The API server.
+    pub client: Client,
+    /// Whether anything may be written.
+    pub fence: Fence,
+    /// Where the operator runs, as far as objects depend on it.
+    pub build: build::Site,
+    /// Its name in the certificates that it shows nodes.
+    pub name: String,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    recorder: Recorder,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// The parts' common ground.
+    pub fn new(
+        client: Client,
+        fence: Fence,
+        build: build::Site,
+        name: String,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let reporter = Reporter { controller: "kvs-operator".into(), instance: Some(name.clone()) };
+        let recorder = Recorder::new(client.clone(), reporter);
+        Self { client, fence, build, name, metrics, recorder }
+    }
+
+    /// Tells people what was done to a cluster.
+    pub async fn tell(&self, cluster: &KvsCluster, kind: EventType, reason: &str, note: String) {
+        let name = cluster.name_any();
+        tracing::info!(cluster = name, reason, note);
+        // Events of one action are counted together: each step is one of its own.
+        let action: String = note.chars().take(ACTION_MAX).collect();
+        let (note, reason) = (Some(note), reason.to_owned());
+        let event = Event { type_: kind, reason, note, action, secondary: None };
+        if let Err(error) = self.recorder.publish(&event, &cluster.object_ref(&())).await {
+            tracing::warn!(cluster = name, %error, "an event is lost");
+        }
+    }
+}
+
+/// The time, as this machine has it. It is compared with what this and other machines wrote down in
+/// seconds, never with instants of this process.
+pub fn now() -> UnixMillis {
+    let now = jiff::Timestamp::now().as_millisecond();
+    UnixMillis(u64::try_from(now).unwrap_or_default())
+}
