@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
+/// API servers of Kubernetes give keys to whoever takes their very type, and to nobody else.
+const ACCEPTED: &str = "application/json, application/jwk-set+json";
+
 /// How long an answer may take, from the first look-up of a name to its last byte.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
 /// The most bytes of an answer.
@@ -122,7 +125,7 @@ impl Fetcher {
         request: RequestBuilder,
         what: &'static str,
     ) -> Result<T, FetchError> {
-        let mut request = request.header(ACCEPT, "application/json");
+        let mut request = request.header(ACCEPT, ACCEPTED);
         if let Some(path) = &self.token_file {
             let token = read(path).await?;
             request = request.bearer_auth(String::from_utf8_lossy(&token).trim());

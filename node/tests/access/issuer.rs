@@ -137,8 +137,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     });
     drop(shared.silence.lock().await);
     let said = shared.said.lock().unwrap().get(parts.uri.path()).cloned();
-    let nothing = Said { status: 404, location: None, body: String::new() };
-    let Said { status, location, body } = said.unwrap_or(nothing);
+    let nothing = |status| Said { status, location: None, body: String::new() };
+    // As API servers of Kubernetes do.
+    let accepted = parts.headers.get("accept").map_or("*/*", |value| value.to_str().unwrap());
+    let keys = ["application/jwk-set+json", "*/*"].iter().any(|kind| accepted.contains(kind));
+    let said = if parts.uri.path().ends_with("/jwks") && !keys { Some(nothing(406)) } else { said };
+    let Said { status, location, body } = said.unwrap_or_else(|| nothing(404));
     let response = Response::builder().status(status);
     let response = location.iter().fold(response, |response, to| response.header("location", to));
     response.body(Body::from(body)).unwrap()

@@ -15,6 +15,8 @@ use crate::site;
 const BEGINNING: u64 = 3_000;
 /// A scheduler may take this long, for a disk to be made for example.
 const SCHEDULING: Duration = Duration::from_secs(20);
+/// A program may find its disk still in use by the one before it, and start again.
+const CRASHES: i32 = 2;
 /// Longest message that is shown of a container.
 const LONGEST: usize = 400;
 
@@ -62,10 +64,14 @@ fn trouble(pod: &Pod) -> Option<String> {
 }
 
 fn of_container(container: &ContainerStatus) -> Option<String> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.as_deref().filter(|reason| *reason != "ContainerCreating")?;
     let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-    let said = last.and_then(|last| last.message.as_deref()).or(waiting.message.as_deref());
+    let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+    // Between two crashes it runs for a moment; that is no other state of affairs.
+    let crashes = (container.restart_count > CRASHES && !container.ready).then_some("Crashes");
+    let reason = reason.filter(|reason| *reason != "ContainerCreating").or(crashes)?;
+    let said = last.and_then(|last| last.message.as_deref());
+    let said = said.or_else(|| waiting.and_then(|waiting| waiting.message.as_deref()));
     let said: String = said.unwrap_or_default().trim().chars().take(LONGEST).collect();
     Some(if said.is_empty() { reason.to_owned() } else { format!("{reason}: {said}") })
 }

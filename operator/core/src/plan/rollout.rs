@@ -46,7 +46,7 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
         return false;
     }
-    let dead = |pod: &PodSeen| is_outdated(set, pod) && pod.ready == Readiness::Never;
+    let dead = |pod: &PodSeen| is_outdated(set, pod) && is_hopeless(pod);
     let pods = &case.seen.pods;
     let Some(partition) = set.partition else {
         // Until the last of them is made anew.
@@ -56,6 +56,11 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));
     let hopeless = |pod: &PodSeen| dead(pod) && !pod.terminating && pod.revision == set.current;
     served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
+}
+
+/// Whether a pod never served, and is known not to be about to: one that has just been made is.
+fn is_hopeless(pod: &PodSeen) -> bool {
+    pod.ready == Readiness::Never && pod.trouble.is_some()
 }
 
 /// Whether some pods have an older revision.
@@ -134,7 +139,7 @@ fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
     let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
         is_outdated(set, pod)
             && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
-            && pod.ready == Readiness::Never
+            && is_hopeless(pod)
             && !pod.terminating
             && **ordinal < set.replicas
     })?;

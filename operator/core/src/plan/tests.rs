@@ -140,6 +140,27 @@ fn one_empty_node_is_told_that_it_is_alone_where_no_other_is_wanted_or_was_there
     assert_eq!(plan(&wish(2), &seen).act, None);
 }
 
+/// A change that does not work is stuck at its first pod, and a pod below was made again.
+fn stuck(trouble: Option<&str>) -> Observed {
+    let mut seen = rolling(3);
+    let set = seen.set.as_mut().unwrap();
+    set.partition = Some(2);
+    let (update, trouble) = (set.update.clone(), trouble.map(str::to_owned));
+    let ready = Readiness::Never;
+    let broken = Some("ErrImagePull".to_owned());
+    seen.pods.insert(2, PodSeen { revision: update, ready, trouble: broken, ..pod() });
+    seen.pods.insert(0, PodSeen { ready, trouble, ..pod() });
+    seen
+}
+
+#[test]
+fn a_pod_that_only_starts_is_not_given_up_while_a_change_is_stuck() {
+    let starts = plan(&wish(3), &stuck(None));
+    assert_eq!((starts.set.unwrap().partition, starts.act), (Some(2), None));
+    let crashes = plan(&wish(3), &stuck(Some("CrashLoopBackOff")));
+    assert_eq!(crashes.set.unwrap().partition, None);
+}
+
 #[test]
 fn who_is_paused_is_left_alone() {
     let paused = Wish { mode: Mode::Paused, ..wish(1) };

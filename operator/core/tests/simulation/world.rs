@@ -203,7 +203,7 @@ fn seen_pod(pod: &Pod) -> PodSeen {
         revision: pod.revision.clone(),
         terminating: pod.terminating,
         ready: pod.ready,
-        trouble: None,
+        trouble: pod.revision.starts_with(BROKEN).then(|| "it never starts".to_owned()),
     }
 }
 
