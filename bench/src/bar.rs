@@ -3,12 +3,12 @@
 use crate::{
     number::{bytes, float, grouped},
     results::{Operation, Section, Unit},
-    scenario::{Scenario, cluster::figure},
+    scenario::{Scenario, attack, cluster::figure},
     stats::Spread,
     target::Protocol,
 };
 
-use Condition::{AtLeast, AtMost, Guarded, KeysPerSecond, MemoryBelow, Slowdown, Times};
+use Condition::{AtLeast, AtMost, Attacked, Guarded, KeysPerSecond, MemoryBelow, Slowdown, Times};
 
 /// One bar.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,8 @@ pub enum Condition {
     Times(Operation, Protocol, f64),
     /// With everything on at least so many times the throughput with everything off.
     Guarded(Operation, f64),
+    /// Under attack at least so many times the throughput without.
+    Attacked(Operation, f64),
     /// At least so many keys a second.
     KeysPerSecond(Operation, f64),
     /// The p99 at the most keys at most so many times that at the fewest.
@@ -39,7 +41,7 @@ pub enum Condition {
 }
 
 /// All bars, in the order in which they are shown.
-pub const BARS: [Bar; 27] = [
+pub const BARS: [Bar; 29] = [
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::Redis, 0.8)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGrpc, 1.5)),
     bar(Scenario::PutDisk, Times(Operation::Put, Protocol::EtcdGateway, 4.0)),
@@ -56,6 +58,8 @@ pub const BARS: [Bar; 27] = [
     bar(Scenario::Growth, MemoryBelow(1_073_741_824.0)),
     bar(Scenario::Guarded, Guarded(Operation::Put, 0.8)),
     bar(Scenario::Guarded, Guarded(Operation::Get, 0.8)),
+    bar(Scenario::Attack, Attacked(Operation::Get, 0.5)),
+    bar(Scenario::Attack, AtLeast(attack::SHOWN, Unit::PerSecond, 10_000.0)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P50, 5_000.0)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ONE_P99, 50_000.0)),
     bar(Scenario::ClusterVisible, micros(figure::VISIBLE_ALL_P50, 5_000.0)),
@@ -120,6 +124,9 @@ impl Condition {
             Guarded(operation, least) => {
                 format!("{} at least {least} × the same with all off", verb(operation))
             }
+            Attacked(operation, least) => {
+                format!("{} under attack at least {least} × that without", verb(operation))
+            }
             KeysPerSecond(operation, least) => {
                 format!("{} at least {} keys/s", verb(operation), grouped(least))
             }
@@ -136,6 +143,7 @@ impl Condition {
         match self {
             Times(operation, other, _) => ratio(section, operation, other),
             Guarded(operation, _) => share(section, operation),
+            Attacked(operation, _) => endurance(section, operation),
             KeysPerSecond(operation, _) => ours(section, operation)?.throughput(),
             Slowdown(operation, _) => slowdown(section, operation),
             MemoryBelow(_) => memory(section),
@@ -147,6 +155,7 @@ impl Condition {
         match self {
             Times(_, _, least)
             | Guarded(_, least)
+            | Attacked(_, least)
             | KeysPerSecond(_, least)
             | AtLeast(_, _, least) => figure >= least,
             Slowdown(_, most) | AtMost(_, _, most) => figure <= most,
@@ -162,7 +171,7 @@ impl Condition {
 
     fn in_words(self, figure: f64) -> String {
         match self {
-            Times(..) | Guarded(..) | Slowdown(..) => format!("{figure:.2} ×"),
+            Times(..) | Guarded(..) | Attacked(..) | Slowdown(..) => format!("{figure:.2} ×"),
             KeysPerSecond(..) => format!("{}/s", grouped(figure)),
             MemoryBelow(_) => bytes(figure),
             AtMost(_, unit, _) | AtLeast(_, unit, _) => unit.in_words(figure),
@@ -200,6 +209,14 @@ pub fn share(section: &Section, operation: Operation) -> Option<Spread> {
     let open = ours(section, operation)?;
     let guarded = section.find(Protocol::KvsGuarded, operation, open.point)?;
     Spread::of_ratios(&guarded.throughputs(), &open.throughputs())
+}
+
+/// Our throughput under the strongest attack by that without, round by round.
+pub fn endurance(section: &Section, operation: Operation) -> Option<Spread> {
+    let points = section.points(operation);
+    let at = |point| section.find(Protocol::KvsGuarded, operation, point);
+    let (calm, attacked) = (at(*points.first()?)?, at(*points.last()?)?);
+    Spread::of_ratios(&attacked.throughputs(), &calm.throughputs())
 }
 
 /// Rounds at different sizes are no pairs, so the quotient of two medians has to do.

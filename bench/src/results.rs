@@ -91,7 +91,7 @@ pub struct Measurement {
     pub protocol: Protocol,
     /// What was asked.
     pub operation: Operation,
-    /// Connections or keys, whichever the scenario varies; else connections.
+    /// Connections, keys or wrong tokens a second, whichever the scenario varies; else connections.
     pub point: u64,
     /// The figures of each round.
     pub rounds: Vec<Figures>,

@@ -23,6 +23,7 @@ use crate::{
     workload::{KeyChoice, ValuePool, Workload, key_name},
 };
 
+pub(crate) mod attack;
 pub(crate) mod cluster;
 mod comparison;
 mod curve;
@@ -55,8 +56,10 @@ pub enum Scenario {
     Keys,
     /// Latency at 1 and at 5 million keys, and memory.
     Growth,
-    /// What asking who calls, modes and the tamper-evident log cost.
+    /// What asking who calls, modes, limits of rates and the tamper-evident log cost.
     Guarded,
+    /// What a client notices while somebody shows wrong tokens.
+    Attack,
     /// How soon a write to one of three nodes is readable on all.
     ClusterVisible,
     /// Writes a second of three nodes that replicate, beside a single one.
@@ -141,6 +144,7 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Section, Sce
         Scenario::Keys => curve::over_keys(settings).await,
         Scenario::Growth => growth::measure_growth(settings).await,
         Scenario::Guarded => comparison::guarded(settings).await,
+        Scenario::Attack => attack::measure_attack(settings).await,
         Scenario::ClusterVisible => cluster::measure_visibility(settings).await,
         Scenario::ClusterThroughput => cluster::measure_throughput(settings).await,
         Scenario::ClusterRepair => cluster::measure_repair(settings).await,
@@ -197,6 +201,12 @@ impl Settings {
             settings: product.settings().to_owned(),
         }
     }
+}
+
+/// Why there is nothing to measure.
+fn no_kvs(fleet: &Fleet) -> ScenarioError {
+    let reason = fleet.left_out().first().map(|left_out| left_out.reason.clone());
+    ScenarioError::NoKvs(reason.unwrap_or_default())
 }
 
 fn library_version(product: Product) -> Option<String> {

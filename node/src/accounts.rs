@@ -8,6 +8,7 @@
 mod change;
 mod error;
 mod keys;
+mod outside;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 
 pub use change::{Changes, GroupChange, Made, NewToken, UserChange};
 pub use error::AccountError;
+pub use outside::{Certificate, Outside};
 pub use upkeep::{ROOT_TOKEN, upkeep};
 
 use self::keys::Site;
@@ -46,6 +48,13 @@ pub enum Unbelieved {
     Refused(TokenError),
     /// This node does not know yet whether they are.
     NotKnown,
+    /// They were good, and have to be looked at again.
+    Stale,
+    /// What their issuer says of them cannot be had now.
+    Unreachable {
+        /// Who made them.
+        issuer: String,
+    },
 }
 
 impl From<TokenError> for Unbelieved {
@@ -60,6 +69,14 @@ impl From<TokenError> for Unbelieved {
 struct Known {
     generation: u64,
     bearer: Arc<Bearer>,
+    /// When it has to be looked at again, whatever it says itself.
+    until: Option<UnixMillis>,
+}
+
+impl Known {
+    fn of(bearer: Bearer, generation: u64, until: Option<UnixMillis>) -> Self {
+        Self { generation, bearer: Arc::new(bearer), until }
+    }
 }
 
 /// The accounts that one node knows.
@@ -174,32 +191,58 @@ impl Accounts {
         self.born.load(Ordering::Acquire)
     }
 
-    /// Who shows this token, and what they may do, if it is to be believed at `now`. The signature of
-    /// a token that was shown before is not checked again: its text has not changed.
+    /// As [`Self::believe`], for a token that was shown before and believed then; of any other,
+    /// nothing. The signature is not checked again: the text has not changed. A token of an issuer
+    /// outside becomes stale after a while, since that issuer may have given up its key.
+    pub fn recall(&self, token: &str, now: UnixMillis) -> Option<Result<Arc<Bearer>, Unbelieved>> {
+        self.recall_hash(hash(token), now)
+    }
+
+    fn recall_hash(
+        &self,
+        hash: [u8; 32],
+        now: UnixMillis,
+    ) -> Option<Result<Arc<Bearer>, Unbelieved>> {
+        // First: what is found below may then be newer, and never older.
+        let generation = *self.generation.borrow();
+        let Known { generation: then, bearer, until } = self.known.get(&hash)?;
+        if until.is_some_and(|until| until <= now) {
+            return Some(Err(Unbelieved::Stale));
+        }
+        if then == generation {
+            let period = bearer.claims.period().check(now, self.drift);
+            return Some(period.map(|()| bearer).map_err(Into::into));
+        }
+        let judged = self.renew(&bearer, now);
+        let kept = judged.map(|bearer| self.keep(hash, Known::of(bearer, generation, until)));
+        Some(kept.map_err(Into::into))
+    }
+
+    /// Who shows this token of our own, and what they may do, if it is to be believed at `now`.
     ///
     /// # Errors
     ///
     /// It is not to be believed, or this node cannot know.
     pub fn believe(&self, token: &str, now: UnixMillis) -> Result<Arc<Bearer>, Unbelieved> {
-        let hash = *blake3::hash(token.as_bytes()).as_bytes();
-        // First: what is found below may then be newer, and never older.
+        self.recall(token, now).unwrap_or_else(|| self.examine(token, now))
+    }
+
+    /// As [`Self::believe`], for a token that was not shown before.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn examine(&self, token: &str, now: UnixMillis) -> Result<Arc<Bearer>, Unbelieved> {
         let generation = *self.generation.borrow();
-        let bearer = match self.known.get(&hash) {
-            Some(Known { generation: then, bearer }) if then == generation => {
-                bearer.claims.period().check(now, self.drift)?;
-                return Ok(bearer);
-            }
-            Some(Known { bearer, .. }) => {
-                self.judge(bearer.kid.clone(), bearer.claims.clone(), now)?
-            }
-            None => {
-                let (kid, claims) = self.verify(token, now)?;
-                self.judge(kid, claims, now)?
-            }
-        };
-        let bearer = Arc::new(bearer);
-        self.known.insert(hash, Known { generation, bearer: bearer.clone() });
-        Ok(bearer)
+        let (kid, claims) = self.verify(token, now)?;
+        let bearer = self.judge(kid, claims, now)?;
+        Ok(self.keep(hash(token), Known::of(bearer, generation, None)))
+    }
+
+    fn keep(&self, hash: [u8; 32], known: Known) -> Arc<Bearer> {
+        let bearer = known.bearer.clone();
+        self.known.insert(hash, known);
+        bearer
     }
 
     /// The same bearer with what they may do by now.
@@ -208,7 +251,10 @@ impl Accounts {
     ///
     /// The token has ended or was revoked, or its user was deleted or disabled.
     pub fn renew(&self, bearer: &Bearer, now: UnixMillis) -> Result<Bearer, TokenError> {
-        self.judge(bearer.kid.clone(), bearer.claims.clone(), now)
+        match &bearer.outside {
+            Some(outside) => self.judge_outside(outside.clone(), now),
+            None => self.judge(bearer.kid.clone(), bearer.claims.clone(), now),
+        }
     }
 
     fn judge(&self, kid: KeyId, claims: Claims, now: UnixMillis) -> Result<Bearer, TokenError> {
@@ -256,6 +302,11 @@ impl Accounts {
     pub fn has_user(&self, name: &Name, now: UnixMillis) -> bool {
         self.directory().user(name, now).is_some()
     }
+}
+
+/// What a token is remembered by.
+pub(crate) fn hash(token: &str) -> [u8; 32] {
+    *blake3::hash(token.as_bytes()).as_bytes()
 }
 
 /// Every record of accounts in the store. What has expired says nothing any more, revocations

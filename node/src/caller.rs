@@ -9,6 +9,8 @@ use kvs_core::token::{Claims, UnixSeconds};
 use kvs_core::{Right, ScopeSet, TokenId, UnixMillis, UserId};
 use uuid::Uuid;
 
+use crate::accounts::Outside;
+
 /// Somebody who showed a token that is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
@@ -16,19 +18,21 @@ pub struct Bearer {
     pub name: Name,
     /// What they may do, before modes.
     pub rights: Rights,
-    /// The key that signed the token.
+    /// The key that signed the token; of a token that is not our own, none.
     pub kid: KeyId,
-    /// What the token says.
+    /// What the token says, or would say if it were our own.
     pub claims: Claims,
     /// Whether it permits anything that is for administrators.
     pub administers: bool,
+    /// For whom somebody outside vouches, where it is no token of our own.
+    pub outside: Option<Arc<Outside>>,
 }
 
 impl Bearer {
     /// Somebody whose token says this, and who has these rights by it.
     pub fn new(name: Name, rights: Rights, kid: KeyId, claims: Claims) -> Self {
         let administers = rights.scopes.administers();
-        Self { name, rights, kid, claims, administers }
+        Self { name, rights, kid, claims, administers, outside: None }
     }
 
     /// Somebody as if they showed a token without limits: to explain what they may do.

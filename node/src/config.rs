@@ -30,6 +30,8 @@ pub struct Environment {
     pub token: Option<String>,
     /// `KVS_CA`: the certificates by which client commands trust it.
     pub ca: Option<PathBuf>,
+    /// `KVS_CERT`: the certificate, with its key, that client commands show it.
+    pub cert: Option<PathBuf>,
     /// The variables that may be settings.
     variables: Vec<(String, String)>,
 }
@@ -44,6 +46,7 @@ impl Environment {
             server: named("KVS_SERVER"),
             token: named("KVS_TOKEN"),
             ca: named("KVS_CA").map(PathBuf::from),
+            cert: named("KVS_CERT").map(PathBuf::from),
             variables: std::env::vars_os()
                 .map(|(name, value)| (text(name), text(value)))
                 .filter(|(name, _)| name.starts_with(SETTINGS))
@@ -210,11 +213,23 @@ impl Sources {
             ("cluster_file", &mut settings.cluster_file),
             ("tls.cert_file", &mut settings.tls.cert_file),
             ("tls.key_file", &mut settings.tls.key_file),
+            ("tls.client_ca_file", &mut settings.tls.client_ca_file),
+            ("tls.client_crl_file", &mut settings.tls.client_crl_file),
             ("peer_tls.ca_file", &mut tls.ca_file),
             ("peer_tls.cert_file", &mut tls.cert_file),
             ("peer_tls.key_file", &mut tls.key_file),
         ] {
             *path = path.take().map(|path| self.settled(effective, name, &path));
+        }
+        for issuer in &mut settings.oidc {
+            let ca = issuer.ca_file.take();
+            issuer.ca_file = ca.map(|path| self.settled(effective, "oidc", &path));
+        }
+        for (name, path) in [
+            ("kubernetes.ca_file", &mut settings.kubernetes.ca_file),
+            ("kubernetes.token_file", &mut settings.kubernetes.token_file),
+        ] {
+            *path = self.settled(effective, name, path);
         }
         let secret = &mut settings.backup_s3.secret_access_key_file;
         let name = "backup_s3.secret_access_key_file";

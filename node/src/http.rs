@@ -29,6 +29,7 @@ mod page;
 mod permit;
 mod problem;
 mod query;
+mod rate;
 mod route;
 mod routes;
 mod shared;
@@ -42,6 +43,8 @@ pub use denial::Denial;
 pub use dispatch::{App, respond, router};
 pub use openapi::document;
 pub use problem::Problem;
+pub(crate) use rate::HEADERS as RATE_HEADERS;
+pub use rate::TooMany;
 pub use route::{Access, BodyRule, Endpoint, Route, Switch};
 pub use routes::ROUTES;
 

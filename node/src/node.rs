@@ -29,7 +29,9 @@ use crate::caller::Caller;
 use crate::cluster::{self, Cluster, ClusterError};
 use crate::digest::{self, Digest};
 use crate::duty::{Departure, Duty, ReadOnlyByConfiguration};
+use crate::identities::Identities;
 use crate::local::{self, Identity, Incarnations, LocalState};
+use crate::rates::Rates;
 use crate::records::{self, Facts, MetaKeys, Position, View};
 use crate::store::{
     Cached, Column, DataLock, Flush, OpenError, RocksOptions, RocksStore, Store, StoreError,
@@ -141,6 +143,10 @@ pub struct Node {
     accounts: Arc<Accounts>,
     /// Which keys may have metadata: where none has, nobody need look for it.
     metadata: Arc<MetaKeys>,
+    /// Who outside is believed.
+    identities: Identities,
+    /// What each caller may ask of it.
+    rates: Rates,
     /// What people told it to do.
     duty: Duty,
     started: UnixMillis,
@@ -249,6 +255,8 @@ impl Running {
             identity: state.identity,
             incarnations: state.incarnations,
             duty,
+            identities: Identities::new(&settings, &clock),
+            rates: Rates::new(&settings, clock.clone()),
             started: clock.now(),
             settings,
             clock,
@@ -470,6 +478,16 @@ impl Node {
     /// Whether it refuses clients' writes whatever else is so.
     pub fn is_read_only(&self) -> bool {
         self.settings.read_only || self.duty.is_read_only() || self.duty.departure().is_some()
+    }
+
+    /// Who outside is believed.
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// What each caller may ask of it.
+    pub const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// What people told it to do.

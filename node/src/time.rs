@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,13 @@ use kvs_core::UnixMillis;
 pub trait WallClock: fmt::Debug + Send + Sync + 'static {
     /// Milliseconds since the Unix epoch.
     fn now(&self) -> UnixMillis;
+
+    /// Time that no setting of clocks moves, from a moment that stays the same while the process runs.
+    fn elapsed(&self) -> Duration {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(monotonic);
+        let began = *BEGAN;
+        monotonic().saturating_duration_since(began)
+    }
 }
 
 /// The machine's own clock.
@@ -59,6 +67,10 @@ impl ManualClock {
 impl WallClock for ManualClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.now().0)
     }
 }
 

@@ -79,7 +79,7 @@ impl Worker {
             if plan.schedule.counts(due, now) {
                 self.record(&request, outcome.as_ref(), now - due);
             }
-            if outcome.is_err() {
+            if outcome.is_err_and(|error| !error.was_answered()) {
                 self.session = connect(self.endpoint).await?;
             }
         }

@@ -60,6 +60,7 @@ fn chapter(scenario: Scenario, section: &Section, plots: &[Plot]) -> String {
         Scenario::Connections | Scenario::Keys => curve(section),
         Scenario::Growth => growth(section),
         Scenario::Guarded => guarded(section),
+        Scenario::Attack => attacked(section),
         Scenario::ClusterVisible
         | Scenario::ClusterThroughput
         | Scenario::ClusterRepair
@@ -79,7 +80,8 @@ fn title(scenario: Scenario) -> &'static str {
         Scenario::Connections => "Over the number of connections",
         Scenario::Keys => "Over the number of keys",
         Scenario::Growth => "Growth",
-        Scenario::Guarded => "Authentication, modes and the tamper-evident log",
+        Scenario::Guarded => "Authentication, modes, limits and the tamper-evident log",
+        Scenario::Attack => "Beside wrong tokens",
         Scenario::ClusterVisible => "Three nodes: visible everywhere",
         Scenario::ClusterThroughput => "Three nodes: throughput",
         Scenario::ClusterRepair => "Three nodes: repair",
@@ -206,6 +208,28 @@ fn guarded(section: &Section) -> String {
         ]);
     }
     table.finish() + "\n"
+}
+
+fn attacked(section: &Section) -> String {
+    let mut table = Table::of_figures([
+        "wrong tokens/s",
+        "reads/s",
+        "(least – greatest)",
+        "p50",
+        "p99",
+        "failed",
+    ]);
+    for one in &section.measurements {
+        table.row([
+            grouped(float(one.point)),
+            median(one.throughput(), grouped),
+            range(one.throughput(), grouped),
+            median(one.p50(), latency),
+            median(one.p99(), latency),
+            grouped(float(one.failures())),
+        ]);
+    }
+    table.finish() + "\n" + &readings(section)
 }
 
 fn readings(section: &Section) -> String {

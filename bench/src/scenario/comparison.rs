@@ -110,7 +110,7 @@ pub(super) async fn guarded(settings: &Settings) -> Result<Section, ScenarioErro
     fill_all(&endpoints, &workload(KEYS, 0, 1)).await?;
     let asked = format!(
         "durable puts and reads of 256 B over {CONNECTIONS} connections, {KEYS} keys, with \
-         authentication, modes and the tamper-evident log off and on"
+         authentication, modes, limits of rates and the tamper-evident log off and on"
     );
     let mut section = settings.section(asked, place, &fleet);
     let load =

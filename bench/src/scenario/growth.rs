@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{ScenarioError, Section, Settings, measure, workload};
+use super::{ScenarioError, Section, Settings, measure, no_kvs, workload};
 use crate::{
     console::note,
     load::{self, Load},
@@ -53,11 +53,6 @@ pub(super) async fn measure_growth(settings: &Settings) -> Result<Section, Scena
     }
     fleet.stop().await;
     Ok(section)
-}
-
-fn no_kvs(fleet: &Fleet) -> ScenarioError {
-    let reason = fleet.left_out().first().map(|left_out| left_out.reason.clone());
-    ScenarioError::NoKvs(reason.unwrap_or_default())
 }
 
 async fn grow(endpoint: Endpoint, from: u64, to: u64) -> Result<(), ScenarioError> {

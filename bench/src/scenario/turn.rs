@@ -58,7 +58,7 @@ fn rotated(count: usize, round: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Between two turns all servers have a moment to finish what they do in the background.
-const PAUSE: Duration = Duration::from_millis(300);
+pub(super) const PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) async fn measure(turn: &Turn, round: usize) -> Result<Figures, ScenarioError> {
     sleep(PAUSE).await;

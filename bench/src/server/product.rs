@@ -87,8 +87,8 @@ impl Product {
     pub fn settings(self) -> &'static str {
         match self {
             Self::Kvs => {
-                "`durability: sync`, `auth_enabled: false`, `tamper_logging_enabled: false`, else \
-                 defaults"
+                "`durability: sync`, `auth_enabled: false`, `rate_limiting_enabled: false`, \
+                 `tamper_logging_enabled: false`, else defaults"
             }
             Self::KvsGuarded => {
                 "`durability: sync`, else defaults; a user with `read` and `write`, a mode on the \
@@ -161,7 +161,8 @@ impl Product {
 }
 
 /// What turns everything off that other stores do not do.
-const OPEN: &str = "auth_enabled: false\ntamper_logging_enabled: false\n";
+const OPEN: &str =
+    "auth_enabled: false\nrate_limiting_enabled: false\ntamper_logging_enabled: false\n";
 
 /// The file has the port in its name, since a node keeps instances apart by that.
 fn kvs_config(folder: &Path, data: &str, ports: Ports, more: &str) -> io::Result<String> {

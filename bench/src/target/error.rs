@@ -53,6 +53,14 @@ pub enum TargetError {
 }
 
 impl TargetError {
+    /// Whether the server answered, so that its connection is good for more.
+    pub fn was_answered(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { .. } | Self::Malformed(_) | Self::Partial { .. } | Self::Missing(_)
+        )
+    }
+
     /// An error of the NATS client, which has one type per call.
     pub(super) fn nats(error: impl std::error::Error) -> Self {
         Self::Nats(error.to_string())

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crate::{
     backup::{BackupTarget, check_endpoint},
     error::{Problem, Reason},
+    issuer::check_address,
     load::Effective,
+    network::Network,
     schedule::Schedule,
     seed::Seed,
     settings::Settings,
@@ -20,6 +22,11 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         ("data_dir", data_dir(settings)),
         ("cors_allowed_origins", cors(settings)),
         ("seed_nodes", seed_nodes(settings)),
+        ("trusted_proxies", trusted_proxies(settings)),
+        ("oidc", oidc(settings)),
+        ("kubernetes.audience", kubernetes_audience(settings)),
+        ("kubernetes.issuer", kubernetes_issuer(settings)),
+        ("kubernetes.api_server", api_server(settings)),
         ("limits.streams_per_caller", streams(settings)),
         ("queue_size", queue_size(settings)),
         ("limits.batch_size", fits_value(settings, settings.limits.batch_size)),
@@ -30,6 +37,8 @@ pub(crate) fn refusals(effective: &Effective) -> impl Iterator<Item = Problem> {
         backup_key(settings),
         peer_tls(settings),
         tls(settings),
+        client_ca(settings),
+        client_crl(settings),
     ];
     broken.into_iter().filter_map(|(path, reason)| Some(effective.problem(path, reason?)))
 }
@@ -58,6 +67,64 @@ fn seed_nodes(settings: &Settings) -> Option<Reason> {
     let refused = |text: &String| Some((text.clone(), text.parse::<Seed>().err()?));
     let (text, error) = settings.seed_nodes.iter().find_map(refused)?;
     Some(Reason::not_a("seed", &text, Some(error.to_string())))
+}
+
+fn trusted_proxies(settings: &Settings) -> Option<Reason> {
+    let refused = |text: &String| Some((text.clone(), text.parse::<Network>().err()?));
+    let (text, error) = settings.trusted_proxies.iter().find_map(refused)?;
+    Some(Reason::not_a("network", &text, Some(error.to_string())))
+}
+
+/// The first issuer that is not as it should be.
+fn oidc(settings: &Settings) -> Option<Reason> {
+    let refused = |value: &str, why: &str| {
+        Some(Reason::AtOdds { value: value.to_owned(), why: why.to_owned() })
+    };
+    for (at, issuer) in settings.oidc.iter().enumerate() {
+        let addresses = [Some(&issuer.issuer), issuer.jwks_uri.as_ref()];
+        for address in addresses.into_iter().flatten() {
+            if let Err(error) = check_address(address) {
+                return refused(address, &error.to_string());
+            }
+        }
+        if issuer.audience.is_empty() {
+            return refused(&issuer.issuer, "its audience is empty, so any token would do");
+        }
+        if !begins_a_name(&issuer.prefix) {
+            return refused(&issuer.prefix, "no user or group has a name that begins so");
+        }
+        if settings.oidc[..at].iter().any(|other| other.issuer == issuer.issuer) {
+            return refused(&issuer.issuer, "it is there twice");
+        }
+    }
+    None
+}
+
+/// Whether users can have names that begin with this: up to 127 of what names are made of.
+fn begins_a_name(prefix: &str) -> bool {
+    let in_name = |(at, character): (usize, char)| {
+        character.is_ascii_alphanumeric() || at > 0 && ".-_@:+".contains(character)
+    };
+    prefix.len() < 128 && prefix.char_indices().all(in_name)
+}
+
+fn kubernetes_audience(settings: &Settings) -> Option<Reason> {
+    settings.kubernetes.audience.as_ref()?.is_empty().then_some(Reason::NoValue)
+}
+
+/// Two who judge the tokens of one issuer would judge them differently.
+fn kubernetes_issuer(settings: &Settings) -> Option<Reason> {
+    let issuer = &settings.kubernetes.issuer;
+    settings.kubernetes.audience.as_ref()?;
+    let twice = settings.oidc.iter().any(|other| other.issuer == *issuer);
+    let why = || "oidc has an issuer of that name, too".to_owned();
+    twice.then(|| Reason::AtOdds { value: issuer.clone(), why: why() })
+}
+
+fn api_server(settings: &Settings) -> Option<Reason> {
+    let value = &settings.kubernetes.api_server;
+    let error = check_address(value).err()?;
+    Some(Reason::AtOdds { value: value.clone(), why: error.to_string() })
 }
 
 fn backup_schedule(settings: &Settings) -> Option<Reason> {
@@ -134,6 +201,24 @@ fn tls(settings: &Settings) -> (&'static str, Option<Reason>) {
     )
 }
 
+fn client_ca(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.tls;
+    let why = "clients show certificates only with TLS: cert_file and key_file are wanted, too";
+    let needs = needs(tls.client_ca_file.as_ref(), tls.cert_file.is_some(), why);
+    ("tls.client_ca_file", needs)
+}
+
+fn client_crl(settings: &Settings) -> (&'static str, Option<Reason>) {
+    let tls = &settings.tls;
+    let why = "without client_ca_file no client shows a certificate that could be revoked";
+    ("tls.client_crl_file", needs(tls.client_crl_file.as_ref(), tls.client_ca_file.is_some(), why))
+}
+
+fn needs(given: Option<&PathBuf>, there: bool, why: &str) -> Option<Reason> {
+    let value = given.filter(|_| !there)?.display().to_string();
+    Some(Reason::AtOdds { value, why: why.to_owned() })
+}
+
 fn all_or_none(
     files: &[(&'static str, &Option<PathBuf>)],
     why: &str,
@@ -187,5 +272,24 @@ mod tests {
         );
         effective.settings.tls.key_file = Some("b.pem".into());
         assert_eq!(refusals(&effective).count(), 0);
+    }
+
+    #[test]
+    fn certificates_of_clients_need_tls_and_lists_of_revoked_ones_need_authorities() {
+        let mut effective = Effective::default();
+        let check = |effective: &Effective, wanted: &str| {
+            let said: Vec<_> = refusals(effective).map(|problem| problem.to_string()).collect();
+            assert!(said.concat().contains(wanted), "{said:?}");
+            assert_eq!(said.is_empty(), wanted.is_empty(), "{said:?}");
+        };
+        effective.settings.tls.client_ca_file = Some("ca.pem".into());
+        check(&effective, "tls.client_ca_file: ca.pem is refused: clients show certificates only");
+        effective.settings.tls.cert_file = Some("a.pem".into());
+        effective.settings.tls.key_file = Some("b.pem".into());
+        check(&effective, "");
+        effective.settings.tls.client_crl_file = Some("crl.pem".into());
+        check(&effective, "");
+        effective.settings.tls.client_ca_file = None;
+        check(&effective, "tls.client_crl_file: crl.pem is refused: without client_ca_file");
     }
 }

@@ -53,6 +53,18 @@ macro_rules! choice {
 }
 
 choice! {
+    /// Where a client's certificate has the name of its user.
+    ClientName {
+        /// The common name of its subject.
+        CommonName = "common_name",
+        /// The e-mail address among its alternative names.
+        Email = "email",
+        /// The DNS name among its alternative names.
+        Dns = "dns",
+    }
+}
+
+choice! {
     /// When a write is acknowledged.
     Durability {
         /// After the write-ahead log is on disk.

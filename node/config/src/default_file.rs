@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use crate::{
-    availability::missing_feature,
     field::{self, Field},
     settings::{FIELDS, GROUPS},
     value::Raw,
@@ -45,9 +44,6 @@ fn entry(out: &mut String, indent: &str, field: &Field) {
     if let Some(allowed) = (field.allowed)() {
         line(out, format_args!("{indent}# Allowed: {allowed}."));
     }
-    if let Some(feature) = missing_feature(field.path) {
-        line(out, format_args!("{indent}# Not available yet: this build does not have {feature}."));
-    }
     let text = format!("{}: {}", field.parts().1, field.default().to_yaml());
     let mark = if is_idle(field) { "#" } else { "" };
     line(out, format_args!("{mark}{indent}{}", text.trim_end()));
@@ -55,7 +51,7 @@ fn entry(out: &mut String, indent: &str, field: &Field) {
 
 /// Whether the setting is only shown, and not set.
 fn is_idle(field: &Field) -> bool {
-    field.default() == Raw::Nothing || missing_feature(field.path).is_some()
+    field.default() == Raw::Nothing
 }
 
 fn comment(out: &mut String, indent: &str, doc: &[&str]) {

@@ -56,6 +56,9 @@ pub enum Reason {
     /// A mapping for a setting that takes a list.
     #[error("this takes a list, such as [a, b]")]
     NotAList,
+    /// Something else for a setting that takes a list of mappings.
+    #[error("this takes a list of mappings, such as [{{name: value}}]")]
+    NotRows,
     /// A value where settings were expected.
     #[error("this is a group of settings: {0}")]
     Group(String),
@@ -87,16 +90,6 @@ pub enum Reason {
         value: String,
         /// The rule and the other setting's value.
         why: String,
-    },
-    /// It asks for a feature that this build lacks.
-    #[error("{value} is refused: this build does not have {feature} yet; {remedy}")]
-    Unavailable {
-        /// What was given.
-        value: String,
-        /// What is missing.
-        feature: &'static str,
-        /// What to write instead.
-        remedy: String,
     },
 }
 

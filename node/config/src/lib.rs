@@ -11,6 +11,7 @@ mod quantity;
 
 mod backup;
 mod duration;
+mod network;
 mod seed;
 mod size;
 
@@ -19,9 +20,9 @@ mod error;
 mod field;
 mod value;
 
+mod issuer;
 mod settings;
 
-mod availability;
 mod check;
 mod nearest;
 mod renamed;
@@ -39,18 +40,20 @@ mod tests;
 
 pub use crate::{
     backup::{BackupTarget, TargetError, check_endpoint},
-    choice::{Durability, LogFormat, LogLevel},
+    choice::{ClientName, Durability, LogFormat, LogLevel},
     default_file::default_file,
     duration::Duration,
     error::{ConfigError, Problem, Reason},
+    issuer::{AddressError, OidcIssuer, check_address},
     listing::effective_listing,
     load::{Effective, load},
+    network::{Network, NetworkError},
     quantity::QuantityError,
     reload::{Changes, diff, reloadable},
     schedule::{Schedule, ScheduleError},
     schema::schema,
     seed::{PEER_PORT_OFFSET, Seed, SeedError},
-    settings::{BackupS3, Limits, PeerTls, Settings, Tls},
+    settings::{BackupS3, Kubernetes, Limits, PeerTls, Settings, Tls},
     size::Size,
     source::Origin,
 };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    availability, check,
+    check,
     error::{ConfigError, Problem, Reason},
     quantity::QuantityError,
     renamed,
@@ -63,8 +63,7 @@ fn with_old_unit(path: &str, reason: Reason) -> Reason {
 /// # Errors
 ///
 /// Everything that is wrong, all layers at once: names that are unknown or were renamed, values
-/// that are malformed or out of range, features that this build lacks. Values that a later
-/// layer overrides must be right, too.
+/// that are malformed or out of range. Values that a later layer overrides must be right, too.
 pub fn load(
     file: Option<(&Path, &str)>,
     environment: impl Iterator<Item = (String, String)>,
@@ -77,7 +76,6 @@ pub fn load(
     let in_flags = source::from_flags(flags, &mut problems);
     let layers = in_file.into_iter().flatten().chain(in_environment).chain(in_flags);
     problems.extend(layers.filter_map(|assignment| effective.apply(assignment)));
-    problems.extend(availability::refusals(&effective));
     // Rules between settings would misread values that were not taken over.
     if problems.is_empty() {
         problems.extend(check::refusals(&effective));

@@ -6,9 +6,13 @@ const RELOADABLE: &[&str] = &[
     "log_level",
     "rate_limit",
     "rate_limit_window",
+    "failed_login_limit",
     "backup_schedule",
     "tls.cert_file",
     "tls.key_file",
+    "tls.client_ca_file",
+    "tls.client_crl_file",
+    "tls.client_name",
 ];
 
 /// Whether a running node takes over a new value of this setting.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
-    choice::{Durability, LogFormat, LogLevel},
+    choice::{ClientName, Durability, LogFormat, LogLevel},
     duration::Duration,
     field::settings,
+    issuer::OidcIssuer,
     size::Size,
     value::{between, one_of},
 };
@@ -121,7 +122,8 @@ settings! {
             between(Duration::millis(100), Duration::minutes(10));
 
         /// Origins whose pages may call this node from a browser, such as
-        /// `https://app.example.org`, or `*` for all. Empty, no page may.
+        /// `https://app.example.org`, or `*` for all. Empty, no page may: nothing is taken from one
+        /// without a token, and none can read an answer.
         cors_allowed_origins: Vec<String> = Vec::new();
 
         /// Shows /members/ to anyone who can connect. Off, it takes `admin:cluster:read`.
@@ -151,6 +153,12 @@ settings! {
         token_max_ttl: Duration = Duration::days(30),
             between(Duration::minutes(1), Duration::MAX);
 
+        /// Issuers outside whose tokens are believed beside our own, by OpenID Connect: a list of
+        /// mappings with issuer, audience, prefix and, if need be, `user_claim`, `groups_claim`,
+        /// `jwks_uri` and `ca_file`. What somebody may do is up to the user and the groups here that
+        /// have the names that the issuer vouches for, after the prefix.
+        oidc: Vec<OidcIssuer> = Vec::new();
+
         /// Keeps a tamper-evident log of every change, in the same write as the change, and of what
         /// callers were denied. What is done while it is off is in no log.
         tamper_logging_enabled: bool = true;
@@ -159,19 +167,29 @@ settings! {
         /// times as many, 200 bytes each. More: fewer, larger files, and more of the log in the store.
         audit_segment: u32 = 262_144, one_of(&[256, 4_096, 65_536, 262_144, 1_048_576]);
 
-        /// Limits the requests of each caller.
-        rate_limiting_enabled: bool = false;
+        /// Limits the requests of each caller on this node, and how often credentials may be no
+        /// good. A caller is a user or, without credentials, an address; of an IPv6 address, its
+        /// network of 64 bits.
+        rate_limiting_enabled: bool = true;
 
-        /// Requests that one caller may make per `rate_limit_window`, reads and writes apart.
-        /// Taken over without a restart.
-        rate_limit: Option<u32> = None, between(1, 1_000_000_000);
+        /// Requests that one caller may make per `rate_limit_window`, reads and writes apart; a
+        /// batch counts its items. All may come at once, and come back steadily: the default is
+        /// 100,000 a second, more than most single callers can make. Smaller: callers are kept from
+        /// each other, and busy ones get 429. Taken over without a restart.
+        rate_limit: u32 = 6_000_000, between(1, 1_000_000_000);
 
-        /// The time that `rate_limit` counts over. Longer: allows longer bursts. Taken over
-        /// without a restart.
+        /// The time that `rate_limit` and `failed_login_limit` count over. Longer: allows longer
+        /// bursts. Taken over without a restart.
         rate_limit_window: Duration = Duration::minutes(1),
             between(Duration::seconds(1), Duration::hours(24));
 
-        /// Addresses or networks of proxies whose X-Forwarded-For is believed.
+        /// Credentials from one address that may be no good per `rate_limit_window`. After that none
+        /// from there are looked at that are not known here already, until some have come back.
+        /// Larger: somebody who guesses costs more. Taken over without a restart.
+        failed_login_limit: u32 = 600, between(1, 1_000_000_000);
+
+        /// Addresses or networks of proxies whose X-Forwarded-For is believed. Behind a proxy that is
+        /// not here, all callers have one address.
         trusted_proxies: Vec<String> = Vec::new();
 
         /// Makes this node a member of a cluster, of one if it knows no other. Off, it opens no
@@ -302,13 +320,50 @@ settings! {
             secret_access_key_file: Option<PathBuf> = None;
         }
 
-        /// TLS for clients. Both files or none; read again when they change.
+        /// TLS for clients, with a certificate and its key. All files are read again when they change.
         tls: Tls {
             /// Certificate chain in PEM, the node's own first.
             cert_file: Option<PathBuf> = None;
 
             /// Private key of that certificate in PEM.
             key_file: Option<PathBuf> = None;
+
+            /// Certificates, in PEM, of authorities whose word counts on who a client is: a client
+            /// that shows a certificate of theirs needs no token. Left out, none is asked for.
+            client_ca_file: Option<PathBuf> = None;
+
+            /// Lists, in PEM, of certificates that these authorities have revoked.
+            client_crl_file: Option<PathBuf> = None;
+
+            /// Where such a certificate has the name of its user. It must have just one there.
+            client_name: ClientName = ClientName::CommonName;
+        }
+
+        /// ServiceAccounts of a Kubernetes cluster as users, who are called
+        /// `system:serviceaccount:NAMESPACE:NAME` here, in the groups `system:serviceaccounts` and
+        /// `system:serviceaccounts:NAMESPACE`. The default values suit a node in a pod.
+        kubernetes: Kubernetes {
+            /// Whom their tokens must be for. Left out, none is believed.
+            audience: Option<String> = None;
+
+            /// The exact `iss` of their tokens.
+            issuer: String = "https://kubernetes.default.svc.cluster.local".to_owned();
+
+            /// Address of the API server, which has their keys: https, or http on this machine.
+            api_server: String = "https://kubernetes.default.svc".to_owned();
+
+            /// Certificates in PEM to trust the API server by.
+            ca_file: PathBuf =
+                PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt");
+
+            /// File with the token that the API server is shown, read anew each time.
+            token_file: PathBuf =
+                PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount/token");
+
+            /// Asks the API server about each token (TokenReview) instead of checking it here by the
+            /// server's keys: a pod that is gone is refused within a minute. The node's own account
+            /// must be bound to `system:auth-delegator`.
+            token_review: bool = false;
         }
 
         /// An authority of yours for the traffic between nodes, instead of the one that the

@@ -11,6 +11,8 @@ pub(crate) enum Raw {
     Nothing,
     Text(String),
     List(Vec<String>),
+    /// A list of mappings from names to texts.
+    Rows(Vec<Vec<(String, String)>>),
     /// A mapping where one value was wanted.
     Map,
 }
@@ -25,7 +27,7 @@ impl Raw {
         match self {
             Self::Text(text) => Ok(text),
             Self::Nothing => Err(Reason::NoValue),
-            Self::List(_) | Self::Map => Err(Reason::NotOneValue),
+            Self::List(_) | Self::Rows(_) | Self::Map => Err(Reason::NotOneValue),
         }
     }
 
@@ -38,8 +40,20 @@ impl Raw {
                 let items: Vec<_> = items.iter().map(|item| quoted(item)).collect();
                 format!("[{}]", items.join(", "))
             }
+            Self::Rows(rows) => {
+                let rows: Vec<_> = rows.iter().map(|row| flow(row)).collect();
+                format!("[{}]", rows.join(", "))
+            }
         }
     }
+}
+
+/// A mapping on one line. JSON is YAML.
+fn flow(row: &[(String, String)]) -> String {
+    let member = |(name, text): &(String, String)| {
+        format!("{name}: {}", serde_json::Value::from(text.as_str()))
+    };
+    format!("{{{}}}", row.iter().map(member).collect::<Vec<_>>().join(", "))
 }
 
 /// Quotes what YAML could take for something else. JSON strings are YAML strings.
@@ -242,7 +256,7 @@ impl Setting for Vec<String> {
             Raw::Nothing => Ok(Self::new()),
             Raw::List(items) => Ok(items.clone()),
             Raw::Text(text) => Ok(text.split(',').map(|item| item.trim().to_owned()).collect()),
-            Raw::Map => Err(Reason::NotAList),
+            Raw::Rows(_) | Raw::Map => Err(Reason::NotAList),
         }
     }
 

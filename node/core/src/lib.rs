@@ -17,7 +17,8 @@
 //! 12. [`scope`], [`account`], [`token`]: what callers hold, and how they prove it.
 //! 13. [`access`]: the decision, and why.
 //! 14. [`audit`]: the tamper-evident log.
-//! 15. [`json`]: what we ask of a JSON text.
+//! 15. [`quota`]: how much somebody may do in a time.
+//! 16. [`json`]: what we ask of a JSON text.
 
 pub mod access;
 pub mod account;
@@ -37,6 +38,7 @@ pub mod membership;
 pub mod merge;
 pub mod meta;
 pub mod mode;
+pub mod quota;
 pub mod scope;
 pub mod seal;
 pub mod stamp;

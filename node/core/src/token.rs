@@ -61,6 +61,12 @@ pub enum TokenError {
     /// Taken back before its time was over.
     #[error("the token was revoked")]
     Revoked,
+    /// Its maker was asked about it.
+    #[error("the token's issuer does not call it theirs, or not any more")]
+    Disowned,
+    /// Whoever made it is believed, and nobody here has the name that they vouch for, or may log in.
+    #[error("no user here is called {0:?}, or they are disabled")]
+    Unmapped(String),
     /// The user is not there any more, or may not log in.
     #[error("the token's user is deleted or disabled")]
     User,

@@ -20,6 +20,9 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 const CA_HELP: &str =
     "Certificates in PEM to trust the node by, instead of the system's [env: KVS_CA]";
 
+const CERT_HELP: &str =
+    "Certificate and key, both in this file in PEM, that say who asks [env: KVS_CERT]";
+
 const SERVER_HELP: &str = "Address of the node, or unix:PATH for its admin.sock [env: KVS_SERVER] \
                            [default: http://127.0.0.1:8080]";
 
@@ -43,10 +46,13 @@ pub(super) struct Remote {
     #[arg(long, value_name = "FILE", help = CA_HELP)]
     ca: Option<PathBuf>,
 
+    #[arg(long, value_name = "FILE", help = CERT_HELP)]
+    cert: Option<PathBuf>,
+
     #[arg(long, help = "Token that says who asks [env: KVS_TOKEN]")]
     token: Option<String>,
 
-    #[arg(long, value_name = "CONFIG", help = LOCAL_HELP, conflicts_with_all = ["server", "token"])]
+    #[arg(long, value_name = "CONFIG", help = LOCAL_HELP, conflicts_with_all = ["server", "token", "cert"])]
     pub(super) local: Option<PathBuf>,
 
     /// Print JSON, one object a line
@@ -62,7 +68,9 @@ impl Remote {
         let server = self.server.as_deref().or(environment.server.as_deref());
         let token = self.token.as_deref().or(environment.token.as_deref());
         let ca = self.ca.as_deref().or(environment.ca.as_deref());
-        trusting(ca, server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
+        let cert = self.cert.as_deref().or(environment.cert.as_deref());
+        let files = Files { ca, cert };
+        with_files(&files, server.unwrap_or(DEFAULT_SERVER), token, READ_TIMEOUT)
     }
 }
 
@@ -93,11 +101,18 @@ pub(super) fn client(
     token: Option<&str>,
     timeout: Duration,
 ) -> Result<Client, Failure> {
-    trusting(None, server, token, timeout)
+    with_files(&Files::default(), server, token, timeout)
 }
 
-fn trusting(
-    ca: Option<&Path>,
+/// By what a node is trusted, and what it is shown.
+#[derive(Debug, Default)]
+struct Files<'a> {
+    ca: Option<&'a Path>,
+    cert: Option<&'a Path>,
+}
+
+fn with_files(
+    files: &Files<'_>,
     server: &str,
     token: Option<&str>,
     timeout: Duration,
@@ -109,8 +124,11 @@ fn trusting(
     if is_local(server) {
         http = http.no_proxy();
     }
-    if let Some(path) = ca {
+    if let Some(path) = files.ca {
         http = http.tls_certs_only(certificates(path)?);
+    }
+    if let Some(path) = files.cert {
+        http = http.identity(identity(path)?);
     }
     let http = http.build().map_err(|error| Failure::of(&error))?;
     Ok(Client::with_http(server, token, http)?)
@@ -128,6 +146,13 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
     let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
     let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| refused(e.to_string()))?;
     if found.is_empty() { Err(refused("no certificate is in it".to_owned())) } else { Ok(found) }
+}
+
+fn identity(path: &Path) -> Result<reqwest::Identity, Failure> {
+    let refused = |why: String| Failure::new(format!("cannot show {}: {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    reqwest::Identity::from_pem(&pem)
+        .map_err(|_why| refused("it has no certificate with its key in PEM".to_owned()))
 }
 
 fn is_local(server: &str) -> bool {

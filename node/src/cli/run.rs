@@ -34,8 +34,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Once ready it prints where it answers, where its data lies and where other nodes reach it; if it
 /// is not ready within 10 seconds, what it waits for. Ctrl-C or SIGTERM lets the requests in flight
-/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level` and
-/// `backup_schedule`, the cluster file and the certificates of `peer_tls`; other settings need a restart.
+/// finish and ends it. On SIGHUP, and when the files change, it takes over a new `log_level`,
+/// `backup_schedule` and limits of rates, the cluster file and the certificates of `tls` and `peer_tls`; other settings need a restart.
 ///
 /// A relative `data_dir` in the file is taken from the file's folder. Each setting can also be given
 /// as an option (all are listed by --help) or as a variable such as `KVS__PORT`; options count most,
@@ -53,6 +53,10 @@ pub(super) struct Run {
     /// Be this instance of `kvs start`: hold its pid file, write to its log
     #[arg(long, hide = true)]
     instance: Option<PathBuf>,
+
+    /// What an instance says when it is ready is shown to a person
+    #[arg(long, hide = true, requires = "instance")]
+    to_a_person: bool,
 
     /// Have a clock that is wrong by the milliseconds in this file
     #[arg(long, hide = true)]
@@ -95,7 +99,7 @@ impl Run {
         };
         let guise = Guise { clock, newest: self.newest_format.unwrap_or(Format::NEWEST) };
         let Some(name) = instance else { return serve(sources, effective, guise, None) };
-        let mut background = Background::enter(&name, &sources)?;
+        let mut background = Background::enter(&name, &sources, self.to_a_person)?;
         let served = serve(sources, effective, guise, Some(&mut background));
         background.leave()?;
         served
@@ -131,8 +135,9 @@ async fn run_node(mut reload: Reload, guise: Guise, background: Option<&mut Back
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;
-        let server =
-            server.with_tls(Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?);
+        let tls = Tls::load(&settings.tls).map_err(|error| Failure::of(&error))?;
+        reload.set_tls(tls.clone());
+        let server = server.with_tls(tls);
         let greeting = Greeting::new(&settings, server.scheme(), server.local_addr());
         let running = start(settings.clone(), guise.clone(), &server)?;
         let shutdown = CancellationToken::new();

@@ -1,5 +1,6 @@
 //! `kvs start` and `kvs restart`: instances in the background.
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -74,7 +75,7 @@ fn start(registry: &Registry, config: Option<&Path>) -> Done {
     let name = InstanceName::of(&path)?;
     refuse_running(&name, &path, registry.state(&name)?)?;
     let program = std::env::current_exe()?;
-    match daemon::launch(&program, &path, &name) {
+    match daemon::launch(&program, &path, &name, io::stdout().is_terminal()) {
         Ok(launched) => output::line(launched.greeting.trim_end()),
         Err(error) => Err(refused(&error, &name)),
     }

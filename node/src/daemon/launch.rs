@@ -42,15 +42,22 @@ pub enum LaunchError {
 ///
 /// The instance says so on its standard output, which it then closes, as it closes its standard
 /// error: from then on it writes to its log alone. So the two ends of the pipes tell everything,
-/// and nobody has to ask again and again.
+/// and nobody has to ask again and again. It sees a pipe in any case, so it is told whether what it
+/// says goes on `to_a_person`, or to what may keep it, such as a file.
 ///
 /// # Errors
 ///
 /// It ended before it was ready: its own words and exit code.
-pub fn launch(program: &Path, config: &Path, name: &InstanceName) -> Result<Launched, LaunchError> {
+pub fn launch(
+    program: &Path,
+    config: &Path,
+    name: &InstanceName,
+    to_a_person: bool,
+) -> Result<Launched, LaunchError> {
     let failed = |source| LaunchError::Spawn { program: program.to_owned(), source };
     let mut command = Command::new(program);
     command.arg("run").arg(config).args(["--instance", name.as_str()]);
+    command.args(to_a_person.then_some("--to-a-person"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     let greeting = read_all(child.stdout.take()).map_err(failed)?;

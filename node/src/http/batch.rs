@@ -15,7 +15,7 @@ use utoipa::openapi::path::OperationBuilder;
 
 use super::openapi::describe::Describe as _;
 use super::permit::{self, Wants};
-use super::{Answer, Call, Problem, body, kv, mode, value};
+use super::{Answer, Call, Problem, body, kv, mode, rate, value};
 use crate::writer::{Refused, Write, WriteResult};
 use plan::{Change, Planned};
 
@@ -28,12 +28,18 @@ pub(super) async fn carry_out(call: Call) -> Answer {
     let planned = value::off_thread(call.body.len(), planned).await??;
     let mut items: Vec<Item> =
         planned.into_iter().map(|planned| Item::of(&call, planned)).collect();
+    let writes = items.iter().filter(|item| matches!(item, Item::Waiting(..))).count();
+    let standing = rate::take_batch(&call, items.len() - writes, writes)?;
     let mut tries = kv::ATTEMPTS;
     while let Some(moved) = round(&call, &mut items).await? {
         tries = tries.checked_sub(moved).ok_or(Problem::Contended)?;
     }
     let done = items.into_iter().map(Item::done).collect();
-    answer::of(&call, done).await
+    let mut answer = answer::of(&call, done).await?;
+    if let Some(standing) = standing {
+        rate::tell(&standing, answer.headers_mut());
+    }
+    Ok(answer)
 }
 
 /// An item on its way.

@@ -25,6 +25,12 @@ pub enum Denial {
     /// The header that says who somebody is says it in no way known here.
     #[error("the header authorization is not `Bearer TOKEN`, once")]
     Scheme,
+    /// The certificate that the client shows names nobody.
+    #[error(
+        "the client's certificate has no name, or more than one, that a user here can have; \
+         `tls.client_name` says where it is looked for"
+    )]
+    Certificate,
     /// The token is not believed.
     #[error("{0}")]
     Token(TokenError),
@@ -59,6 +65,7 @@ impl Denial {
         match self {
             Self::Nameless => Unknown("credentials-missing"),
             Self::Scheme => Unknown("credentials-malformed"),
+            Self::Certificate => Unknown("certificate-unmapped"),
             Self::Token(error) => Unknown(token(error)),
             Self::Scope(_) | Self::ScopeOn(..) => Forbidden("scope-missing"),
             Self::Giving(_) => Forbidden("scope-not-held"),
@@ -85,7 +92,11 @@ impl Denial {
                 Permission::Create | Permission::Write => Right::Write,
             }),
             Self::Rule(because) => because.missing_scope(),
-            Self::Nameless | Self::Scheme | Self::Token(_) | Self::Giving(_) => None,
+            Self::Nameless
+            | Self::Scheme
+            | Self::Certificate
+            | Self::Token(_)
+            | Self::Giving(_) => None,
         }
     }
 
@@ -117,6 +128,8 @@ const fn token(error: &TokenError) -> &'static str {
         TokenError::Expired(_) => "token-expired",
         TokenError::NotYetValid(_) => "token-not-yet-valid",
         TokenError::Revoked => "token-revoked",
+        TokenError::Disowned => "token-disowned",
+        TokenError::Unmapped(_) => "identity-unmapped",
         TokenError::User => "token-user",
     }
 }

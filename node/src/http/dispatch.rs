@@ -15,12 +15,13 @@ use kvs_config::Settings;
 use kvs_core::{Key, KeyError, Prefix};
 use percent_encoding::percent_decode_str;
 
-use super::gate::Door;
+use super::gate::{Door, Shown};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
 use super::witness::Asked;
-use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, gate, mode};
+use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, gate, here, mode, rate};
+use crate::accounts::Certificate;
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::time::monotonic;
@@ -31,13 +32,23 @@ pub struct App {
     node: Arc<Node>,
     shared: Arc<Shared>,
     door: Door,
+    /// Whether requests come by a proxy that is believed.
+    by_proxy: bool,
+    /// What the client showed of itself when its connection began.
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl App {
     /// The state of a node's API.
     pub fn new(node: Arc<Node>) -> Self {
-        let shared = Arc::new(Shared::new(&node.settings().limits));
-        Self { node, shared, door: Door::Network(Peer::default()) }
+        let shared = Arc::new(Shared::new(node.settings()));
+        Self {
+            node,
+            shared,
+            door: Door::Network(Peer::default()),
+            by_proxy: false,
+            certificate: None,
+        }
     }
 
     /// The same, known to answer at `address`.
@@ -50,13 +61,29 @@ impl App {
     /// The same for requests that come from `peer`.
     #[must_use]
     pub fn from_peer(self, peer: IpAddr) -> Self {
-        Self { door: Door::Network(peer.into()), ..self }
+        let by_proxy = self.shared.proxies.iter().any(|proxy| proxy.has(peer));
+        Self { door: Door::Network(peer.into()), by_proxy, ..self }
+    }
+
+    /// The same for requests of a client that showed this certificate.
+    #[must_use]
+    pub fn from_client(self, certificate: Option<Certificate>) -> Self {
+        Self { certificate: certificate.map(Arc::new), ..self }
     }
 
     /// The same for requests that come by the socket that only the owner of the data can open.
     #[must_use]
     pub fn from_owner(self) -> Self {
         Self { door: Door::Socket, ..self }
+    }
+
+    /// The same for one request, which may come from somewhere else than its connection.
+    fn of_request(mut self, headers: &HeaderMap) -> Self {
+        let origin = || rate::origin(&self.shared.proxies, headers);
+        if let Some(peer) = self.by_proxy.then(origin).flatten() {
+            self.door = Door::Network(peer);
+        }
+        self
     }
 
     /// The node that answers.
@@ -78,6 +105,7 @@ pub fn router(app: App) -> Router {
 
 /// Answers a request, whatever it asks.
 pub async fn respond(app: App, request: Request) -> Response<Body> {
+    let app = app.of_request(request.headers());
     let (started, shared, node) = (monotonic(), app.shared.clone(), app.node.clone());
     let head = request.method() == Method::HEAD;
     let mut asked = Asked::of(app.door.peer(), request.uri());
@@ -88,6 +116,9 @@ pub async fn respond(app: App, request: Request) -> Response<Body> {
         let _ = node.audit().record_durably(act).await;
     }
     let mut response = answer.unwrap_or_else(|problem| problem.answer());
+    if let Some(standing) = &asked.standing {
+        rate::tell(standing, response.headers_mut());
+    }
     if head {
         leave_out_body(&mut response);
     }
@@ -109,10 +140,16 @@ async fn answer(app: App, request: Request, asked: &mut Asked) -> Answer {
     let place = Place::of(uri.path())?;
     let route = *asked.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
-    let caller = gate::identify(&app.node, app.door, route, &headers)?;
+    let certificate = app.certificate.clone();
+    let (certificate, host) = (certificate.as_deref(), here::host(&uri, &headers));
+    let shown = Shown { door: app.door, certificate, host, headers: &headers };
+    let caller = gate::identify(&app.node, route, &shown)
+        .await
+        .inspect_err(|problem| rate::note_failure(&app.node, app.door, problem))?;
     asked.by(&app.node, &caller);
+    asked.standing = rate::take(&app.node, app.door, route, &caller)?;
     let target = place.target(route)?;
-    gate::check(&app.node, app.door, route, &caller, &headers, target.key())?;
+    gate::check(&app.node, route, &caller, &shown, target.key())?;
     asked.admitted = true;
     mode::check(&app.node, route)?;
     let body = match route.body {
@@ -132,7 +169,7 @@ fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
 }
 
 fn call(app: App, caller: Caller, query: Query, headers: HeaderMap, body: Bytes) -> Call {
-    let App { node, shared, door } = app;
+    let App { node, shared, door, .. } = app;
     Call { node, caller, query, headers, body, peer: door.peer(), shared }
 }
 

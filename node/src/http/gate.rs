@@ -1,15 +1,19 @@
 //! Who asks, and whether they may call the route at all. What they may do with single keys is asked
 //! by [`super::permit`].
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use kvs_core::access::Switches;
+use kvs_core::token::TokenError;
 use kvs_core::{Key, Right};
 
 use super::shared::Peer;
-use super::{Access, Denial, Endpoint, Problem, Route, here};
-use crate::accounts::Unbelieved;
-use crate::caller::Caller;
+use super::{Access, Denial, Endpoint, Problem, Route, here, rate};
+use crate::accounts::{self, Certificate, Unbelieved};
+use crate::caller::{Bearer, Caller};
+use crate::identities::Vouched;
 use crate::node::Node;
 
 /// By which door a request comes.
@@ -31,26 +35,36 @@ impl Door {
     }
 }
 
+/// What a request shows of who sends it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) door: Door,
+    /// The certificate of its connection.
+    pub(super) certificate: Option<&'a Certificate>,
+    /// What it calls this node.
+    pub(super) host: Option<&'a str>,
+    pub(super) headers: &'a HeaderMap,
+}
+
 /// Who sends a request for this route.
 ///
 /// # Errors
 ///
 /// The credentials are not good, or the route is not there for anybody.
-pub(super) fn identify(
+pub(super) async fn identify(
     node: &Node,
-    door: Door,
     route: &Route,
-    headers: &HeaderMap,
+    shown: &Shown<'_>,
 ) -> Result<Caller, Problem> {
     let auth = node.settings().auth_enabled;
     if !auth && matches!(route.access, Access::Accounts(_) | Access::Known) {
         return Err(Problem::SwitchedOff { switch: "auth_enabled" });
     }
-    match door {
+    match shown.door {
         Door::Socket => Ok(Caller::owner()),
         Door::Network(_) if !auth => Ok(Caller::anybody()),
         Door::Network(_) if is_public(node, route) => Ok(Caller::anonymous(switches(node))),
-        Door::Network(_) => by_header(node, route, headers),
+        Door::Network(peer) => by_credentials(node, peer, route, shown).await,
     }
 }
 
@@ -63,16 +77,74 @@ fn is_public(node: &Node, route: &Route) -> bool {
     }
 }
 
-fn by_header(node: &Node, route: &Route, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// By a token or, where none is shown, by the certificate of the connection.
+async fn by_credentials(
+    node: &Node,
+    peer: Peer,
+    route: &Route,
+    shown: &Shown<'_>,
+) -> Result<Caller, Problem> {
     let switches = switches(node);
-    let Some(token) = bearer(headers)? else { return Ok(Caller::anonymous(switches)) };
+    let token = bearer(shown.headers)?;
+    if token.is_none() && shown.certificate.is_none() {
+        return Ok(Caller::anonymous(switches));
+    }
     if !node.knows_accounts() {
         return not_known(route, switches);
     }
-    match node.accounts().believe(token, node.now()) {
+    let believed = match (token, shown.certificate) {
+        (Some(token), _) => by_token(node, peer, token).await?,
+        (None, Some(certificate)) => by_certificate(node, certificate, shown)?,
+        (None, None) => return Ok(Caller::anonymous(switches)),
+    };
+    match believed {
         Ok(bearer) => Ok(Caller::bearer(bearer, switches)),
         Err(Unbelieved::Refused(error)) => Err(Denial::Token(error).into()),
-        Err(Unbelieved::NotKnown) => not_known(route, switches),
+        Err(Unbelieved::NotKnown | Unbelieved::Stale) => not_known(route, switches),
+        Err(Unbelieved::Unreachable { issuer }) => Err(Problem::IssuerUnreachable(issuer)),
+    }
+}
+
+type Believed = Result<Arc<Bearer>, Unbelieved>;
+
+async fn by_token(node: &Node, peer: Peer, token: &str) -> Result<Believed, Problem> {
+    match node.accounts().recall(token, node.now()) {
+        // Who was good a while ago is not held up by those who are not.
+        Some(Err(Unbelieved::Stale)) => {}
+        Some(known) => return Ok(known),
+        None => rate::may_log_in(node, peer)?,
+    }
+    let examined = node.accounts().examine(token, node.now());
+    match examined {
+        Err(Unbelieved::Refused(TokenError::Issuer(_))) => {
+            // Seldom, and large: every request's future would have room for it.
+            Ok(Box::pin(by_issuer(node, token)).await)
+        }
+        examined => Ok(examined),
+    }
+}
+
+/// By a token that is none of our own.
+async fn by_issuer(node: &Node, token: &str) -> Believed {
+    let Vouched { outside, until } = node.identities().believe(token, node.now()).await?;
+    let hash = accounts::hash(token);
+    node.accounts().admit(hash, Arc::new(outside), Some(until), node.now())
+}
+
+/// A browser shows a certificate for whatever page makes it ask, so pages of others may not.
+fn by_certificate(
+    node: &Node,
+    certificate: &Certificate,
+    shown: &Shown<'_>,
+) -> Result<Believed, Problem> {
+    if here::is_foreign_page(shown.headers, &["https"], shown.host) {
+        return Err(Problem::ForeignPage);
+    }
+    match certificate {
+        Certificate::OfNobody => Err(Denial::Certificate.into()),
+        Certificate::Of { outside, hash } => {
+            Ok(node.accounts().admit_certificate(*hash, outside, node.now()))
+        }
     }
 }
 
@@ -118,10 +190,23 @@ pub(super) fn switches(node: &Node) -> Switches {
 /// They may not.
 pub(super) fn check(
     node: &Node,
-    door: Door,
     route: &Route,
     caller: &Caller,
-    headers: &HeaderMap,
+    shown: &Shown<'_>,
+    key: Option<&Key>,
+) -> Result<(), Problem> {
+    permit(node, route, caller, shown, key)?;
+    if caller.token().is_none() && !caller.is_owner() && !route.method.is_safe() {
+        here::check_page(&node.settings().cors_allowed_origins, shown.headers, shown.host)?;
+    }
+    Ok(())
+}
+
+fn permit(
+    node: &Node,
+    route: &Route,
+    caller: &Caller,
+    shown: &Shown<'_>,
     key: Option<&Key>,
 ) -> Result<(), Problem> {
     match route.access {
@@ -140,7 +225,7 @@ pub(super) fn check(
         Access::Reading(_) | Access::Admin(_)
             if !node.settings().auth_enabled && !caller.is_owner() =>
         {
-            here::check(route, door.peer(), headers)
+            here::check(route, shown.door.peer(), shown.headers, shown.host)
         }
         Access::Reading(right) | Access::Admin(right) | Access::Accounts(right) => {
             Ok(administer(caller, right)?)

@@ -128,14 +128,14 @@ fn needs_token() -> SecurityRequirement {
 fn statuses(route: &Route) -> &'static [u16] {
     match route.access {
         Access::Public => &[400, 431, 500],
-        Access::PublicInPart => &[400, 401, 431, 500],
-        Access::Keys(_) if route.changes() => &[400, 401, 403, 431, 500, 503, 507],
-        Access::Accounts(_) if route.changes() => &[400, 401, 403, 404, 431, 500, 503, 507],
-        Access::Known | Access::Accounts(_) => &[400, 401, 403, 404, 431, 500, 503],
+        Access::PublicInPart => &[400, 401, 429, 431, 500],
+        Access::Keys(_) if route.changes() => &[400, 401, 403, 429, 431, 500, 503, 507],
+        Access::Accounts(_) if route.changes() => &[400, 401, 403, 404, 429, 431, 500, 503, 507],
+        Access::Known | Access::Accounts(_) => &[400, 401, 403, 404, 429, 431, 500, 503],
         Access::PublicIf(_) | Access::Keys(_) | Access::Reading(_) | Access::Admin(_) => {
-            &[400, 401, 403, 431, 500, 503]
+            &[400, 401, 403, 429, 431, 500, 503]
         }
-        Access::EachItem => &[400, 401, 403, 431, 500, 503, 507],
+        Access::EachItem => &[400, 401, 403, 429, 431, 500, 503, 507],
     }
 }
 

@@ -12,6 +12,7 @@ use kvs_core::{Absence, KeyError, VersionId};
 use thiserror::Error;
 
 use super::denial::{Denial, Kind};
+use super::rate::{self, TooMany};
 use crate::accounts::AccountError;
 use crate::backup::BeginError;
 use crate::backup::shelf::ShelfError;
@@ -139,17 +140,26 @@ pub enum Problem {
     /// Somebody may not do this.
     #[error("{0}")]
     Denied(#[from] Denial),
+    /// Somebody asks too much.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// Whether credentials are good is not known here yet.
     #[error(
         "this node does not know yet what its cluster knows of accounts, so it cannot judge \
          credentials; another one may"
     )]
     AccountsNotKnown,
+    /// The issuer of a token cannot be asked about it.
+    #[error("what {0} says of its tokens cannot be had now; another kind of credentials may do")]
+    IssuerUnreachable(String),
     /// A user, a group or a token cannot be changed as asked.
     #[error("{0}")]
     Account(AccountError),
     /// A page of another origin has a browser ask for it.
-    #[error("this is not taken from web pages of another origin")]
+    #[error(
+        "this is not taken from web pages of another origin; `cors_allowed_origins` names those that \
+         may change values"
+    )]
     ForeignPage,
     /// The node is read-only by its configuration.
     #[error(transparent)]
@@ -351,8 +361,14 @@ impl Problem {
                 Kind::Unknown(kind) => look(S::UNAUTHORIZED, kind, "Credentials wanted"),
                 Kind::Forbidden(kind) => look(S::FORBIDDEN, kind, "Not allowed"),
             },
+            Self::TooMany(_) => {
+                look(S::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+            }
             Self::AccountsNotKnown => {
                 look(S::SERVICE_UNAVAILABLE, "accounts-not-known", "Accounts not known yet")
+            }
+            Self::IssuerUnreachable(_) => {
+                look(S::SERVICE_UNAVAILABLE, "issuer-unreachable", "Issuer not reachable")
             }
             Self::Account(error) => of_account(error),
             Self::ForeignPage => look(S::FORBIDDEN, "foreign-page", "Not from that page"),
@@ -427,6 +443,10 @@ impl Problem {
         headers.insert(CONTENT_TYPE, kind);
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Self::TooMany(too_many) = self {
+            headers.insert(RETRY_AFTER, too_many.retry_after().into());
+            rate::tell(too_many.standing(), headers);
         }
         if let Self::Denied(denial) = self
             && self.status() == StatusCode::UNAUTHORIZED

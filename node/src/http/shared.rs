@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 
-use kvs_config::Limits;
+use kvs_config::{Network, Settings};
 
 use super::metrics::Metrics;
 use super::streams::Streams;
@@ -15,15 +15,21 @@ pub struct Shared {
     pub streams: Streams,
     /// What is counted of requests.
     pub metrics: Metrics,
+    /// Whose word counts on where requests come from.
+    pub proxies: Vec<Network>,
     /// Where the node answers.
     pub address: OnceLock<SocketAddr>,
 }
 
 impl Shared {
     /// The state before the first request.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
         let streams = Streams::new(limits.streams_per_caller, limits.streams_total);
-        Self { streams, metrics: Metrics::default(), address: OnceLock::new() }
+        // Every text was seen to be a network when the settings were read.
+        let proxies = settings.trusted_proxies.iter().filter_map(|text| text.parse().ok());
+        let (proxies, address) = (proxies.collect(), OnceLock::new());
+        Self { streams, metrics: Metrics::default(), proxies, address }
     }
 }
 

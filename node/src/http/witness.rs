@@ -3,6 +3,7 @@
 
 use http::{Method, Uri};
 use kvs_core::audit::{Event, Outcome, Subject};
+use kvs_core::quota::Standing;
 use kvs_core::{Key, Right};
 
 use super::denial::{self, Denied};
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub(super) route: Option<&'static Route>,
     /// Whether its caller may call that at all.
     pub(super) admitted: bool,
+    /// How its caller stands, if they are limited.
+    pub(super) standing: Option<Standing>,
     subject: Subject,
     peer: Peer,
     uri: Uri,
@@ -28,7 +31,7 @@ impl Asked {
     /// Nothing but where it comes from and for what.
     pub(super) fn of(peer: Peer, uri: &Uri) -> Self {
         let (subject, uri) = (Subject::Anonymous, uri.clone());
-        Self { route: None, admitted: false, subject, peer, uri }
+        Self { route: None, admitted: false, standing: None, subject, peer, uri }
     }
 
     /// Takes note of who asks.

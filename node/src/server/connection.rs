@@ -1,5 +1,7 @@
 //! One connection: its limits, its requests, its end.
 
+mod secured;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
@@ -29,6 +31,7 @@ use tower::Service as _;
 use super::Tls;
 use super::cors;
 use super::lasting::Lasting;
+use crate::accounts::Certificate;
 use crate::http::{self, App};
 use crate::node::Node;
 
@@ -96,19 +99,13 @@ impl Connections {
         // Tokens of its own: each turn of a connection locks them.
         let (leaving, abandoned) = (self.leaving.child_token(), self.abandoned.child_token());
         let (builder, patience) = (self.builder.clone(), self.patience);
-        match self.tls.as_ref().map(Tls::acceptor) {
+        match self.tls.clone() {
             None => {
                 let serving = serve(builder, stream, requests, leaving, patience);
                 self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
             }
-            Some(acceptor) => {
-                let serving = async move {
-                    // Whoever does not finish in time, or speaks no TLS, is not answered.
-                    let accepted = tokio::time::timeout(patience, acceptor.accept(stream)).await;
-                    if let Ok(Ok(stream)) = accepted {
-                        serve(builder, stream, requests, leaving, patience).await;
-                    }
-                };
+            Some(tls) => {
+                let serving = secured::serve(tls, builder, stream, requests, leaving, patience);
                 self.tasks.spawn(abandoned.run_until_cancelled_owned(serving));
             }
         }
@@ -198,6 +195,15 @@ struct Requests {
 }
 
 impl Requests {
+    /// The same, of a client that showed this certificate.
+    fn of_client(self, certificate: Option<Certificate>) -> Self {
+        let Some(certificate) = certificate else { return self };
+        let app = self.app.from_client(Some(certificate));
+        let cors = cors::layer(&app.settings().cors_allowed_origins);
+        let layered = cors.map(|cors| http::router(app.clone()).layer(cors));
+        Self { app, layered, ..self }
+    }
+
     /// Begins with a request. One that may change something is carried out once it has come whole,
     /// whether or not its client stays to hear of it: the connection, seeing the client leave, drops
     /// the future returned here, perhaps before it is polled for the first time.

@@ -3,6 +3,8 @@
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::http::RATE_HEADERS;
+
 /// What answers the browser's questions; nothing if no page may call.
 pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
@@ -27,8 +29,15 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
             HeaderName::from_static("kvs-ttl"),
             HeaderName::from_static("last-event-id"),
         ])
-        .expose_headers([header::ETAG, header::LAST_MODIFIED, header::RETRY_AFTER]);
+        .expose_headers(exposed());
     Some(layer)
+}
+
+/// What pages may read of an answer's headers.
+fn exposed() -> Vec<HeaderName> {
+    let mut exposed = vec![header::ETAG, header::LAST_MODIFIED, header::RETRY_AFTER];
+    exposed.extend(RATE_HEADERS);
+    exposed
 }
 
 fn allowed(origins: &[String]) -> AllowOrigin {

@@ -56,6 +56,8 @@ impl Guarded {
             digest_leaves: 65_536,
             clustering_enabled: false,
             auth_enabled: true,
+            // What is counted here would count against what is looked at.
+            rate_limiting_enabled: false,
             ..Settings::default()
         };
         change(&mut settings);
@@ -96,6 +98,22 @@ impl Guarded {
         let header = format!("Bearer {token}");
         let headers = [("authorization", header.as_str())];
         self.send(line, if token.is_empty() { &[] } else { &headers }, body).await
+    }
+
+    /// With a token, from another address than usual, and by proxies if some are named.
+    pub(crate) async fn call_from(
+        &self,
+        address: &str,
+        forwarded: &str,
+        token: &str,
+        line: &str,
+    ) -> Answered {
+        let app = App::new(self.running.node.clone()).from_peer(address.parse().unwrap());
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("x-forwarded-for", forwarded)];
+        let wanted = |header: &&(&str, &str)| !matches!(header.1, "" | "Bearer ");
+        let headers: Vec<_> = headers.iter().filter(wanted).copied().collect();
+        send(&router(app), line, &headers, "").await
     }
 
     pub(crate) async fn as_root(&self, line: &str, body: impl Into<Body>) -> Answered {
@@ -229,6 +247,11 @@ impl Answered {
         let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let kind = json["type"].as_str().unwrap_or_default();
         kind.trim_start_matches("urn:kvs:problem:").to_owned()
+    }
+
+    /// A header's text, empty if it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     pub(crate) fn text(&self) -> String {

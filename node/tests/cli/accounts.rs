@@ -41,7 +41,7 @@ impl Site {
 fn a_user_is_made_given_a_token_a_group_and_a_mode_and_loses_them() {
     let site = Site::new();
     let root = site.root();
-    assert!(site.greeting.contains(&root), "it is shown once, to who starts it");
+    assert!(!site.greeting.contains(&root), "where it may be kept, only its place is told");
     assert!(!site.machine.log("node1").contains(&root), "and never in a log");
     let made = site.says(&root, ["user", "create", "ann", "--scope", "read", "--scope", "write"]);
     assert!(made.contains("ann") && made.contains("read write"), "{made}");

@@ -1,5 +1,5 @@
-//! Backups in S3. `KVS_TEST_S3` names a server with a bucket `kvs-test` that takes any key, or that
-//! of `s3rver`; `scripts/backup-s3` starts one. Without it only what needs none is tested.
+//! Backups in S3. `KVS_TEST_S3` names a server with a bucket `kvs-test` that takes any key, or the key
+//! `S3RVER`; `scripts/backup-s3` starts two kinds. Without it only what needs none is tested.
 
 #![expect(clippy::print_stdout, reason = "a test says what it skips")]
 

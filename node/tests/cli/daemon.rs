@@ -128,3 +128,24 @@ fn a_new_log_level_is_taken_over_on_sighup_and_the_rest_is_told_of() {
     wait_until("the file is seen to be wrong", || machine.log("node1").contains("loud"));
     assert_eq!(machine.status("node1")["running"], true);
 }
+
+#[test]
+fn the_first_token_is_shown_on_a_terminal_and_never_where_it_may_be_kept() {
+    let machine = Machine::new();
+    let started = |name: &str, on_terminal: bool| {
+        let asks = format!("port: 0\ndigest_leaves: 65536\ndata_dir: data-{name}\n");
+        machine.file(&format!("{name}.yaml"), &asks);
+        let said = if on_terminal {
+            machine.on_terminal(["start", name])
+        } else {
+            stdout(&machine.kvs(["start", name]).assert().success())
+        };
+        let token = machine.path(&format!("data-{name}/root-token"));
+        assert!(said.contains(token.to_str().unwrap()), "{said}");
+        (std::fs::read_to_string(&token).unwrap().trim().to_owned(), said)
+    };
+    let (token, said) = started("shown", true);
+    assert!(said.contains(&token), "{said}");
+    let (token, said) = started("kept", false);
+    assert!(!said.contains(&token), "{said}");
+}

@@ -1,5 +1,7 @@
 //! A machine to run the program on: a home in a folder that goes with the test.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -8,6 +10,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use kvs_node::time::monotonic;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -124,6 +127,20 @@ impl Machine {
     /// The same, with its output going elsewhere.
     pub(crate) fn spawn_into<const N: usize>(&self, arguments: [&str; N], out: Stdio) -> Child {
         self.std(arguments).stdout(out).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What a command says that is run on a terminal, and does what is asked of it.
+    pub(crate) fn on_terminal<const N: usize>(&self, arguments: [&str; N]) -> String {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).and_then(|()| unlockpt(&ours)).unwrap();
+        let theirs = ptsname(&ours, Vec::new()).unwrap();
+        let theirs = File::options().read(true).write(true).open(theirs.to_str().unwrap()).unwrap();
+        let mut child = self.spawn_into(arguments, theirs.into());
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+        // Once nobody has the other end any more, what was said is followed by an error.
+        let (mut said, mut ours) = (Vec::new(), File::from(ours));
+        let _ended = ours.read_to_end(&mut said);
+        String::from_utf8(said).unwrap()
     }
 
     fn std<const N: usize>(&self, arguments: [&str; N]) -> std::process::Command {

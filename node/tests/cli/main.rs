@@ -12,4 +12,5 @@ mod members;
 mod offline;
 mod refusals;
 mod run;
+mod secured;
 mod transfer;

@@ -53,14 +53,6 @@ fn a_wrong_variable_or_option_is_named() {
 }
 
 #[test]
-fn what_this_build_lacks_is_refused_and_not_ignored() {
-    let machine = Machine::new();
-    machine.file("node1.yaml", "port: 0\nrate_limiting_enabled: true\n");
-    let refused = machine.kvs(["run", "node1"]).assert().code(64);
-    one_line(&refused, ["rate_limiting_enabled", "rate limits"]);
-}
-
-#[test]
 fn a_store_of_a_newer_format_is_refused_with_both_numbers() {
     let machine = Machine::new();
     machine.config("node1");

@@ -52,6 +52,33 @@ async fn what_changes_the_cluster_is_taken_only_from_this_machine() {
 }
 
 #[tokio::test]
+async fn pages_of_another_origin_change_nothing_where_nobody_is_asked_who_they_are() {
+    let own = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
+    let secure = [("origin", "https://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
+    let page = [("origin", "http://evil.example"), ("host", "127.0.0.1:8080")];
+    let sandboxed = [("origin", "null"), ("host", "127.0.0.1:8080")];
+    let batch = r#"{"items":[{"op":"put","key":"a","value":1}]}"#;
+    let node = TestNode::start();
+    for line in ["PUT /kv/a", "DELETE /kv/a", "POST /kv/_batch"] {
+        for headers in [&page, &sandboxed] {
+            let refused = node.call(line, headers, batch).await;
+            refused.refuses(403, "foreign-page", "cors_allowed_origins");
+        }
+    }
+    assert_eq!(node.call("GET /kv/a", &page, "").await.status, 404);
+    for headers in [&own, &secure] {
+        node.call("PUT /kv/a", headers, "1").await;
+        node.get("/kv/a").await.expect(200);
+        node.delete("/kv/a").await.expect(204);
+    }
+
+    for (allowed, may) in [("http://evil.example", 201), ("*", 201), ("http://evil.exampl", 403)] {
+        let node = TestNode::with(|settings| settings.cors_allowed_origins = vec![allowed.into()]);
+        node.call("PUT /kv/a", &page, "1").await.expect(may);
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_stands_alone_has_no_cluster_to_leave() {
     let node = TestNode::start();
     let left = node.call("POST /cluster/leave", &[], "").await;

@@ -16,16 +16,17 @@ use tokio::net::TcpStream;
 use crate::served::{Served, serve_on, settings};
 
 /// Writes a certificate for this machine and its key.
-fn certify(dir: &Path) -> kvs_config::Tls {
+pub(crate) fn certify(dir: &Path) -> kvs_config::Tls {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     let (cert_file, key_file) = (dir.join("cert.pem"), dir.join("key.pem"));
     fs::write(&cert_file, pem("CERTIFICATE", cert.der())).unwrap();
     fs::write(&key_file, pem("PRIVATE KEY", signing_key.serialized_der())).unwrap();
-    kvs_config::Tls { cert_file: Some(cert_file), key_file: Some(key_file) }
+    let (cert_file, key_file) = (Some(cert_file), Some(key_file));
+    kvs_config::Tls { cert_file, key_file, ..kvs_config::Tls::default() }
 }
 
-fn pem(kind: &str, der: &[u8]) -> String {
+pub(crate) fn pem(kind: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<&str> =
         text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -81,6 +82,18 @@ async fn a_new_certificate_is_taken_over_and_a_wrong_one_is_not() {
     fs::write(dir.path().join("key.pem"), "no key").unwrap();
     tls.read_again();
     client(dir.path(), &served).livez().await.unwrap();
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn other_files_are_taken_over_and_leaving_them_out_changes_nothing() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (served, tls) = secured(dir.path()).await;
+    tls.set(&certify(other.path()));
+    client(other.path(), &served).livez().await.unwrap();
+    client(dir.path(), &served).livez().await.unwrap_err();
+    tls.set(&kvs_config::Tls::default());
+    client(other.path(), &served).livez().await.unwrap();
     served.stop().await;
 }
 

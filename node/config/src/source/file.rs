@@ -86,7 +86,10 @@ impl Reader<'_> {
     fn raw(&self, node: &Spanned<Node>) -> Raw {
         match &node.value {
             Node::Nothing => Raw::Nothing,
-            Node::List(items) => self.list(items).map_or(Raw::Map, Raw::List),
+            Node::List(items) => {
+                let rows = || self.rows(items).map(Raw::Rows);
+                self.list(items).map(Raw::List).or_else(rows).unwrap_or(Raw::Map)
+            }
             Node::Map(_) => Raw::Map,
             Node::Text(_) | Node::Plain(_) => self.scalar(node).map_or(Raw::Nothing, Raw::Text),
         }
@@ -94,6 +97,17 @@ impl Reader<'_> {
 
     fn list(&self, items: &[Spanned<Node>]) -> Option<Vec<String>> {
         items.iter().map(|item| self.scalar(item)).collect()
+    }
+
+    fn rows(&self, items: &[Spanned<Node>]) -> Option<Vec<Vec<(String, String)>>> {
+        items.iter().map(|item| self.row(item)).collect()
+    }
+
+    /// The members of a mapping, those without a value left out.
+    fn row(&self, item: &Spanned<Node>) -> Option<Vec<(String, String)>> {
+        let Node::Map(entries) = &item.value else { return None };
+        let set = entries.iter().filter(|(_, node)| !matches!(node.value, Node::Nothing));
+        set.map(|(key, node)| Some((key.value.clone(), self.scalar(node)?))).collect()
     }
 
     /// The text of a scalar as it was written: what looks like a number to YAML may be a name.

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::from_file;
 use crate::{
-    Durability, Duration, LogLevel, Origin, Settings, Size, availability::missing_feature,
-    default_file, field::Field, schema, settings::FIELDS, value::Raw,
+    Durability, Duration, LogLevel, Origin, Settings, Size, default_file, schema, settings::FIELDS,
+    value::Raw,
 };
 
 /// The file with every setting in force that it only shows.
@@ -22,13 +22,11 @@ fn the_default_file_loads_to_exactly_the_defaults() {
 }
 
 #[test]
-fn the_default_file_sets_what_has_a_default_and_is_available() {
+fn the_default_file_sets_what_has_a_default() {
     let effective = from_file(&default_file()).unwrap();
-    let sets =
-        |field: &&Field| field.default() != Raw::Nothing && missing_feature(field.path).is_none();
     for field in FIELDS {
         let set = *effective.origin(field.path) != Origin::Default;
-        assert_eq!(set, sets(&field), "{}", field.path);
+        assert_eq!(set, field.default() != Raw::Nothing, "{}", field.path);
     }
 }
 
@@ -42,18 +40,12 @@ fn every_setting_is_in_the_default_file_and_its_line_is_right_when_uncommented()
 }
 
 #[test]
-fn an_entry_says_what_is_meant_what_is_allowed_and_what_is_missing() {
+fn an_entry_says_what_is_meant_and_what_is_allowed() {
     let file = default_file();
     let entry = "
 # zstd level. Higher: smaller files, slower writes.
 # Allowed: 1 to 19.
 compression_level: 3
-";
-    assert!(file.contains(entry), "{file}");
-    let entry = "
-# Limits the requests of each caller.
-# Not available yet: this build does not have rate limits.
-#rate_limiting_enabled: false
 ";
     assert!(file.contains(entry), "{file}");
 }
@@ -75,8 +67,11 @@ fn the_names_and_defaults_that_users_rely_on_are_these() {
         ("auth_enabled", "true"),
         ("tamper_logging_enabled", "true"),
         ("clustering_enabled", "true"),
-        // True once the build has them.
-        ("rate_limiting_enabled", "false"),
+        ("rate_limiting_enabled", "true"),
+        ("rate_limit", "6000000"),
+        ("rate_limit_window", "1m"),
+        ("failed_login_limit", "600"),
+        ("trusted_proxies", "[]"),
         ("revision_history_enabled", "true"),
         ("allow_anonymous_read", "false"),
         ("allow_anonymous_write", "false"),

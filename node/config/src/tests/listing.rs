@@ -25,7 +25,8 @@ fn the_listing_names_the_origin_of_every_value() {
 
 #[test]
 fn the_listing_is_a_file_that_loads_to_the_same_settings() {
-    let file = "node_id: 'x, [y] # z'\ncors_allowed_origins: ['*', 'http://a.b']\ndata_dir: '-'\n";
+    let file = "node_id: 'x, [y] # z'\ncors_allowed_origins: ['*', 'http://a.b']\ndata_dir: '-'\n\
+                oidc: [{issuer: 'https://a', audience: 'b, c: \"d', prefix: ''}]\n";
     let effective = from_file(file).unwrap();
     let again = from_file(&effective_listing(&effective).to_string()).unwrap();
     assert_eq!(again.settings, effective.settings);

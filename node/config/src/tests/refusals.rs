@@ -115,7 +115,11 @@ fn values_are_told_what_is_allowed() {
         "cors_allowed_origins: {a: b}",
         "cors_allowed_origins: this takes a list, such as [a, b]",
     );
-    check("tls: on", "tls: this is a group of settings: cert_file under tls, key_file under tls");
+    check(
+        "peer_tls: on",
+        "peer_tls: this is a group of settings: ca_file under peer_tls, cert_file under peer_tls, \
+         key_file under peer_tls",
+    );
 }
 
 #[test]
@@ -153,22 +157,81 @@ fn a_node_name_has_1_to_253_bytes_without_control_characters() {
 }
 
 #[test]
-fn features_that_are_missing_are_refused_and_never_ignored() {
-    let or_false = "leave it out or set it to false";
-    let cases = [
-        ("rate_limiting_enabled", "true", "rate limits", or_false),
-        ("trusted_proxies", "[10.0.0.0/8]", "rate limits", "leave it out"),
-        ("rate_limit", "100", "rate limits", "leave it out"),
-        ("rate_limit_window", "1s", "rate limits", "leave it out or set it to 1m"),
-    ];
-    for (name, value, feature, remedy) in cases {
-        let why = format!("this build does not have {feature} yet; {remedy}");
-        check(&format!("{name}: {value}"), &format!("{name}: {value} is refused: {why}"));
+fn an_issuer_says_who_it_is_for_whom_and_for_which_names_it_can_vouch() {
+    let good = "issuer: https://a.example, audience: kvs, prefix: 'a:'";
+    let file = format!("oidc: [{{{good}, groups_claim: groups, ca_file: ca.pem, user_claim: }}]");
+    let settings = from_file(&file).unwrap().settings;
+    assert_eq!(settings.oidc.len(), 1);
+    assert_eq!(settings.oidc[0].groups_claim.as_deref(), Some("groups"));
+    assert_eq!(settings.oidc[0].user_claim, None);
+    let json = serde_json::to_string(&settings.oidc).unwrap();
+    assert_eq!(layered("", &[("KVS__OIDC", &json)], &[]).unwrap().settings.oidc, settings.oidc);
+
+    check(
+        "oidc: [{issuer: https://a.example, audience: kvs}]",
+        "oidc: entry 1 is not a token issuer: missing field `prefix`",
+    );
+    let said = refused("oidc: [{isuer: https://a.example}]", &[], &[]);
+    assert!(said.contains("entry 1 is not a token issuer: unknown field `isuer`"), "{said}");
+    check("oidc: https", "oidc: https is not a JSON list: expected value at line 1 column 1");
+    check("oidc: [https]", "oidc: this takes a list of mappings, such as [{name: value}]");
+    check("oidc: {a: b}", "oidc: this takes a list of mappings, such as [{name: value}]");
+    check(
+        &format!("oidc: [{{{good}}}, {{{good}}}]"),
+        "oidc: https://a.example is refused: it is there twice",
+    );
+    let wanted = "it must be https://host or http://host on this machine, perhaps with a path";
+    check(
+        "oidc: [{issuer: 'http://a.example', audience: kvs, prefix: ''}]",
+        &format!("oidc: http://a.example is refused: {wanted}"),
+    );
+    check(
+        &format!("oidc: [{{{good}, jwks_uri: 'http://169.254.169.254/'}}]"),
+        &format!("oidc: http://169.254.169.254/ is refused: {wanted}"),
+    );
+    check(
+        "oidc: [{issuer: https://a.example, audience: '', prefix: ''}]",
+        "oidc: https://a.example is refused: its audience is empty, so any token would do",
+    );
+    let prefixed = |prefix: &str| {
+        format!("oidc: [{{issuer: https://a.example, audience: kvs, prefix: '{prefix}'}}]")
+    };
+    for prefix in ["", "a", "corp:", "A1+@", &"a".repeat(127)] {
+        assert!(from_file(&prefixed(prefix)).is_ok(), "{prefix}");
     }
-    let env = [("KVS__RATE_LIMITING_ENABLED", "true")];
-    let message = "KVS__RATE_LIMITING_ENABLED: true is refused: this build does not have rate \
-                   limits yet; leave it out or set it to false";
-    assert_eq!(refused("", &env, &[]), message);
+    for prefix in [":", "a b", "a/", "\u{e4}", &"a".repeat(128)] {
+        let said = refused(&prefixed(prefix), &[], &[]);
+        assert!(said.ends_with("no user or group has a name that begins so"), "{said}");
+    }
+    let of = |count: usize| {
+        let row = |at: usize| format!("{{issuer: https://a{at}.example, audience: k, prefix: ''}}");
+        format!("oidc: [{}]", (0..count).map(row).collect::<Vec<_>>().join(", "))
+    };
+    assert!(from_file(&of(64)).is_ok());
+    check(&of(65), "oidc: 65 is out of range: 0 to 64 issuers is allowed");
+}
+
+#[test]
+fn an_api_server_is_asked_over_tls_or_on_this_machine() {
+    assert!(from_file("kubernetes: {audience: kvs, api_server: 'http://127.0.0.1:8001'}").is_ok());
+    let said = refused("kubernetes: {api_server: 'http://10.96.0.1'}", &[], &[]);
+    assert!(said.contains("kubernetes.api_server: http://10.96.0.1 is refused"), "{said}");
+    let said = refused("kubernetes: {audience: ''}", &[], &[]);
+    assert!(said.contains("kubernetes.audience: this has no value"), "{said}");
+    let twice = "oidc: [{issuer: 'https://k', audience: kvs, prefix: ''}]\n\
+                 kubernetes: {audience: kvs, issuer: 'https://k'}";
+    let said = refused(twice, &[], &[]);
+    assert!(said.contains("kubernetes.issuer: https://k is refused"), "{said}");
+}
+
+#[test]
+fn a_proxy_is_an_address_or_a_network() {
+    assert!(from_file("trusted_proxies: [10.0.0.0/8, 192.0.2.1, '::1', 'fd00::/8']").is_ok());
+    check(
+        "trusted_proxies: [10.0.0.0/8, proxy]",
+        "trusted_proxies: proxy is not a network: write an address such as 10.0.0.1, or a network \
+         such as 10.0.0.0/8",
+    );
 }
 
 #[test]
@@ -202,8 +265,8 @@ fn what_asks_for_nothing_that_is_missing_is_taken() {
                 tls:\n  cert_file:\nallow_anonymous_read: true\nallow_anonymous_write: true\n";
     let settings = from_file(file).unwrap().settings;
     assert!(settings.allow_anonymous_read && settings.allow_anonymous_write);
-    let env = [("KVS__RATE_LIMITING_ENABLED", "false")];
-    assert!(layered("rate_limiting_enabled: true", &env, &[]).is_ok());
+    let env = [("KVS__TAMPER_LOGGING_ENABLED", "false")];
+    assert!(layered("tamper_logging_enabled: true", &env, &[]).is_ok());
 }
 
 #[test]
@@ -231,8 +294,7 @@ fn everything_wrong_is_reported_at_once() {
     let expected = "\
 config.yaml:2: prot: there is no such setting; did you mean port?
 config.yaml:1: port: 70000 is out of range: 0 to 65535 is allowed
-KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed
-config.yaml:3: rate_limiting_enabled: true is refused: this build does not have rate limits yet; leave it out or set it to false";
-    let text = "port: 70000\nprot: 1\nrate_limiting_enabled: true\n";
+KVS__REVISIONS: 0 is out of range: 1 to 255 is allowed";
+    let text = "port: 70000\nprot: 1\n";
     assert_eq!(refused(text, &env, &[]), expected);
 }

@@ -20,18 +20,24 @@ pub(super) struct Background {
     name: InstanceName,
     config: PathBuf,
     log: PathBuf,
+    /// Whether what the starter is told is shown to a person.
+    to_a_person: bool,
 }
 
 impl Background {
     /// Leaves the terminal and takes the name.
-    pub(super) fn enter(name: &Path, sources: &Sources) -> Result<Self, Failure> {
+    pub(super) fn enter(
+        name: &Path,
+        sources: &Sources,
+        to_a_person: bool,
+    ) -> Result<Self, Failure> {
         // It fails where this is the leader of a session already, which is what is wanted.
         let _ = rustix::process::setsid();
         let registry = start::registry(&sources.environment)?;
         let name = InstanceName::of(name)?;
         let hold = Hold::take(&registry, &name)?;
         let config = sources.file.clone().unwrap_or_default();
-        Ok(Self { hold, config, log: registry.log_file(&name), name })
+        Ok(Self { hold, config, log: registry.log_file(&name), name, to_a_person })
     }
 
     pub(super) fn log(&self) -> Result<Destination, Failure> {
@@ -50,7 +56,7 @@ impl Background {
             drain_timeout: settings.drain_delay.as_millis() + settings.drain_timeout.as_millis(),
         })?;
         let log = OpenOptions::new().append(true).open(&self.log)?;
-        say(&greeting.background(self.name.as_str(), &self.log));
+        say(&greeting.background(self.name.as_str(), &self.log, self.to_a_person));
         close_pipes(&log)
     }
 

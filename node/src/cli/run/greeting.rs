@@ -62,9 +62,9 @@ impl Greeting {
     }
 
     /// For a node in the background.
-    pub(super) fn background(&self, name: &str, log: &Path) -> String {
+    pub(super) fn background(&self, name: &str, log: &Path, to_a_person: bool) -> String {
         let log = log.display();
-        format!("{}\n\nStop it with: kvs stop {name}\nIts log: {log}", self.text(true))
+        format!("{}\n\nStop it with: kvs stop {name}\nIts log: {log}", self.text(to_a_person))
     }
 
     /// Tokens are shown to people, and to nothing that may keep what it is shown.

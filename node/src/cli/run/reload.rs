@@ -12,6 +12,7 @@ use crate::cli::failure::chain;
 use crate::config::{self, Sources};
 use crate::logging::Logging;
 use crate::node::Node;
+use crate::server::Tls;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -42,6 +43,9 @@ impl Signals {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.hangup.recv() => {
                     reload.now(node);
+                    if let Some(tls) = &reload.tls {
+                        tls.read_again();
+                    }
                     reload.renew(node).await;
                 }
                 _ = looks.tick() => reload.if_changed(node).await,
@@ -62,13 +66,20 @@ pub(super) struct Reload {
     seen: FileState,
     /// The cluster file and certificates.
     secrets: Vec<FileState>,
+    /// What clients are shown, which looks at its files by itself.
+    tls: Option<Tls>,
 }
 
 impl Reload {
     pub(super) fn new(sources: Sources, effective: Effective, logging: Logging) -> Self {
         let seen = file_state(sources.file.as_deref());
         let secrets = secret_states(&effective.settings);
-        Self { sources, effective, logging, seen, secrets }
+        Self { sources, effective, logging, seen, secrets, tls: None }
+    }
+
+    /// What is told of new certificates for clients from now on.
+    pub(super) fn set_tls(&mut self, tls: Option<Tls>) {
+        self.tls = tls;
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -126,6 +137,18 @@ impl Reload {
         // What needs a restart stays as it is, and is told of again with the next change.
         self.effective.settings.backup_schedule.clone_from(&effective.settings.backup_schedule);
         node.backups().reschedule(&effective.settings);
+        let (old, new) = (&mut self.effective.settings, &effective.settings);
+        old.rate_limit = new.rate_limit;
+        old.rate_limit_window = new.rate_limit_window;
+        old.failed_login_limit = new.failed_login_limit;
+        node.rates().set(new);
+        if let Some(tls) = self.tls.as_ref().filter(|_| old.tls != new.tls) {
+            tls.set(&new.tls);
+        }
+        // Whether there is TLS at all was settled at the start.
+        if old.tls.cert_file.is_some() == new.tls.cert_file.is_some() {
+            old.tls.clone_from(&new.tls);
+        }
         self.effective.settings.log_level = effective.settings.log_level;
     }
 }

@@ -25,7 +25,10 @@ pub(in crate::http) fn answer(call: &Call) -> Answer {
         id: call.caller.user().map(UserId::uuid),
         groups,
         scopes: call.caller.scopes().into(),
-        token: bearer.map(|bearer| TokenId::uuid(bearer.claims.jti)),
+        // Somebody for whom others vouch has none of our tokens.
+        token: bearer
+            .filter(|bearer| bearer.outside.is_none())
+            .map(|bearer| TokenId::uuid(bearer.claims.jti)),
         expires: bearer.map(|bearer| bearer.claims.exp.millis().0),
     };
     json(StatusCode::OK, &view)

@@ -65,6 +65,12 @@ impl Scrape {
         figures.latencies(metrics)?;
         let denials = metrics.denials().map(|(of, count)| ([("of", of)], count));
         figures.counters("denials", "Requests that were denied", None, denials)?;
+        let rates = self.node.rates();
+        let refused = rates.refused().map(|(kind, count)| ([("of", kind.name())], count));
+        let help = "Requests of callers who had asked too much, or shown too many bad credentials";
+        figures.counters("rate_limited", help, None, refused)?;
+        let rows = rates.rows() as u64;
+        figures.gauge("rate_limit_rows", "Rows of the table of callers", None, &rows)?;
         let open = self.shared.streams.open() as u64;
         figures.gauge("streams_open", "Streams of changes that are open", None, &open)
     }

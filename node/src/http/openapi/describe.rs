@@ -167,6 +167,7 @@ fn meaning(status: u16) -> &'static str {
         413 => "Larger than allowed.",
         415 => "A body of this type is not taken here.",
         422 => "The JSON is valid but does not say what it should.",
+        429 => "Asked too much; try again after the time in `Retry-After`.",
         431 => "The headers are larger than allowed.",
         500 => "The node failed; its log says why under the request id.",
         502 => "What the node depends on failed: the place for backups.",
