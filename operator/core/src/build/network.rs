@@ -16,7 +16,8 @@ pub(super) fn budget(blueprint: &Blueprint<'_>) -> Value {
 }
 
 /// Clients may come from anywhere, to the clients' port; to the nodes' port only nodes and the
-/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, to its server, too.
+/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, or others say who callers
+/// are, to these, too.
 pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     let nodes = json!({ "podSelector": { "matchLabels": blueprint.names.selector() } });
     let operator = json!({
@@ -31,8 +32,11 @@ pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
         json!({ "to": [nodes], "ports": between }),
         json!({ "ports": [port(53, "UDP"), port(53, "TCP")] }),
     ];
-    let target = blueprint.cluster.spec.config.0.get("backup_target");
-    if target.and_then(Value::as_str).is_some_and(|target| target.starts_with("s3://")) {
+    let config = &blueprint.cluster.spec.config.0;
+    let target = config.get("backup_target").and_then(Value::as_str);
+    let issuers = config.get("oidc").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let bucket = target.is_some_and(|target| target.starts_with("s3://"));
+    if bucket || issuers || blueprint.asks_kubernetes() {
         egress.push(json!({ "ports": [{ "protocol": "TCP" }] }));
     }
     let fields = json!({ "spec": {

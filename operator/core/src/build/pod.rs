@@ -21,7 +21,7 @@ impl Blueprint<'_> {
             "metadata": { "labels": labels },
             "spec": {
                 "serviceAccountName": self.names.cluster,
-                "automountServiceAccountToken": false,
+                "automountServiceAccountToken": self.asks_kubernetes(),
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": config.grace(),
                 "securityContext": {
@@ -39,6 +39,11 @@ impl Blueprint<'_> {
         });
         merge(&mut template, self.placement());
         template
+    }
+
+    /// Whether nodes ask the API server who pods are, for which they show it who they are themselves.
+    pub(super) fn asks_kubernetes(&self) -> bool {
+        self.cluster.spec.config.0.get("kubernetes").is_some_and(|set| !set.is_null())
     }
 
     /// What people say of where pods run.

@@ -156,3 +156,25 @@ fn scaling_changes_no_template() {
     assert_eq!(hash_of(json!({})), hash_of(json!({ "replicas": 5, "mode": "Hibernated" })));
     assert_ne!(hash_of(json!({})), hash_of(json!({ "image": "kvs:2" })));
 }
+
+#[test]
+fn nodes_that_ask_others_who_callers_are_may_reach_them() {
+    let issuer = json!([{ "issuer": "https://a", "audience": "kvs", "prefix": "a:" }]);
+    for (config, token, out) in [
+        (json!({}), false, false),
+        (json!({ "kubernetes": null, "oidc": [] }), false, false),
+        (json!({ "kubernetes": { "audience": "kvs" } }), true, true),
+        (json!({ "oidc": issuer }), false, true),
+        (json!({ "backup_target": "s3://bucket/p" }), false, true),
+        (json!({ "backup_target": "/backups" }), false, false),
+    ] {
+        let (cluster, site) = (cluster(json!({ "config": config })), site());
+        let blueprint = Blueprint::new(&cluster, &site);
+        let pod = blueprint.pod(&blueprint.config().unwrap());
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], token, "{config}");
+        let policy = network::policy(&blueprint);
+        let anywhere = json!({ "ports": [{ "protocol": "TCP" }] });
+        let egress = policy["spec"]["egress"].as_array().unwrap();
+        assert_eq!(egress.contains(&anywhere), out, "{config}");
+    }
+}
