@@ -1,5 +1,6 @@
 //! The scenarios, in the order of their worth.
 
+mod backups;
 mod broken;
 mod disaster;
 mod drain;
@@ -15,6 +16,7 @@ mod rights;
 mod rolling;
 mod scale;
 mod silence;
+mod users;
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -204,22 +206,36 @@ static ALL: &[Scenario] = &[
         What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
     ),
     scenario(
+        "service-account",
+        "a pod's token writes below its prefix and nowhere else",
+        false,
+        What::Runs(|site, space| Box::pin(users::account(site, space))),
+    ),
+    scenario(
+        "users",
+        "a KvsUser's token is for its prefix alone, is renewed when it, its Secret or its user is \
+         deleted, and goes with the KvsUser; others' users and Secrets stay as they are",
+        false,
+        What::Runs(|site, space| Box::pin(users::run(site, space))),
+    ),
+    scenario(
+        "backups",
+        "KvsBackups with the operator killed as each is asked for: each is made once or told as \
+         failed; a schedule makes one at a time and keeps as many as it says",
+        false,
+        What::Runs(|site, space| Box::pin(backups::run(site, space))),
+    ),
+    scenario(
         "rights",
         "nothing used that is not granted, nothing granted that is not used, no list of Secrets",
         false,
         What::ReadsAudit(|site, _space| Box::pin(async { rights::run(site) })),
     ),
     scenario(
-        "service-account",
-        "a pod's token writes below its prefix and nowhere else",
-        false,
-        What::Missing("the operator has no KvsUser yet"),
-    ),
-    scenario(
         "backup",
         "backup to S3 and a new cluster from it",
         false,
-        What::Missing("the operator has no KvsBackup yet"),
+        What::Missing("a KvsCluster cannot begin from a backup yet"),
     ),
     scenario(
         "versions",

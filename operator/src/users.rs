@@ -128,7 +128,7 @@ impl Turn<'_> {
         match self.carry_out(&step, look).await {
             Ok(()) => {
                 self.site.metrics.stepped("User");
-                if !matches!(step, Step::Claim(_) | Step::Own(_)) {
+                if !matches!(step, Step::Claim(_)) {
                     let note = format!("{}: {step}", user::name(self.of));
                     self.site.tell(self.of, EventType::Normal, "User", note).await;
                 }
@@ -142,7 +142,7 @@ impl Turn<'_> {
     async fn carry_out(&self, step: &Step, look: &Look<'_>) -> Result<(), StepError> {
         let name = user::name(self.of);
         match step {
-            Step::Claim(mark) | Step::Own(mark) => self.note(mark).await?,
+            Step::Claim(mark) => self.note(mark).await?,
             Step::Make(scopes) => account::make(&look.node, &name, scopes).await?,
             Step::Scope(scopes) => account::give(&look.node, &name, scopes).await?,
             Step::Leave(group) => account::leave(&look.node, &name, group).await?,
@@ -207,7 +207,9 @@ impl Turn<'_> {
             Some(_) => Judged::ill("Refused", error.to_string()),
             None => Judged::ill("ClusterUnreachable", error.to_string()),
         };
-        self.tell(&judged, None, WAITING).await
+        // What it says no to is in its audit log: it is not asked for the same too often.
+        let again = if error.problem().is_some() { SETTLED } else { WAITING };
+        self.tell(&judged, None, again).await
     }
 
     async fn tell(

@@ -110,10 +110,8 @@ pub struct Token {
 /// The one next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// To hold the `KvsUser`, and to write down since when a user of that name is ours.
+    /// To hold the `KvsUser`, and to write down which user of that name is ours, or since when one is.
     Claim(Mark),
-    /// To write down that this user is ours.
-    Own(Mark),
     /// To make the user.
     Make(Vec<String>),
     /// To give it these scopes.
@@ -133,7 +131,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Claim(_) | Self::Own(_) => f.write_str("write down whose the user is"),
+            Self::Claim(_) => f.write_str("write down whose the user is"),
             Self::Make(_) => f.write_str("make the user"),
             Self::Scope(scopes) => write!(f, "set its scopes to {}", scopes.join(", ")),
             Self::Leave(group) => write!(f, "take it out of group {group}"),
@@ -193,16 +191,14 @@ pub fn next(user: &KvsUser, seen: &Seen) -> Next {
         Ok(scopes) => scopes,
         Err(message) => return Next::Rest(Judged::ill("InvalidScope", message)),
     };
+    let is = ours.map_or(Mark::Since(seen.node_now), |account| Mark::Is(account.id));
     match (account, ours, mark(user)) {
         (Some(_), None, _) => Next::Rest(taken(user)),
-        (_, _, None) => Next::Do(Step::Claim(Mark::Since(seen.node_now))),
-        _ if !is_held(user) => Next::Do(Step::Claim(Mark::Since(seen.node_now))),
-        (None, _, Some(Mark::Is(_))) => Next::Do(Step::Claim(Mark::Since(seen.node_now))),
-        (None, _, Some(Mark::Since(_))) => Next::Do(Step::Make(scopes)),
-        (_, Some(account), Some(mark)) if mark != Mark::Is(account.id) => {
-            Next::Do(Step::Own(Mark::Is(account.id)))
+        (None, _, Some(Mark::Since(_))) if is_held(user) => Next::Do(Step::Make(scopes)),
+        (_, Some(account), Some(mark)) if is_held(user) && mark == is => {
+            keep(user, seen, account, scopes)
         }
-        (_, Some(account), _) => keep(user, seen, account, scopes),
+        _ => Next::Do(Step::Claim(is)),
     }
 }
 

@@ -88,9 +88,18 @@ fn what_is_written_down_is_read_back() {
     }
     assert_eq!(
         next(&user(SINCE, json!({})), &seen(Some(account(ID, 500)))),
-        Next::Do(Step::Own(Mark::Is(ID)))
+        Next::Do(Step::Claim(Mark::Is(ID)))
     );
     assert_eq!(next(&user(None, json!({})), &seen(None)), Next::Do(Step::Claim(Mark::Since(NOW))));
+}
+
+#[test]
+fn a_finalizer_that_somebody_took_away_comes_back_and_the_user_stays_ours() {
+    let mut of = user(IS, json!({}));
+    of.metadata.finalizers = None;
+    let is = seen(Some(account(ID, 1)));
+    assert_eq!(next(&of, &is), Next::Do(Step::Claim(Mark::Is(ID))));
+    assert_eq!(next(&of, &seen(None)), Next::Do(Step::Claim(Mark::Since(NOW))));
 }
 
 #[test]
