@@ -4,12 +4,16 @@
 //! the node that is asked; then the user's id. So a user that somebody else made is never taken for
 //! ours, and one that was made by an operator that was killed right after is.
 
+mod mark;
+mod step;
+
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use kvs_core::{Scope, ScopeSet, UnixMillis};
 use uuid::Uuid;
+
+pub use self::mark::Mark;
+pub use self::step::Step;
 
 use crate::crd::{KvsUser, KvsUserStatus};
 use crate::ready::Judged;
@@ -26,34 +30,6 @@ pub const MARK: &str = "kvs.kalzu.dev/user-id";
 pub const TOKEN: &str = "kvs.kalzu.dev/token-id";
 /// The annotation of a Secret: the hash of what is in it.
 pub const HASH: &str = "kvs.kalzu.dev/token-hash";
-
-/// What the annotation says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// One that is made from then on.
-    Since(UnixMillis),
-    /// This one.
-    Is(Uuid),
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Since(at) => write!(f, "since-{}", at.0),
-            Self::Is(id) => id.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Mark {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let since = text.strip_prefix("since-").and_then(|at| at.parse().ok());
-        let is = || text.parse().ok().map(Self::Is);
-        since.map(|at| Self::Since(UnixMillis(at))).or_else(is).ok_or(())
-    }
-}
 
 /// What is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,42 +81,6 @@ pub struct Token {
     pub issued: UnixMillis,
     /// When it ends.
     pub expires: UnixMillis,
-}
-
-/// The one next step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// To hold the `KvsUser`, and to write down which user of that name is ours, or since when one is.
-    Claim(Mark),
-    /// To make the user.
-    Make(Vec<String>),
-    /// To give it these scopes.
-    Scope(Vec<String>),
-    /// To take it out of a group.
-    Leave(String),
-    /// To put a new token into the Secret.
-    Issue,
-    /// To put it into a group.
-    Join(String),
-    /// To delete the user, and with it all its tokens.
-    Delete,
-    /// To let the `KvsUser` go.
-    Release,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Claim(_) => f.write_str("write down whose the user is"),
-            Self::Make(_) => f.write_str("make the user"),
-            Self::Scope(scopes) => write!(f, "set its scopes to {}", scopes.join(", ")),
-            Self::Leave(group) => write!(f, "take it out of group {group}"),
-            Self::Issue => f.write_str("put a new token into the Secret"),
-            Self::Join(group) => write!(f, "put it into group {group}"),
-            Self::Delete => f.write_str("delete the user and its tokens"),
-            Self::Release => f.write_str("let the KvsUser go"),
-        }
-    }
 }
 
 /// What is done next, or what people are told where nothing is.
