@@ -17,6 +17,7 @@ mod list;
 mod metadata;
 mod node;
 mod problem;
+mod relay;
 mod tree;
 
 mod present;
@@ -41,6 +42,7 @@ pub use self::{
     metadata::{Field, Metadata, MetadataPatch, ModeSetting, ModeView},
     node::{Convergence, Health, Member, Members},
     problem::{Absence, PROBLEM_CONTENT_TYPE, Problem},
+    relay::{RelayAnswer, RelayRequest},
     tree::{More, NestedTree, TreeItem},
     value::{JSON_CONTENT_TYPE, RestoreRequest, Stored, Value, ValueError, Written},
 };

@@ -1,6 +1,7 @@
 //! The scenarios, in the order of their worth.
 
 mod accounts;
+mod backups;
 mod broken;
 mod disaster;
 mod drain;
@@ -17,6 +18,7 @@ mod rights;
 mod rolling;
 mod scale;
 mod silence;
+mod users;
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -212,6 +214,26 @@ static ALL: &[Scenario] = &[
         What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
     ),
     scenario(
+        "mapped-account",
+        "a KvsUser that is the ServiceAccount of a pod writes below its prefix and nowhere else",
+        false,
+        What::Runs(|site, space| Box::pin(users::account(site, space))),
+    ),
+    scenario(
+        "users",
+        "a KvsUser's token is for its prefix alone, is renewed when it, its Secret or its user is \
+         deleted, and goes with the KvsUser; others' users and Secrets stay as they are",
+        false,
+        What::Runs(|site, space| Box::pin(users::run(site, space))),
+    ),
+    scenario(
+        "backups",
+        "KvsBackups with the operator killed as each is asked for: each is made once or told as \
+         failed; a schedule makes one at a time and keeps as many as it says",
+        false,
+        What::Runs(|site, space| Box::pin(backups::run(site, space))),
+    ),
+    scenario(
         "rights",
         "nothing used that is not granted, nothing granted that is not used, no list of Secrets",
         false,
@@ -228,7 +250,7 @@ static ALL: &[Scenario] = &[
         "backup",
         "backup to S3 and a new cluster from it",
         false,
-        What::Missing("the operator has no KvsBackup yet"),
+        What::Missing("a KvsCluster cannot begin from a backup yet"),
     ),
     scenario(
         "versions",

@@ -30,6 +30,7 @@ mod permit;
 mod problem;
 mod query;
 mod rate;
+mod relay;
 mod route;
 mod routes;
 mod shared;
@@ -45,6 +46,7 @@ pub use openapi::document;
 pub use problem::Problem;
 pub(crate) use rate::HEADERS as RATE_HEADERS;
 pub use rate::TooMany;
+pub(crate) use relay::relay;
 pub use route::{Access, BodyRule, Endpoint, Route, Switch};
 pub use routes::ROUTES;
 

@@ -2,6 +2,7 @@
 //! whatever accounts a cluster has.
 
 mod link;
+mod relay;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use kvs_operator_core::names::PEER_PORT;
 use kvs_operator_core::observed::{Departure, Life, MemberSeen, Ordinal, PeerSeen, Standing};
 use thiserror::Error;
 use uuid::Uuid;
+
+pub use self::relay::{Api, ApiError, SWITCHED_OFF};
 
 use crate::fence::{Fence, Stale};
 
@@ -31,8 +34,8 @@ pub enum NodeError {
     #[error("node at {0} cannot be reached: {1}")]
     Unreachable(SocketAddr, String),
     /// It took too long.
-    #[error("node at {0} does not answer within {PATIENCE:?}")]
-    TimedOut(SocketAddr),
+    #[error("node at {0} does not answer within {1:?}")]
+    TimedOut(SocketAddr, Duration),
     /// It says no.
     #[error("the node refuses: {0}")]
     Refused(String),

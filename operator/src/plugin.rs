@@ -1,6 +1,7 @@
 //! `kubectl kvs`: what a person asks about clusters, answered from the API server alone.
 
 mod annotate;
+mod backup;
 mod gather;
 mod logs;
 mod plan;
@@ -9,6 +10,7 @@ mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use kube::config::{KubeConfigOptions, KubeconfigError};
@@ -102,6 +104,14 @@ enum What {
         #[arg(long)]
         previous: bool,
     },
+    /// Makes a backup now, and waits until it is made
+    Backup {
+        /// The cluster; left out, the only one of the namespace
+        name: Option<String>,
+        /// Seconds to wait for it
+        #[arg(long, default_value_t = 3600)]
+        timeout: u64,
+    },
     /// Releases a change to all pods, after its canaries
     Promote {
         /// The cluster
@@ -169,6 +179,9 @@ impl Command {
             What::Plan { filename } => plan::plan(&here, &filename, out).await,
             What::Logs { name, tail, previous } => {
                 logs::logs(&here, &name, tail, previous, out).await
+            }
+            What::Backup { name, timeout } => {
+                backup::backup(&here, name, Duration::from_secs(timeout), out).await
             }
             What::Promote { name } => annotate::promote(&here, &name, out).await,
             What::Adopt { name } => annotate::adopt(&here, &name, out).await,

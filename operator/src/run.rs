@@ -23,12 +23,15 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backups;
 use crate::fence::Fence;
 use crate::lease::Holder;
 use crate::metrics::Metrics;
 use crate::reconcile::{failed, reconcile};
+use crate::schedules;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::users;
 
 /// Clusters that are looked at at once: each look takes memory for all that it reads.
 const AT_ONCE: u16 = 8;
@@ -113,7 +116,14 @@ async fn work(settings: &Settings, site: &Arc<Site>) {
         [] => &everywhere,
         some => some,
     };
-    let controllers = spaces.iter().map(|space| controller(space, site).boxed());
+    let controllers = spaces.iter().flat_map(|space| {
+        [
+            controller(space, site).boxed(),
+            backups::controller(space, site).boxed(),
+            schedules::controller(space, site).boxed(),
+            users::controller(space, site).boxed(),
+        ]
+    });
     let mut all = select_all(controllers);
     while let Some(result) = all.next().await {
         if let Err(error) = result {
@@ -122,7 +132,8 @@ async fn work(settings: &Settings, site: &Arc<Site>) {
     }
 }
 
-type Worked = Result<(), String>;
+/// What came of a look.
+pub(crate) type Worked = Result<(), String>;
 
 fn controller(
     space: &str,
@@ -144,7 +155,8 @@ fn controller(
         .map(|result| result.map(drop).map_err(|error| error.to_string()))
 }
 
-fn api<K>(client: &Client, space: &str) -> Api<K>
+/// All of a kind in a namespace; without one, everywhere.
+pub(crate) fn api<K>(client: &Client, space: &str) -> Api<K>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
 {

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Resource as _, ResourceExt as _};
+use kube::{Resource, ResourceExt as _};
 use kvs_core::UnixMillis;
 use kvs_operator_core::build;
-use kvs_operator_core::crd::KvsCluster;
 
 use crate::fence::Fence;
 use crate::metrics::Metrics;
@@ -51,16 +50,19 @@ impl Site {
         Self { client, fence, build, name, metrics, recorder }
     }
 
-    /// Tells people what was done to a cluster.
-    pub async fn tell(&self, cluster: &KvsCluster, kind: EventType, reason: &str, note: String) {
-        let name = cluster.name_any();
-        tracing::info!(cluster = name, reason, note);
+    /// Tells people what was done to a cluster, or to whatever else they made.
+    pub async fn tell<K>(&self, object: &K, kind: EventType, reason: &str, note: String)
+    where
+        K: Resource<DynamicType = ()> + Sync,
+    {
+        let name = object.name_any();
+        tracing::info!(kind = %K::kind(&()), name, reason, note);
         // Events of one action are counted together: each step is one of its own.
         let action: String = note.chars().take(ACTION_MAX).collect();
         let (note, reason) = (Some(note), reason.to_owned());
         let event = Event { type_: kind, reason, note, action, secondary: None };
-        if let Err(error) = self.recorder.publish(&event, &cluster.object_ref(&())).await {
-            tracing::warn!(cluster = name, %error, "an event is lost");
+        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::warn!(name, %error, "an event is lost");
         }
     }
 }

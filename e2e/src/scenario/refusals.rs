@@ -1,5 +1,6 @@
 //! Wrong manifests: each is refused by the API server, with words that say what to write instead.
 
+mod kinds;
 mod table;
 
 use kube::Error;
@@ -29,6 +30,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
         change_refused(site, space, from, wrong).await?;
         count += 1;
     }
+    count += kinds::run(site, space).await?;
     expect(count >= LEAST, || format!("only {count} manifests"))?;
     Ok(format!("{count} refused, each with the words that were expected"))
 }

@@ -152,6 +152,20 @@ impl Cluster {
         Ok(said.trim().to_owned())
     }
 
+    /// The names of the backups on the disk of a pod's node.
+    ///
+    /// # Errors
+    ///
+    /// There is no kubectl, or the node does not say.
+    pub(crate) async fn backups_of(&self, pod: &str) -> Result<Vec<String>, Failure> {
+        let list = ["kvs", "backup", "list", "--json", "--local", "/etc/kvs/config/config.yaml"];
+        let exec = ["-n", &self.space, "exec", pod, "--"];
+        let said = machine::run(Path::new("kubectl"), &[&exec[..], &list].concat()).await?;
+        let name = |line: &str| Ok(serde_json::from_str::<Value>(line)?["name"].clone());
+        let names: Vec<Value> = said.lines().map(name).collect::<Result<_, Failure>>()?;
+        Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    }
+
     /// Deletes a pod.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ pub enum PeerRoute {
     Audit,
     /// What this node is to do.
     Duty,
+    /// A request of the API about accounts or backups, as by whoever owns the cluster.
+    Relay,
 }
 
 /// A row of the table.
@@ -100,12 +102,13 @@ static TABLE: [Row; PeerRoute::COUNT] = {
         row(Is::Status,  "status",  NodesAndOperator, (SMALL,  MEDIUM), false),
         row(Is::Audit,   "audit",   NodesAndOperator, (SMALL,  SMALL),  false),
         row(Is::Duty,    "duty",    Operator,         (SMALL,  SMALL),  false),
+        row(Is::Relay,   "relay",   Operator,         (SMALL,  MEDIUM), false),
     ]
 };
 
 impl PeerRoute {
     /// How many there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// Every route.
     pub fn all() -> impl Iterator<Item = Self> {

@@ -15,6 +15,7 @@ use super::driver::Job;
 use super::{EngineHandle, NodeHost, Observed, follow};
 use crate::audit;
 use crate::cluster;
+use crate::http::relay;
 use crate::membership::Membership;
 use crate::node::Node;
 use crate::peer::{self, PeerAnswer, PeerCaller, PeerHandler, PeerRole, PeerRoute};
@@ -50,6 +51,7 @@ impl PeerHandler for Handler {
                 (PeerRoute::Duty, PeerRole::Operator(_)) => {
                     super::duties::answer(&self.node, &body).await.map(|duties| json(&duties))
                 }
+                (PeerRoute::Relay, PeerRole::Operator(name)) => self.relay(name, &body).await,
                 (PeerRoute::Stream, PeerRole::Node(node)) => self.followed(node, &body),
                 (route, PeerRole::Node(node)) => self.question(node, route, &body).await,
                 _ => Err(peer::Refusal::new(403, "not-a-node", "this is for nodes")),
@@ -111,6 +113,15 @@ impl Handler {
             }
             Err(_panicked) => Err(stopping()),
         }
+    }
+
+    /// Asks the API in the operator's stead. What was begun is finished even if the operator leaves.
+    async fn relay(&self, operator: String, body: &[u8]) -> Answered {
+        let request = serde_json::from_slice(body)
+            .map_err(|error| peer::Refusal::new(400, "malformed", error.to_string()))?;
+        let relaying = self.node.spawn(relay(self.node.clone(), operator, request));
+        let answer = relaying.await.map_err(|_panicked| stopping())??;
+        Ok(json(&answer))
     }
 
     async fn question(&self, from: NodeId, route: PeerRoute, body: &[u8]) -> Answered {

@@ -4,18 +4,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kvs_client::{ClusterFile, ClusterStatus, Duties, DutyOrder, DutyRequest};
+use kvs_client::{
+    BackupStarted, BackupStatus, Client, ClusterFile, ClusterStatus, CreatedToken, Duties,
+    DutyOrder, DutyRequest, RelayAnswer, RelayRequest,
+};
 use kvs_node::peer::{
     Credentials, PeerClient, PeerError, PeerFigures, PeerLimits, PeerLink, PeerName, PeerRoute,
     Trust,
 };
 use kvs_node::time::SystemClock;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::look::{all_agree, all_meet};
 use crate::site::{PEER_PORT, Site};
+use crate::wait;
 
 async fn link(site: &Site, number: u8) -> PeerLink {
     let file = ClusterFile::load(&site.path("cluster.kvs")).unwrap();
@@ -81,6 +86,75 @@ async fn the_operator_has_a_node_drain_serve_and_leave_and_reads_no_data() {
     all_agree(&[&first, &second]).await;
     let again = order(&there, Some(id), Some(DutyOrder::Leave)).await.unwrap();
     assert_eq!(again.departure.as_deref(), Some("left"));
+}
+
+/// Asks the API over the peer port, and reads what it answers.
+async fn relay(
+    link: &PeerLink,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> Result<(u16, Value), String> {
+    let (node, method, path) = (link.node().uuid(), method.to_owned(), path.to_owned());
+    let body = serde_json::to_vec(&RelayRequest { node, method, path, body }).unwrap();
+    match link.ask(PeerRoute::Relay, body.into()).await {
+        Ok(answer) => {
+            let RelayAnswer { status, body } = serde_json::from_slice(&answer).unwrap();
+            Ok((status, body))
+        }
+        Err(PeerError::Refused(refusal)) => Err(refusal.code),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_looks_after_users_tokens_and_backups_and_reads_no_key() {
+    let site = Site::new();
+    let [first, second] = site.cluster::<2>("auth_enabled: true\n").map(|home| home.start());
+    for node in [&first, &second] {
+        node.serves().await;
+    }
+    let link = link(&site, 1).await;
+    let ann = json!({ "name": "ann", "scopes": ["write:home", "read"] });
+    let (status, made) = relay(&link, "POST", "/api/users", Some(ann.clone())).await.unwrap();
+    assert_eq!((status, &made["name"]), (201, &json!("ann")));
+    let (status, problem) = relay(&link, "POST", "/api/users", Some(ann)).await.unwrap();
+    assert_eq!((status, problem["status"].as_u64()), (409, Some(409)), "{problem}");
+
+    let wanted = json!({ "user": "ann", "ttl": "1h" });
+    let (status, token) = relay(&link, "POST", "/api/tokens", Some(wanted)).await.unwrap();
+    assert_eq!(status, 201);
+    let token: CreatedToken = serde_json::from_value(token).unwrap();
+    let hers = Client::new(&first.url(), Some(&token.token)).unwrap();
+    assert_eq!(hers.whoami().await.unwrap().user.as_deref(), Some("ann"));
+    let (status, body) = relay(&link, "DELETE", "/api/users/ann", None).await.unwrap();
+    assert_eq!((status, body), (204, Value::Null));
+    assert!(hers.whoami().await.is_err());
+
+    let (status, started) = relay(&link, "POST", "/api/backups", None).await.unwrap();
+    assert_eq!(status, 202);
+    let BackupStarted { name } = serde_json::from_value(started).unwrap();
+    let made = async || {
+        let (_, status) = relay(&link, "GET", "/api/backup/status", None).await.unwrap();
+        let status: BackupStatus = serde_json::from_value(status).unwrap();
+        status.last_success.filter(|last| last.name == name)
+    };
+    wait::until("the backup is made", made).await;
+
+    for path in ["/kv/mine", "/api/batch", "/api/audit", "/api/keys"] {
+        assert_eq!(relay(&link, "GET", path, None).await, Err("not-relayed".into()), "{path}");
+    }
+    let other = RelayRequest {
+        node: Uuid::nil(),
+        method: "GET".into(),
+        path: "/api/users".into(),
+        body: None,
+    };
+    let refused = link.ask(PeerRoute::Relay, serde_json::to_vec(&other).unwrap().into()).await;
+    assert!(matches!(refused, Err(PeerError::Refused(why)) if why.code == "not-me"));
+    let large = vec![b' '; PeerRoute::Relay.request_limit() + 1];
+    let refused = link.ask(PeerRoute::Relay, large.into()).await;
+    assert!(refused.is_err());
 }
 
 /// Names that begin with `kvs_`, less those of the operator, as they are without their endings.

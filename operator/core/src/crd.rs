@@ -1,16 +1,21 @@
-//! `KvsCluster`: what people ask for, and what they are told.
+//! What people ask for, and what they are told: `KvsCluster` here, the other kinds below.
 
+mod backup;
 mod config;
 mod definition;
 mod pods;
 mod resources;
 mod rollout;
 mod rule;
+mod schedule;
 mod service;
 mod state;
 mod storage;
 mod tls;
+mod user;
 
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod tests;
 
@@ -23,15 +28,18 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::backup::{BackupPhase, KvsBackup, KvsBackupSpec, KvsBackupStatus};
 pub use self::config::NodeConfig;
-pub use self::definition::{definition, text};
+pub use self::definition::{definition, definitions, text, texts};
 pub use self::pods::PullPolicy;
 pub use self::resources::{Amount, Resources};
 pub use self::rollout::{Gate, Override, Rollout};
+pub use self::schedule::{KvsBackupSchedule, KvsBackupScheduleSpec, KvsBackupScheduleStatus};
 pub use self::service::{Service, ServiceType};
 pub use self::state::{KvsClusterStatus, MemberState, MemberStatus, Operation, PlannedStep};
 pub use self::storage::{Retain, Storage};
 pub use self::tls::{Tls, TlsMode};
+pub use self::user::{KvsUser, KvsUserSpec, KvsUserStatus, ServiceAccountName, UserToken};
 
 use self::rule::rules;
 

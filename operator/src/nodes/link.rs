@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -28,6 +29,18 @@ pub(super) async fn ask(
     body: Vec<u8>,
     fence: Option<&Fence>,
 ) -> Result<Bytes, NodeError> {
+    ask_within(PATIENCE, tls, address, route, body, fence).await
+}
+
+/// The same of what may take a node longer.
+pub(super) async fn ask_within(
+    patience: Duration,
+    tls: &Arc<ClientConfig>,
+    address: SocketAddr,
+    route: &str,
+    body: Vec<u8>,
+    fence: Option<&Fence>,
+) -> Result<Bytes, NodeError> {
     let asking = async {
         let stream = connect(tls, address).await.map_err(|error| unreachable(address, &error))?;
         if let Some(fence) = fence {
@@ -35,7 +48,8 @@ pub(super) async fn ask(
         }
         exchange(stream, address, route, body).await
     };
-    tokio::time::timeout(PATIENCE, asking).await.map_err(|_late| NodeError::TimedOut(address))?
+    let late = |_elapsed| NodeError::TimedOut(address, patience);
+    tokio::time::timeout(patience, asking).await.map_err(late)?
 }
 
 async fn connect(

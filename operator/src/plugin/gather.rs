@@ -23,6 +23,8 @@ const KINDS: &[(&str, &str)] = &[
     ("policy/v1", "PodDisruptionBudget"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
 ];
+/// Kinds of which all in the namespace are kept, if the API server knows them.
+const BESIDE: &[&str] = &["KvsBackup", "KvsBackupSchedule", "KvsUser"];
 /// Lines of each log.
 const LINES: i64 = 20_000;
 
@@ -46,6 +48,10 @@ pub(super) async fn gather(
         )?;
     }
     add("Event.json", &text(&list(here, &here.namespace, "events.k8s.io/v1", "Event", "").await?))?;
+    for kind in BESIDE {
+        let found = list(here, &here.namespace, "kvs.kalzu.dev/v1alpha1", kind, "").await;
+        add(&format!("{kind}.json"), &text(&found.unwrap_or_default()))?;
+    }
     for (space, label) in [
         (here.namespace.as_str(), ours.as_str()),
         (operator, "app.kubernetes.io/name=kvs-operator"),

@@ -16,8 +16,8 @@ pub(super) fn budget(blueprint: &Blueprint<'_>) -> Value {
 }
 
 /// Clients may come from anywhere, to the clients' port; to the nodes' port only nodes and the
-/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, to its server, too,
-/// and to the API server where it is asked about tokens.
+/// operator. Nodes speak to nodes and ask for names; where backups go to a bucket, or issuers say who callers
+/// are, to these, too, and to the API server where it is asked about tokens.
 pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
     let nodes = json!({ "podSelector": { "matchLabels": blueprint.names.selector() } });
     let operator = json!({
@@ -32,8 +32,11 @@ pub(super) fn policy(blueprint: &Blueprint<'_>) -> Value {
         json!({ "to": [nodes], "ports": between }),
         json!({ "ports": [port(53, "UDP"), port(53, "TCP")] }),
     ];
-    let target = blueprint.cluster.spec.config.0.get("backup_target");
-    if target.and_then(Value::as_str).is_some_and(|target| target.starts_with("s3://")) {
+    let config = &blueprint.cluster.spec.config.0;
+    let target = config.get("backup_target").and_then(Value::as_str);
+    let issuers = config.get("oidc").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let bucket = target.is_some_and(|target| target.starts_with("s3://"));
+    if bucket || issuers {
         egress.push(json!({ "ports": [{ "protocol": "TCP" }] }));
     }
     if blueprint.asks_api_server() {

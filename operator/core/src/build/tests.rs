@@ -158,16 +158,24 @@ fn scaling_changes_no_template() {
 }
 
 #[test]
-fn pods_have_a_token_of_their_own_only_where_they_ask_about_those_of_others() {
-    for (config, asks) in
-        [(json!({}), false), (json!({ "kubernetes": { "audience": "kvs" } }), true)]
-    {
+fn nodes_that_ask_others_who_callers_are_may_reach_them() {
+    let issuer = json!([{ "issuer": "https://a", "audience": "kvs", "prefix": "a:" }]);
+    for (config, token, out) in [
+        (json!({}), false, false),
+        (json!({ "kubernetes": null, "oidc": [] }), false, false),
+        (json!({ "kubernetes": { "audience": "kvs" } }), true, false),
+        (json!({ "oidc": issuer }), false, true),
+        (json!({ "backup_target": "s3://bucket/p" }), false, true),
+        (json!({ "backup_target": "/backups" }), false, false),
+    ] {
         let (cluster, site) = (cluster(json!({ "config": config })), site());
         let blueprint = Blueprint::new(&cluster, &site);
         let pod = blueprint.pod(&blueprint.config().unwrap());
-        assert_eq!(pod["spec"]["automountServiceAccountToken"], asks);
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], token, "{config}");
         let policy = network::policy(&blueprint);
-        let ports = policy["spec"]["egress"].to_string();
-        assert_eq!(ports.contains("6443"), asks);
+        let anywhere = json!({ "ports": [{ "protocol": "TCP" }] });
+        let egress = policy["spec"]["egress"].as_array().unwrap();
+        assert_eq!(egress.contains(&anywhere), out, "{config}");
+        assert_eq!(policy["spec"]["egress"].to_string().contains("6443"), token, "{config}");
     }
 }

@@ -44,14 +44,18 @@ fn check_change(from: Value, to: Value, says: Option<&str>) {
 }
 
 #[test]
-fn generated_definition_is_committed() {
-    crate::golden::check("crds/kvsclusters.kvs.kalzu.dev.yaml", &text().unwrap());
+fn generated_definitions_are_committed() {
+    for (name, text) in texts().unwrap() {
+        crate::golden::check(&format!("crds/{name}.yaml"), &text);
+    }
 }
 
 #[test]
 fn the_definition_stays_small_enough_to_be_applied() {
     // What `kubectl apply` keeps in an annotation may have 256 KiB.
-    assert!(text().unwrap().len() < 160 << 10, "{}", text().unwrap().len());
+    for (name, text) in texts().unwrap() {
+        assert!(text.len() < 160 << 10, "{name}: {}", text.len());
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn generated_definitions_are_committed_in_the_operators_chart() {
     let text = crd::text().unwrap();
     assert!(!text.contains("{{"), "what Helm would take for its own");
     let kept = "metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n";
-    let text = text.replacen("metadata:\n", kept, 1);
+    let text = text.replace("\nmetadata:\n", &format!("\n{kept}"));
     check(
         "kvs-operator/templates/crds.yaml",
         &format!("{{{{- if .Values.crds.install }}}}\n{text}{{{{- end }}}}\n"),
