@@ -535,7 +535,8 @@ impl Thread {
                 false
             }
             Job::Raise { to, reply } => {
-                let raised = self.parts.applier.raise_clock(&*self.parts.store, to);
+                let WriterParts { store, applier, clock, .. } = &mut self.parts;
+                let raised = applier.raise_clock(&**store, to, clock.now());
                 self.note_applier();
                 let _ = reply.send(raised);
                 false

@@ -29,8 +29,9 @@ use crate::audit::{Appender, Notice, Said};
 use crate::local::{self, Birth, LocalState};
 use crate::store::{Batch, Column, Flush, OwnedRow, Read, Store, StoreError, rows};
 
-/// How far ahead the clock's floor is written, so that it need not be written with every group.
-const CLOCK_STEP_MILLIS: u64 = 1_000;
+/// How far ahead of the wall clock the clock's floor is written, so that it need not be written with
+/// every group.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 /// A command on one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,16 +239,22 @@ impl Applier {
         self.horizon
     }
 
-    /// Moves the clock to at least `to`, so that whatever is stamped from here on is later.
+    /// Moves the clock to at least `to`, so that whatever is stamped from here on is later; `now` is
+    /// the wall clock.
     ///
     /// # Errors
     ///
     /// The clock's floor cannot be written; the clock has not moved.
-    pub fn raise_clock(&mut self, store: &dyn Store, to: Stamp) -> Result<Stamp, StoreError> {
+    pub fn raise_clock(
+        &mut self,
+        store: &dyn Store,
+        to: Stamp,
+        now: UnixMillis,
+    ) -> Result<Stamp, StoreError> {
         let raised = Clock::after(self.clock.last().max(to));
         let before = std::mem::replace(&mut self.clock, raised);
         let mut batch = Batch::default();
-        let floor = self.raised_clock_floor(&mut batch);
+        let floor = self.raised_clock_floor(&mut batch, now);
         if !batch.is_empty()
             && let Err(error) = store.write(&batch, Flush::Later)
         {
@@ -342,7 +349,7 @@ impl Applier {
         {
             audit.finish(&mut group.batch);
         }
-        let clock_floor = self.raised_clock_floor(&mut group.batch);
+        let clock_floor = self.raised_clock_floor(&mut group.batch, group.now);
         store.write(&group.batch, flush)?;
         self.clock_floor = clock_floor;
         self.audit = group.audit;
@@ -375,13 +382,14 @@ impl Applier {
         group.append(Said { event, subject, key, outcome: AuditOutcome::Done });
     }
 
-    /// The clock's floor once `batch` is written.
-    fn raised_clock_floor(&self, batch: &mut Batch) -> Stamp {
+    /// The clock's floor once `batch` is written. It is measured from the wall clock: from the last
+    /// stamp, each sudden end would move the clock on by a step, and a node that dies again and again
+    /// would come to stamp what no other one takes.
+    fn raised_clock_floor(&self, batch: &mut Batch, now: UnixMillis) -> Stamp {
         if self.clock.last() <= self.clock_floor {
             return self.clock_floor;
         }
-        let ahead = UnixMillis(self.clock.last().millis().0 + CLOCK_STEP_MILLIS);
-        let floor = Stamp::at(ahead);
+        let floor = self.clock.last().max(Stamp::at(now.after(CLOCK_STEP)));
         batch.put(Column::Local, rows::local::CLOCK, &floor.bits().to_be_bytes());
         floor
     }

@@ -322,6 +322,20 @@ fn stamps_go_on_after_a_start_even_if_the_wall_clock_went_back() {
     assert!(fixture.row("other").1.stamp > before);
 }
 
+#[test]
+fn a_node_that_dies_again_and_again_does_not_run_ahead_of_the_wall_clock() {
+    let mut fixture = Fixture::new(3);
+    let latest = Stamp::at(fixture.now.after(CLOCK_STEP)).next();
+    for start in 0..100 {
+        let state = local::open(&fixture.store, Path::new("memory"), UnixMillis(1)).unwrap();
+        fixture.applier = Applier::new(&state, Retention { count: 3, max_age: None });
+        fixture.put("k", "1").unwrap();
+        fixture.applier.raise_clock(&fixture.store, Stamp::at(fixture.now), fixture.now).unwrap();
+        let stamp = fixture.row("k").1.stamp;
+        assert!(stamp.millis() <= latest.millis(), "{stamp:?} at start {start}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(usize, u8, Option<u64>),
