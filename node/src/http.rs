@@ -36,6 +36,7 @@ mod routes;
 mod shared;
 mod sse;
 mod streams;
+mod unread;
 mod value;
 mod witness;
 

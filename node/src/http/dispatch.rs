@@ -19,6 +19,7 @@ use super::gate::{Door, Shown};
 use super::query::Query;
 use super::route::Answering;
 use super::shared::{Peer, Shared};
+use super::unread::Unread;
 use super::witness::Asked;
 use super::{Answer, BodyRule, Call, Endpoint, Problem, ROUTES, Route, gate, here, mode, rate};
 use crate::accounts::Certificate;
@@ -109,9 +110,10 @@ pub fn router(app: App) -> Router {
 pub async fn respond(app: App, request: Request) -> Response<Body> {
     let app = app.of_request(request.headers());
     let (started, shared, node) = (monotonic(), app.shared.clone(), app.node.clone());
-    let head = request.method() == Method::HEAD;
-    let mut asked = Asked::of(app.door.peer(), request.uri());
-    let answer = answer(app, request, &mut asked).await;
+    let (request, mut body) = request.into_parts();
+    let (unread, head) = (Unread::of(&request), request.method == Method::HEAD);
+    let mut asked = Asked::of(app.door.peer(), &request.uri);
+    let answer = answer(app, request, &mut body, &mut asked).await;
     if let Some(act) = asked.note(&node, &shared, &answer) {
         // It is on disk before its answer. If it cannot be, that is counted and said, and undoes
         // nothing.
@@ -125,6 +127,7 @@ pub async fn respond(app: App, request: Request) -> Response<Body> {
         leave_out_body(&mut response);
     }
     shared.metrics.note(asked.route, response.status(), started.elapsed());
+    unread.settle(&mut body, node.settings().limits.request_timeout.into(), &mut response).await;
     response
 }
 
@@ -137,8 +140,8 @@ fn leave_out_body(response: &mut Response<Body>) {
     *response.body_mut() = Body::empty();
 }
 
-async fn answer(app: App, request: Request, asked: &mut Asked) -> Answer {
-    let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+async fn answer(app: App, head: Parts, body: &mut Body, asked: &mut Asked) -> Answer {
+    let Parts { method, uri, headers, .. } = head;
     let place = Place::of(uri.path())?;
     let route = *asked.route.insert(place.route(&method)?);
     check_headers(&headers, app.settings().limits.header_size.as_len())?;
@@ -305,14 +308,14 @@ fn prefix(path: &str) -> Result<Prefix, KeyError> {
 async fn read_body_in_time(
     rule: BodyRule,
     settings: &Settings,
-    body: Body,
+    body: &mut Body,
 ) -> Result<Bytes, Problem> {
     let bounded = settings.limits.request_timeout.into();
     let body = tokio::time::timeout(bounded, read_body(rule, settings, body));
     body.await.map_err(|_late| Problem::TooSlow(bounded))?
 }
 
-async fn read_body(rule: BodyRule, settings: &Settings, body: Body) -> Result<Bytes, Problem> {
+async fn read_body(rule: BodyRule, settings: &Settings, body: &mut Body) -> Result<Bytes, Problem> {
     let (what, limit) = match rule {
         BodyRule::Ignored => return Ok(Bytes::new()),
         BodyRule::Value => ("value", settings.limits.value_size.as_len()),
@@ -322,7 +325,6 @@ async fn read_body(rule: BodyRule, settings: &Settings, body: Body) -> Result<By
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    let mut body = body;
     let mut whole = Whole::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_error| Problem::BodyBrokeOff)?;

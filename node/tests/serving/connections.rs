@@ -74,6 +74,41 @@ async fn a_client_that_does_not_finish_its_request_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_comes_before_the_body_spares_the_connection() {
+    let served = serve().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = b"PUT /kv/a/_ls HTTP/1.1\r\nhost: k\r\ncontent-length: 5\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    eventually("the request is refused", async || {
+        let refused = r#"kvs_requests_total{operation="none",status="4xx"} 1"#;
+        served.get("/metrics").await.text.contains(refused)
+    })
+    .await;
+    let rest = b"12345GET /livez HTTP/1.1\r\nhost: k\r\nconnection: close\r\n\r\n";
+    stream.write_all(rest).await.unwrap();
+    let answers = read_to_end(&mut stream).await;
+    assert!(answers.starts_with("HTTP/1.1 405") && answers.contains("HTTP/1.1 200"), "{answers}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_is_told_that_what_it_sends_behind_a_refusal_is_not_waited_for() {
+    let served = serve().await;
+    let put = "PUT /kv/a/_ls HTTP/1.1\r\nhost: k\r\n";
+    let patient = "expect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    for rest in [patient, "content-length: 65537\r\n\r\n"] {
+        let answer = exchange(&served, format!("{put}{rest}").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    let body = "1".repeat(65_536);
+    let short = format!("{put}connection: close\r\ncontent-length: 65536\r\n\r\n{body}");
+    let answer = exchange(&served, short.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_write_is_carried_out_although_its_client_hangs_up() {
     let served = serve().await;
     for at in 0..20 {
