@@ -16,7 +16,7 @@ use rustls::{ClientConfig, Error};
 
 pub use self::authority::{Authority, Signed};
 pub use self::name::PeerName;
-pub use self::verifier::{Expiry, Verifier, name_of, only_tls13};
+pub use self::verifier::{Anybody, Expiry, Verifier, name_of};
 
 /// HTTP/2 and nothing else.
 pub const PROTOCOL: &[u8] = b"h2";
@@ -54,6 +54,6 @@ pub fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The signatures that are understood.
-pub fn algorithms() -> WebPkiSupportedAlgorithms {
+fn algorithms() -> WebPkiSupportedAlgorithms {
     provider().signature_verification_algorithms
 }

@@ -63,7 +63,7 @@ impl Commit for Inline {
     }
 
     fn raise_clock(&mut self, to: Stamp) -> Result<Stamp, SubmitError> {
-        Ok(self.applier.borrow_mut().raise_clock(&*self.store, to)?)
+        Ok(self.applier.borrow_mut().raise_clock(&*self.store, to, self.wall.get())?)
     }
 
     fn collect(&mut self, horizon: Stamp) -> Result<(), SubmitError> {

@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_client::peer::{
-    Authority, Expiry, PROTOCOL, PeerName, Signed, Verifier, algorithms, connecting, for_peers,
-    only_tls13, provider,
+    Anybody, Authority, Expiry, PROTOCOL, PeerName, Signed, Verifier, connecting, for_peers,
+    provider,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::verify_tls13_signature;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, Error, ServerConfig};
 use webpki::KeyUsage;
 
 use super::{CredentialsError, Trust};
@@ -113,7 +111,7 @@ pub(in crate::peer) fn stranger() -> Result<Arc<ClientConfig>, CredentialsError>
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_custom_certificate_verifier(Arc::new(Anybody::default()))
         .with_no_client_auth();
     Ok(Arc::new(for_peers(config)))
 }
@@ -130,43 +128,4 @@ impl TimeProvider for Clock {
 
 pub(super) fn unix_time(clock: &dyn WallClock) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_millis(clock.now().0))
-}
-
-/// Believes any certificate whose key the other side has.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _between: &[CertificateDer<'_>],
-        _address: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(only_tls13())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &algorithms())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        algorithms().supported_schemes()
-    }
 }
