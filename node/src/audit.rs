@@ -17,6 +17,7 @@ pub mod layout;
 mod log;
 mod notice;
 mod retire;
+mod silence;
 mod stored;
 mod upkeep;
 mod uses;
@@ -27,7 +28,7 @@ mod tests;
 
 pub use self::appender::{Appender, Said};
 pub use self::exchange::{Alarm, Seen};
-pub use self::keeper::{Audit, AuditError, run};
+pub use self::keeper::{Audit, AuditError, PeerFigures, run};
 pub use self::key::{NodeKey, PublicKey, is_signed};
 pub use self::layout::Edge;
 pub use self::log::{Log, Sizes};

@@ -55,6 +55,9 @@ pub struct AuditPeer {
     /// How it is known that the node rewrote its log, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewritten: Option<String>,
+    /// Since when it shows its log no more, in Unix milliseconds, though it answers otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<u64>,
 }
 
 /// An entry.

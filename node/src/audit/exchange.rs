@@ -2,7 +2,8 @@
 //!
 //! Each node asks each other one, again and again, for the head of its log and for the proof that it
 //! goes on from the one that was seen before. The head is kept. A node that cannot prove it, or that
-//! shows another key, has rewritten its log: that is said, and both heads are kept for ever.
+//! shows another key, has rewritten its log: that is said, and both heads are kept for ever. One that
+//! shows nothing any more is said to be silent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,15 +179,17 @@ pub async fn run(node: Arc<Node>, links: Arc<Links>, membership: Membership) {
 /// Asks all of these, and keeps what is new.
 async fn ask_all(node: &Arc<Node>, links: &Links, peers: Vec<NodeId>) {
     let known = node.audit().peers();
-    let mut news = BTreeMap::new();
+    let (mut news, mut asked) = (BTreeMap::new(), BTreeMap::new());
     for peer in peers {
         let known = known.get(&peer);
-        let Some(answer) = ask(links, peer, known).await else { continue };
-        match judge((cluster_of(node), peer), known, answer, node.now()) {
-            Ok(seen) if Some(&seen) != known => drop(news.insert(peer, seen)),
-            Ok(_unchanged) => {}
-            Err(why) => tracing::debug!(%peer, %why, "the head of a peer's log is of no use"),
+        let seen = see(node, links, peer, known).await;
+        if known.is_some() {
+            asked.insert(peer, seen.is_some());
         }
+        news.extend(seen.filter(|seen| Some(seen) != known).map(|seen| (peer, seen)));
+    }
+    for peer in node.audit().note_shown(&asked, node.now()) {
+        tracing::warn!(%peer, "a node does not show its audit log any more");
     }
     for (peer, seen) in &news {
         let before = known.get(peer).is_some_and(|known| known.alarm.is_some());
@@ -197,6 +200,13 @@ async fn ask_all(node: &Arc<Node>, links: &Links, peers: Vec<NodeId>) {
         }
     }
     keep(node, news).await;
+}
+
+/// What is known of a peer's log now; nothing if it does not show it.
+async fn see(node: &Node, links: &Links, peer: NodeId, known: Option<&Seen>) -> Option<Seen> {
+    let answer = ask(links, peer, known).await?;
+    let judged = judge((cluster_of(node), peer), known, answer, node.now());
+    judged.inspect_err(|why| tracing::debug!(%peer, %why, "a peer's head is of no use")).ok()
 }
 
 /// What a peer answers; nothing if it does not. One that keeps no log is none that rewrote it.

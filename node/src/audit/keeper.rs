@@ -44,6 +44,17 @@ pub struct Audit {
     on: Option<On>,
 }
 
+/// How many other nodes' logs are known, by what is known of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerFigures {
+    /// They go on from what was seen of them.
+    pub consistent: u64,
+    /// They were rewritten.
+    pub rewritten: u64,
+    /// They are not shown any more.
+    pub silent: u64,
+}
+
 /// Figures for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditFigures {
@@ -53,8 +64,8 @@ pub struct AuditFigures {
     pub archived: u64,
     /// What could not be recorded.
     pub dropped: u64,
-    /// Other nodes whose log is known, and those of them that rewrote it.
-    pub peers: (u64, u64),
+    /// Other nodes whose log is known.
+    pub peers: PeerFigures,
     /// Whether the log is known to be no more as it was written.
     pub tampered: bool,
 }
@@ -80,6 +91,7 @@ impl Audit {
             segment: settings.audit_segment.into(),
             head: Mutex::new(last_head(store)?),
             peers: Mutex::new(seen(store)?),
+            silences: Mutex::default(),
             keeping: Mutex::default(),
             failures: Mutex::default(),
             uses: Mutex::default(),
@@ -167,16 +179,29 @@ impl Audit {
     /// Figures for the metrics; nothing where it is off.
     pub fn figures(&self) -> Option<AuditFigures> {
         let on = self.on.as_ref()?;
-        let peers = lock(&on.peers);
-        let alarms = peers.values().filter(|seen| seen.alarm.is_some()).count();
         Some(AuditFigures {
             signed: lock(&on.head).as_ref().map_or(0, |head| head.head.size),
             archived: on.archived.load(Ordering::Relaxed),
             dropped: on.dropped.load(Ordering::Relaxed)
                 + on.writer.figures().unrecorded.load(Ordering::Relaxed),
-            peers: (peers.len() as u64, alarms as u64),
+            peers: on.peer_figures(),
             tampered: on.tampered.load(Ordering::Relaxed),
         })
+    }
+
+    /// Who does not show their log any more, and since when.
+    pub fn silent(&self) -> BTreeMap<NodeId, UnixMillis> {
+        self.on.as_ref().map(|on| lock(&on.silences).all()).unwrap_or_default()
+    }
+
+    /// Notes which of the nodes that were asked for their log showed it. Returns who does not any more.
+    pub(super) fn note_shown(
+        &self,
+        asked: &BTreeMap<NodeId, bool>,
+        now: UnixMillis,
+    ) -> Vec<NodeId> {
+        let on = self.on.as_ref();
+        on.map(|on| lock(&on.silences).note(asked, now)).unwrap_or_default()
     }
 
     /// Keeps what is known now of other nodes' logs. Waits.

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::archive::{ArchiveError, Archives, Part};
 use super::denials::Denials;
 use super::failures::Failures;
-use super::keeper::AuditError;
+use super::keeper::{AuditError, PeerFigures};
 use super::layout::{self, Edge};
+use super::silence::Silences;
 use super::uses::Uses;
 use super::{NodeKey, Seen};
 use crate::node::Node;
@@ -35,6 +36,7 @@ pub(super) struct On {
     /// The head that is on disk.
     pub(super) head: Mutex<Option<SignedHead>>,
     pub(super) peers: Mutex<BTreeMap<NodeId, Seen>>,
+    pub(super) silences: Mutex<Silences>,
     /// Held by whoever signs and archives.
     pub(super) keeping: Mutex<()>,
     /// Logins that failed and are not written down yet.
@@ -63,6 +65,20 @@ impl On {
             return Ok(None);
         }
         Ok(Some(self.key.sign(head_at(node, &edge))))
+    }
+
+    /// What is known of the logs of other nodes, in figures.
+    pub(super) fn peer_figures(&self) -> PeerFigures {
+        let silent = lock(&self.silences).all();
+        let mut figures = PeerFigures::default();
+        for (node, seen) in &*lock(&self.peers) {
+            *match (&seen.alarm, silent.contains_key(node)) {
+                (Some(_alarm), _) => &mut figures.rewritten,
+                (None, true) => &mut figures.silent,
+                (None, false) => &mut figures.consistent,
+            } += 1;
+        }
+        figures
     }
 
     /// Archives the oldest entries once there are twice as many as an archive has.

@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::Response;
 use kvs_client::{AuditEntry, AuditHead, AuditPage, AuditPeer, JSON_CONTENT_TYPE};
 use kvs_core::audit::{Entry, Event, Hash, KeyHash, KeyHasher, Outcome, SignedHead, Subject};
-use kvs_core::{Key, NodeId, RecordId};
+use kvs_core::{Key, NodeId, RecordId, UnixMillis};
 use serde::Serialize;
 use utoipa::openapi::path::OperationBuilder;
 
@@ -78,8 +78,9 @@ pub(super) async fn head(mut call: Call) -> Answer {
         since.map(|since| log.consistency(since, size)).transpose()
     });
     let proof = proof.await?.flatten().map(|proof| hashes(&proof));
-    let peers = call.node.audit().peers();
-    let peers = peers.iter().map(|(node, seen)| view_peer(*node, seen)).collect();
+    let (peers, silent) = (call.node.audit().peers(), call.node.audit().silent());
+    let view = |(node, seen): (&NodeId, &Seen)| view_peer(*node, seen, silent.get(node).copied());
+    let peers = peers.iter().map(view).collect();
     Ok(json(&AuditHead { proof, peers, ..view_head(&head, &key) }))
 }
 
@@ -149,10 +150,11 @@ fn view_head(SignedHead { head, signature }: &SignedHead, key: &PublicKey) -> Au
     }
 }
 
-fn view_peer(node: NodeId, seen: &Seen) -> AuditPeer {
+fn view_peer(node: NodeId, seen: &Seen, silent: Option<UnixMillis>) -> AuditPeer {
     let head = &seen.head.head;
     let rewritten = seen.alarm.as_ref().map(|alarm| alarm.why.to_string());
-    AuditPeer { node: node.uuid(), size: head.size, time: head.time.0, rewritten }
+    let silent_since = silent.map(|since| since.0);
+    AuditPeer { node: node.uuid(), size: head.size, time: head.time.0, rewritten, silent_since }
 }
 
 fn view_entry(entry: &Entry, row: &[u8], proof: Option<&[Hash]>) -> AuditEntry {

@@ -15,6 +15,8 @@ use crate::wait;
 
 const SETTINGS: &str = "tamper_logging_enabled: true\naudit_segment: 256\n";
 
+const OFF: &str = "tamper_logging_enabled: false\n";
+
 /// Waits until a node keeps a head of another's log with at least so many entries.
 async fn keeps(node: &Process, of: uuid::Uuid, size: u64) {
     let client = node.client();
@@ -109,6 +111,31 @@ async fn a_node_that_rewrites_its_log_is_unmasked_by_its_peers() {
     assert!(!fine && said.contains("are not those that the node signed"), "{said}");
     let (fine, said) = verify(&homes[1].data(), Some(&homes[0].data()));
     assert!(fine && said.contains("is as it was written"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_shows_its_log_no_more_is_said_to_be_silent() {
+    let site = Site::new();
+    let homes = site.cluster::<2>(SETTINGS);
+    let [first, second] = homes.each_ref().map(Home::start);
+    all_meet(&[&first, &second]).await;
+    let name = second.cluster().await.unwrap().node;
+    fill(&second, "a", 10, |at| at.to_string()).await;
+    keeps(&first, name, 10).await;
+    second.stop().await;
+    let second = homes[1].with(OFF).start();
+    second.serves().await;
+    wait::until("the other says so", async || {
+        let head = first.client().audit_head(None).await.ok()?;
+        head.peers.iter().find(|peer| peer.node == name)?.silent_since
+    })
+    .await;
+    let metrics = String::from_utf8(first.ask("/metrics").await.unwrap()).unwrap();
+    assert!(metrics.contains(r#"kvs_audit_peers{state="silent"} 1"#), "{metrics}");
+    first.says(["WARN", "does not show its audit log any more"]).await;
+    for node in [first, second] {
+        node.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

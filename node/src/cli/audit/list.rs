@@ -92,7 +92,11 @@ fn print(head: &AuditHead) -> Done {
     output::line(format_args!("key        {key}"))?;
     for peer in &head.peers {
         let (node, size) = (peer.node, peer.size);
-        let state = peer.rewritten.as_deref().unwrap_or("goes on from what was seen before");
+        let state = match (&peer.rewritten, peer.silent_since) {
+            (Some(why), _) => why.clone(),
+            (None, Some(since)) => format!("shows its log no more since {}", time::utc(since)),
+            (None, None) => "goes on from what was seen before".into(),
+        };
         output::line(format_args!("peer       {node}, {size} entries: {state}"))?;
     }
     Ok(())

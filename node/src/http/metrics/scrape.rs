@@ -12,6 +12,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::figures::{BYTES, Figures, SECONDS, load};
 use super::process;
+use crate::audit::PeerFigures;
 use crate::http::shared::Shared;
 use crate::node::{Mode, Node};
 
@@ -112,8 +113,8 @@ impl Scrape {
         figures.counter("audit_dropped", "What could not be written to it", audit.dropped)?;
         let help = "1 once it is known to be not as it was written";
         figures.gauge("audit_tampered", help, None, &u64::from(audit.tampered))?;
-        let (known, rewritten) = audit.peers;
-        let states = [("consistent", known - rewritten), ("rewritten", rewritten)];
+        let PeerFigures { consistent, rewritten, silent } = audit.peers;
+        let states = [("consistent", consistent), ("rewritten", rewritten), ("silent", silent)];
         let states = states.into_iter().map(|(state, count)| ([("state", state)], count));
         figures.gauges("audit_peers", "Other nodes whose log this one keeps heads of", None, states)
     }
