@@ -52,8 +52,8 @@ pub enum AccountError {
     Ttl(#[from] TtlError),
     /// No key signs now.
     #[error(
-        "no signing key is held by every member yet, so no token can be made; try again in a \
-         moment"
+        "this node has no signing key that is not revoked yet, so no token can be made; try again \
+         in a moment"
     )]
     NoKey,
     /// Others changed the same record again and again.

@@ -96,8 +96,8 @@ struct Revoke {
 
 /// Make a new key that tokens are signed with
 ///
-/// It signs once every member of the cluster holds it. Tokens of the old key stay good until they
-/// end.
+/// It signs once every member of the cluster holds it, or at once if it revokes all others. Tokens of
+/// the old key stay good until they end.
 #[derive(Debug, Args)]
 struct RotateKey {
     /// Refuse all other keys from now on, and with them every token that there is

@@ -92,17 +92,19 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Which key signs new tokens: of those that every member of the cluster holds, as their stamps
-    /// are not above its horizon, the newest that is not revoked.
+    /// Which key signs new tokens: of those that are not revoked and that every member of the cluster
+    /// holds, as their stamps are not above its horizon, the newest. If there is none, as after a
+    /// theft while a member was away, the newest that is not revoked: that member learns of it before
+    /// it serves again.
     pub fn choose<'a>(
         keys: impl IntoIterator<Item = (Stamp, &'a Self)>,
         horizon: Stamp,
         revoked: impl Fn(&KeyId) -> bool,
     ) -> Option<&'a Self> {
         keys.into_iter()
-            .filter(|(stamp, key)| *stamp <= horizon && !revoked(&key.kid))
+            .filter(|(_, key)| !revoked(&key.kid))
+            .max_by_key(|(stamp, key)| (*stamp <= horizon, key.created_at, &key.kid))
             .map(|(_, key)| key)
-            .max_by_key(|key| (key.created_at, &key.kid))
     }
 }
 

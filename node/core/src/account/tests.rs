@@ -293,7 +293,7 @@ fn a_revocation_of_a_token_ends_when_no_clock_believes_it() {
 }
 
 #[test]
-fn a_key_signs_once_all_hold_it_and_never_when_revoked() {
+fn a_key_signs_once_all_hold_it_or_no_other_is_left_and_never_when_revoked() {
     let mut directory = Directory::default();
     directory.put(Stamp::from_bits(1), Record::SigningKey(signing("k1", 0)));
     directory.put(Stamp::from_bits(50), Record::SigningKey(signing("k2", 50)));
@@ -303,8 +303,10 @@ fn a_key_signs_once_all_hold_it_and_never_when_revoked() {
     assert_eq!(signs(&directory, 49).as_deref(), Some("k1"));
     assert_eq!(signs(&directory, 50).as_deref(), Some("k2"));
     directory.put(Stamp::MIN, Record::Revocation(Revocation::key(kid("k1"))));
-    assert_eq!(signs(&directory, 49), None);
+    assert_eq!(signs(&directory, 49).as_deref(), Some("k2"), "a member is away");
     assert!(directory.signing_key(&kid("k1"), NOW).is_none());
+    directory.put(Stamp::MIN, Record::Revocation(Revocation::key(kid("k2"))));
+    assert_eq!(signs(&directory, 50), None);
 }
 
 #[test]
