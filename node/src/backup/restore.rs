@@ -169,8 +169,7 @@ pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, Resto
     check_empty(dir)?;
     let _lock = DataLock::take(dir)?;
     let cluster = order.cluster_file(&manifest)?;
-    // What one that was broken off left takes room.
-    remove(&dir.join(RESTORING)).map_err(failed(dir))?;
+    clear(dir).map_err(failed(dir))?;
     check_room(dir, manifest.bytes())?;
     let site = Site::begin(dir)?;
     site.unpack(order, &manifest, progress)?;
@@ -185,11 +184,28 @@ pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, Resto
 ///
 /// One was.
 pub fn check_not_broken_off(data_dir: &Path) -> Result<(), OpenError> {
-    if !data_dir.join(RESTORING).exists() {
+    if !is_broken_off(data_dir) {
         return Ok(());
     }
     let reason = "a restore into it was broken off: remove what is in it and restore again".into();
     Err(OpenError::Failed { path: data_dir.to_owned(), reason })
+}
+
+/// Whether a restore into it began and did not come to its end. What is left of one that did and was
+/// killed then is an empty folder beside the store.
+fn is_broken_off(data_dir: &Path) -> bool {
+    let site = data_dir.join(RESTORING);
+    let is_left = fs::read_dir(&site).is_ok_and(|mut entries| entries.next().is_none());
+    site.exists() && !(is_left && RocksStore::directory(data_dir).exists())
+}
+
+/// Removes what a restore that was broken off left. That there was one is known until all is gone.
+fn clear(data_dir: &Path) -> io::Result<()> {
+    if is_broken_off(data_dir) {
+        remove(&RocksStore::directory(data_dir))?;
+        remove(Archives::of(data_dir).folder())?;
+    }
+    remove(&data_dir.join(RESTORING))
 }
 
 /// The cluster that the node is to be of.
@@ -276,7 +292,8 @@ impl<'a> Site<'a> {
         Ok(Restored { manifest, node, cluster: id, new_cluster: cluster.new, records })
     }
 
-    /// Puts the store in its place. Until the last step a node refuses the directory.
+    /// Puts the store in its place. A node refuses the directory until the cluster file is there as
+    /// well, which comes last.
     fn finish(&self, file: &ClusterFile) -> Result<(), RestoreError> {
         let (from, to) = (RocksStore::directory(&self.path), RocksStore::directory(self.dir));
         fs::rename(&from, &to).map_err(failed(&to))?;
@@ -284,7 +301,10 @@ impl<'a> Site<'a> {
         if from.folder().exists() {
             fs::rename(from.folder(), to.folder()).map_err(failed(to.folder()))?;
         }
-        file.save(&self.dir.join(CLUSTER_FILE))?;
+        let (from, to) = (self.path.join(CLUSTER_FILE), self.dir.join(CLUSTER_FILE));
+        file.save(&from)?;
+        sync(self.dir)?;
+        fs::rename(&from, &to).map_err(failed(&to))?;
         sync(self.dir)?;
         fs::remove_dir(&self.path).map_err(failed(&self.path))?;
         sync(self.dir)
@@ -318,9 +338,13 @@ fn check_empty(dir: &Path) -> Result<(), RestoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(dir)(error)),
     };
+    let left =
+        is_broken_off(dir).then(|| [RocksStore::directory(dir), Archives::of(dir).folder().into()]);
     for entry in entries {
-        let name = entry.map_err(failed(dir))?.file_name();
-        if !EMPTY.iter().any(|known| name == *known) {
+        let entry = entry.map_err(failed(dir))?;
+        let name = entry.file_name();
+        let is_left = left.iter().flatten().any(|left| *left == entry.path());
+        if !is_left && !EMPTY.iter().any(|known| name == *known) {
             let what = name.to_string_lossy().into_owned();
             return Err(RestoreError::NotEmpty { dir: dir.to_owned(), what });
         }

@@ -1,6 +1,7 @@
 //! Backups that are not whole, and directories that are not empty.
 
 use super::*;
+use crate::config::CLUSTER_FILE;
 
 /// Paths and contents.
 type Files = Vec<(String, Vec<u8>)>;
@@ -184,5 +185,40 @@ async fn a_directory_whose_restore_broke_off_starts_no_node_and_can_be_restored_
     assert!(said.contains("broken off"), "{said}");
     copied.home.restore(copied.name.as_str(), "half").unwrap();
     assert!(!half.join(RESTORING).exists());
+    Running::start(settings, copied.home.clock.clone()).unwrap().stop().await.unwrap();
+}
+
+/// A directory that was restored into, as it was when the steps from this one on were still to come.
+async fn left_before(moved: &[&str]) -> (Copied, PathBuf) {
+    let copied = Copied::new().await;
+    copied.home.restore(copied.name.as_str(), "half").unwrap();
+    let half = copied.home.path("half");
+    std::fs::create_dir(half.join(RESTORING)).unwrap();
+    for name in moved {
+        std::fs::rename(half.join(name), half.join(RESTORING).join(name)).unwrap();
+    }
+    (copied, half)
+}
+
+#[tokio::test]
+async fn a_restore_that_broke_off_in_its_last_steps_can_be_begun_again() {
+    for moved in [&["store", CLUSTER_FILE][..], &[CLUSTER_FILE]] {
+        let (copied, half) = left_before(moved).await;
+        let settings = copied.home.settings("half");
+        let start = || Running::start(settings.clone(), copied.home.clock.clone());
+        let said = start().unwrap_err().to_string();
+        assert!(said.contains("broken off"), "{moved:?}: {said}");
+        copied.home.restore(copied.name.as_str(), "half").unwrap();
+        assert!(!half.join(RESTORING).exists(), "{moved:?}");
+        start().unwrap().stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_restore_that_broke_off_behind_its_last_step_is_one_that_came_to_its_end() {
+    let (copied, _half) = left_before(&[]).await;
+    let said = copied.home.restore(copied.name.as_str(), "half").unwrap_err().to_string();
+    assert!(said.contains(" in it: a backup is restored only into an empty directory"), "{said}");
+    let settings = copied.home.settings("half");
     Running::start(settings, copied.home.clock.clone()).unwrap().stop().await.unwrap();
 }
