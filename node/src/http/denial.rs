@@ -152,7 +152,8 @@ pub(super) fn note(node: &Node, shared: &Shared, denied: Denied<'_>, problem: &P
     match problem {
         Problem::Denied(denial) => note_denial(node, shared, denied, denial),
         Problem::Key(KeyError::System) => record(node, denied),
-        Problem::NotHere | Problem::ForeignPage => {
+        // Whoever could not be asked about a token may have been made to send the node elsewhere.
+        Problem::NotHere | Problem::ForeignPage | Problem::IssuerUnreachable(_) => {
             node.audit().login_failed(denied.peer.address());
         }
         _ => return false,

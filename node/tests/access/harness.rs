@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use kvs_client::ClusterFile;
 use kvs_config::Settings;
-use kvs_core::audit::Entry;
+use kvs_core::audit::{Entry, Event};
 use kvs_core::token::{Claims, compact};
 use kvs_node::audit::Log;
 use kvs_node::http::{App, router};
@@ -147,6 +147,15 @@ impl Guarded {
             (0..log.sizes().size).map(|at| log.entry(at).unwrap().unwrap()).collect()
         };
         tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    /// How many attempts without good credentials the log has.
+    pub(crate) async fn login_failures(&self) -> u32 {
+        let count = |entry: &Entry| match entry.event {
+            Event::LoginFailures(count) => count,
+            _ => 0,
+        };
+        self.entries().await.iter().map(count).sum()
     }
 
     /// The id of a token.

@@ -199,6 +199,7 @@ async fn misled(what: &str, misbehave: impl FnOnce(&Site, &Site)) {
         "{what}"
     );
     assert!(inside.asked().is_empty(), "{what}: {:?}", inside.asked());
+    assert_eq!(node.login_failures().await, 1, "{what}");
     node.stop().await;
 }
 

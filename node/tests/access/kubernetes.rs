@@ -188,5 +188,6 @@ async fn a_question_about_a_token_is_not_carried_on_to_others() {
     let answer = pod.put(&pod.token(&json!({})), "shop/x").await;
     answer.refuses(503, "issuer-unreachable");
     assert!(inside.asked().is_empty(), "{:?}", inside.asked());
+    assert_eq!(pod.node.login_failures().await, 1);
     pod.node.stop().await;
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::served::serve_with;
+use crate::served::{eventually, serve_with};
 
 /// Where Debian's package has it.
 const BROWSER: &str = "/usr/bin/chromium";
@@ -140,5 +140,9 @@ async fn neither_stored_pages_nor_those_of_others_can_have_a_browser_act_for_its
     assert_eq!(served.get("/kv/stolen").await.status, 404);
     assert_eq!(served.get("/kv/secret").await.status, 200);
     assert_eq!(served.get("/health").await.json()["status"], "ok", "nobody had it drain");
+    eventually("what reached the node and was refused is in the log", async || {
+        served.get("/api/audit").await.text.contains(r#""login-failures""#)
+    })
+    .await;
     served.stop().await;
 }
