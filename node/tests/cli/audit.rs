@@ -63,6 +63,10 @@ fn the_log_is_listed_signed_and_verified() {
     one_line(&refused, ["no audit log"]);
     let other = ["audit", "verify", "data-node1", "--heads", "data-node2"];
     one_line(&machine.kvs(other).assert().code(1), ["no head of node"]);
+    // What is named and says nothing is not passed over for another that does.
+    let both = ["audit", "verify", "data-node1", "--heads", "head.json", "--heads", "data-node2"];
+    let refused = machine.kvs(both).assert().code(1);
+    one_line(&refused, ["no head of node", "is in data-node2"]);
 }
 
 #[test]

@@ -61,11 +61,13 @@ impl Verify {
         let node = verify::owner(&self.path)?;
         let mut kept = Vec::new();
         for path in &self.heads {
-            kept.extend(if path.is_dir() { verify::kept_by(path, node)? } else { read(path)? });
-        }
-        let kept: Vec<_> = kept.into_iter().filter(|kept| kept.head.head.node == node).collect();
-        if kept.is_empty() && !self.heads.is_empty() {
-            return Err(Failure::new(format!("no head of node {node} is in what --heads names")));
+            let found = if path.is_dir() { verify::kept_by(path, node)? } else { read(path)? };
+            let before = kept.len();
+            kept.extend(found.into_iter().filter(|kept| kept.head.head.node == node));
+            if kept.len() == before {
+                let path = path.display();
+                return Err(Failure::new(format!("no head of node {node} is in {path}")));
+            }
         }
         let order = Order { kept, without_archives: self.without_archives };
         Ok(verify::directory(&self.path, &order)?)
