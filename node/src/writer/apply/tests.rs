@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kvs_core::{Body, Condition, ContentType, Expiry, Key, Meta, Mode, Value};
+use kvs_core::{Body, Condition, ContentType, Expiry, Key, Meta, Mode, Value, VersionId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
