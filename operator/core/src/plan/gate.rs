@@ -46,6 +46,8 @@ pub enum Shut {
     Serves(Ordinal),
     /// Some node does not say yet that another one is gone.
     NoProof(Ordinal),
+    /// The disk of a pod that is to be made is being deleted.
+    DiskGoing(Ordinal),
     /// Nobody answers.
     NobodyAnswers,
 }
@@ -69,6 +71,7 @@ impl Shut {
             Self::Lives(_) => "MemberLives",
             Self::Serves(_) => "MemberServes",
             Self::NoProof(_) => "NoProof",
+            Self::DiskGoing(_) => "DiskGoing",
         }
     }
 
@@ -131,6 +134,7 @@ impl fmt::Display for Shut {
                 write!(f, "pod {at} is to get a new disk, and it serves with its own")
             }
             Self::NoProof(at) => write!(f, "not every node says yet that member {at} is gone"),
+            Self::DiskGoing(at) => write!(f, "disk {at} is being deleted"),
             Self::NobodyAnswers => f.write_str("no node answers on its peer port"),
         }
     }

@@ -253,6 +253,32 @@ fn a_disk_is_deleted_only_on_everybodys_word() {
 }
 
 #[test]
+fn no_pod_is_made_for_a_disk_that_goes() {
+    let mut seen = settled(2);
+    seen.claims.insert(3, ClaimSeen { decommissioned: true, deleting: true, ..claim(3) });
+    assert_eq!(plan(&wish(5), &seen).set.unwrap().replicas, 3);
+    seen.claims.insert(2, ClaimSeen { deleting: true, ..claim(2) });
+    let wait = plan(&wish(5), &seen);
+    assert_eq!((wait.set.clone().unwrap().replicas, waits(&wait)), (2, vec!["DiskGoing"]));
+    // Pods that a StatefulSet left behind are there, whatever becomes of their disks.
+    seen.set = None;
+    seen.pods.insert(3, pod());
+    assert_eq!(plan(&wish(5), &seen).set.unwrap().replicas, 5);
+}
+
+#[test]
+fn who_resumes_before_the_pods_went_waits_until_their_controller_knows() {
+    let mut seen = rolling(3);
+    let set = seen.set.as_mut().unwrap();
+    (set.replicas, set.partition, set.observed) = (0, Some(0), false);
+    let early = plan(&wish(3), &seen);
+    assert_eq!(early.set.clone().unwrap().replicas, 0);
+    assert_eq!(waits(&early), ["StatefulSetUnsettled", "StatefulSetUnsettled"]);
+    seen.set.as_mut().unwrap().observed = true;
+    assert_eq!(plan(&wish(3), &seen).set.unwrap().replicas, 3);
+}
+
+#[test]
 fn resuming_starts_everybody_who_counts_before_it_shrinks() {
     let mut seen = settled(3);
     seen.pods.clear();

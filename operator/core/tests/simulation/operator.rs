@@ -79,15 +79,10 @@ fn set(world: &mut World, wanted: SetWanted) {
         Some(set) => set.uid.clone(),
         None => world.fresh("set"),
     };
-    let (current, update) = match &world.set {
-        Some(set) => (set.current.clone(), set.update.clone()),
-        None => (String::new(), String::new()),
-    };
     let SetWanted { replicas, partition, template, size, .. } = wanted;
-    let observed = false;
-    // Nobody is restarted by it who was not already away.
+    let was = world.set.take().unwrap_or_default();
     world.set =
-        Some(Set { uid, version, replicas, partition, template, size, current, update, observed });
+        Some(Set { uid, version, replicas, partition, template, size, observed: false, ..was });
 }
 
 fn carry_out(world: &mut World, act: &Act, troubled: bool) {

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) wish: Wish,
     pub(crate) identity: bool,
     pub(crate) set: Option<Set>,
+    /// When the controller last looked.
+    pub(crate) looked: u64,
     pub(crate) pods: BTreeMap<Ordinal, Pod>,
     pub(crate) claims: BTreeMap<Ordinal, Claim>,
     /// By the uid of their claim.
@@ -38,7 +40,7 @@ pub(crate) struct World {
     next: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Set {
     pub(crate) uid: String,
     pub(crate) version: u64,
@@ -49,6 +51,8 @@ pub(crate) struct Set {
     pub(crate) current: String,
     pub(crate) update: String,
     pub(crate) observed: bool,
+    /// Pods and ready pods of each revision, as its controller counted them.
+    pub(crate) counted: BTreeMap<(String, bool), usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +88,7 @@ impl World {
             wish,
             identity: false,
             set: None,
+            looked: 0,
             pods: BTreeMap::new(),
             claims: BTreeMap::new(),
             disks: BTreeMap::new(),
