@@ -69,14 +69,13 @@ pub async fn carry_out(
                 .patch(&names.claim(*ordinal), &PatchParams::default(), &patch)
                 .await?;
         }
-        Act::DeleteClaim { ordinal, uid } => {
-            let deleted =
-                claims(client, space).delete(&names.claim(*ordinal), &only(uid, None)).await;
-            gone(deleted.map(drop))?;
+        Act::DeleteClaim { ordinal, uid, resource_version } => {
+            let only = only(uid, Some(resource_version));
+            gone(claims(client, space).delete(&names.claim(*ordinal), &only).await.map(drop))?;
         }
-        Act::OrphanSet { uid } => {
+        Act::OrphanSet { uid, resource_version } => {
             let sets: Api<StatefulSet> = Api::namespaced(client.clone(), space);
-            let orphan = DeleteParams::orphan().preconditions(exactly(uid, None));
+            let orphan = DeleteParams::orphan().preconditions(exactly(uid, Some(resource_version)));
             gone(sets.delete(&names.cluster, &orphan).await.map(drop))?;
         }
         Act::Evict { ordinal, uid } => evict(client, space, &names.pod(*ordinal), uid).await?,

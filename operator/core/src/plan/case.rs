@@ -37,7 +37,7 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     leave::drained,
     leave::forget,
     disks::growth,
-    set::growth,
+    set::waits,
     shrink::next,
     disks::replacement,
     rollout::next,

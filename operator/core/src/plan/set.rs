@@ -2,7 +2,7 @@
 
 use super::case::{Case, Stage};
 use super::step::{Kind, SetWanted};
-use super::{Shut, leave, rollout, shrink};
+use super::{Shut, disks, leave, rollout, shrink};
 use crate::crd::Mode;
 use crate::observed::Ordinal;
 
@@ -36,7 +36,7 @@ fn replicas(case: &Case<'_>) -> u32 {
         return case.pods;
     }
     if case.wish.mode == Mode::Hibernated {
-        return 0;
+        return if doomed(case).is_some() { case.pods } else { 0 };
     }
     let population = population(case);
     if case.wish.replicas >= population || case.pods < population {
@@ -60,8 +60,16 @@ fn held(case: &Case<'_>) -> Option<(Ordinal, Shut)> {
         .map(|(ordinal, _)| (*ordinal, Shut::DiskGoing(*ordinal)))
 }
 
-/// Whether new pods have to wait.
-pub(super) fn growth(case: &Case<'_>) -> Stage {
+fn doomed(case: &Case<'_>) -> Option<Ordinal> {
+    (0..case.pods).find(|ordinal| disks::is_doomed(case, *ordinal))
+}
+
+/// Whether pods have to wait that are to be made, or to go.
+pub(super) fn waits(case: &Case<'_>) -> Stage {
+    if let Some(ordinal) = doomed(case).filter(|_| case.wish.mode == Mode::Hibernated) {
+        let step = "have no pods".to_owned();
+        return Stage::Wait(Kind::Hibernate, step, Shut::DiskDeleted(ordinal));
+    }
     let missing = case.pods..case.wish.replicas.max(population(case));
     match held(case) {
         Some((ordinal, shut)) if case.wish.mode == Mode::Running && missing.contains(&ordinal) => {

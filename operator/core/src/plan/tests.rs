@@ -81,6 +81,10 @@ fn claim(ordinal: Ordinal) -> ClaimSeen {
     }
 }
 
+fn delete(ordinal: Ordinal) -> Act {
+    Act::DeleteClaim { ordinal, uid: "claim".into(), resource_version: "1".into() }
+}
+
 fn member(ordinal: Ordinal, replicas: u32) -> MemberSeen {
     let peer = |other: Ordinal| PeerSeen {
         name: Some(format!("db-{other}")),
@@ -224,6 +228,17 @@ fn a_node_drains_leaves_is_noted_and_only_then_let_go() {
 }
 
 #[test]
+fn a_node_that_left_below_one_that_goes_first_holds_nobody_up() {
+    let mut seen = settled(4);
+    seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 10_000));
+    seen.claims.get_mut(&2).unwrap().decommissioned = true;
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Leaving);
+    assert_eq!(waits(&plan(&wish(1), &seen)), ["PodNotReady"]);
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Left);
+    assert_eq!(plan(&wish(1), &seen).act, Some(Act::Drain { ordinal: 3, node: node(3) }));
+}
+
+#[test]
 fn a_dead_member_is_waited_for_until_people_give_it_up() {
     let mut seen = settled(3);
     seen.members.remove(&2);
@@ -243,7 +258,7 @@ fn a_dead_member_is_waited_for_until_people_give_it_up() {
 fn a_disk_is_deleted_only_on_everybodys_word() {
     let mut seen = settled(2);
     seen.claims.insert(2, ClaimSeen { decommissioned: true, ..claim(2) });
-    let delete = Some(Act::DeleteClaim { ordinal: 2, uid: "claim".into() });
+    let delete = Some(delete(2));
     assert_eq!(plan(&wish(2), &seen).act, delete);
     let retain = Wish { retain: Retain::Retain, ..wish(2) };
     assert_eq!(plan(&retain, &seen).act, None);
@@ -264,6 +279,23 @@ fn no_pod_is_made_for_a_disk_that_goes() {
     seen.set = None;
     seen.pods.insert(3, pod());
     assert_eq!(plan(&wish(5), &seen).set.unwrap().replicas, 5);
+}
+
+#[test]
+fn a_pod_on_a_disk_that_somebody_deleted_is_not_ended() {
+    let mut seen = rolling(2);
+    seen.claims.get_mut(&1).unwrap().deleting = true;
+    let rollout = plan(&wish(2), &seen);
+    assert_eq!((rollout.act.clone(), waits(&rollout)), (None, vec!["DiskDeleted"]));
+    let hibernated = Wish { mode: Mode::Hibernated, ..wish(2) };
+    let wait = plan(&hibernated, &seen);
+    assert_eq!((wait.set.clone().unwrap().replicas, waits(&wait)), (2, vec!["DiskDeleted"]));
+    // Without anybody who says what it holds, either.
+    let mut silent = seen.clone();
+    silent.members.clear();
+    assert_eq!(plan(&hibernated, &silent).set.unwrap().replicas, 2);
+    seen.pods.get_mut(&1).unwrap().terminating = true;
+    assert_eq!(plan(&hibernated, &seen).set.unwrap().replicas, 0);
 }
 
 #[test]
@@ -298,7 +330,10 @@ fn larger_disks_come_before_the_set_that_makes_them() {
     let grow = |ordinal| Act::GrowClaim { ordinal, uid: "claim".into(), size: 2 << 30 };
     assert_eq!(plan(&larger, &seen).act, Some(grow(0)));
     seen.claims.values_mut().for_each(|claim| claim.requested = 2 << 30);
-    assert_eq!(plan(&larger, &seen).act, Some(Act::OrphanSet { uid: "set".into() }));
+    assert_eq!(
+        plan(&larger, &seen).act,
+        Some(Act::OrphanSet { uid: "set".into(), resource_version: "1".into() })
+    );
     seen.set = None;
     let again = plan(&larger, &seen).set.unwrap();
     assert_eq!((again.replicas, again.partition, again.size), (2, Some(2), 2 << 30));
@@ -320,7 +355,7 @@ fn a_lost_disk_is_replaced_once_its_node_is_given_up() {
         let peers = &mut seen.members.get_mut(&other).unwrap().peers;
         peers.get_mut(&node(1)).unwrap().standing = Standing::Forgotten;
     }
-    let delete = Act::DeleteClaim { ordinal: 1, uid: "claim".into() };
+    let delete = delete(1);
     assert_eq!(plan(&replace, &seen).act, Some(delete));
     seen.claims.get_mut(&1).unwrap().deleting = true;
     assert!(matches!(plan(&replace, &seen).act, Some(Act::DeletePod { ordinal: 1, .. })));

@@ -55,8 +55,15 @@ fn counted(world: &World) -> BTreeMap<(String, bool), usize> {
 fn create(world: &mut World, ordinal: Ordinal, revision: String, size: u64) {
     if !world.claims.contains_key(&ordinal) {
         let uid = world.fresh("claim");
-        let claim =
-            Claim { uid, requested: size, node: None, decommissioned: false, deleting: false };
+        let version = world.fresh_version();
+        let claim = Claim {
+            uid,
+            version,
+            requested: size,
+            node: None,
+            decommissioned: false,
+            deleting: false,
+        };
         world.claims.insert(ordinal, claim);
     }
     let pod = Pod {
@@ -87,7 +94,7 @@ fn roll(world: &mut World, set: &Set, partition: u32) {
     for ordinal in (partition..set.replicas).rev() {
         let Some(pod) = world.pods.get(&ordinal) else { return };
         if pod.revision != set.update && !pod.terminating {
-            let others = world.unready_beside(ordinal);
+            let others = world.missed_beside(ordinal);
             // The controller asks no budget, and it was the operator that lowered the partition. Of a
             // pod that began to serve since the controller looked nobody could know.
             let served = matches!(pod.ready, Readiness::Since(since) if since.0 <= world.looked);

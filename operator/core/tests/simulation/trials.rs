@@ -147,7 +147,7 @@ fn calm(world: &mut World) -> Result<(), String> {
     for _ in 0..60_000 {
         happen(world);
         let wrote = operate(world, false, 0);
-        quiet = if wrote || !outlook(world).kind.is_none() { 0 } else { quiet + 1 };
+        quiet = if wrote || outlook(world).kind.is_some() { 0 } else { quiet + 1 };
         if quiet > QUIET {
             return settled(world);
         }

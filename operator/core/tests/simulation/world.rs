@@ -74,6 +74,7 @@ pub(crate) struct Pod {
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) uid: String,
+    pub(crate) version: u64,
     pub(crate) requested: u64,
     pub(crate) node: Option<Uuid>,
     pub(crate) decommissioned: bool,
@@ -174,6 +175,18 @@ impl World {
         self.pods.get(&ordinal).is_some_and(Pod::is_ready)
     }
 
+    /// Those that should serve beside one, and do not.
+    pub(crate) fn missed_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
+        let mut unready = self.unready_beside(ordinal);
+        unready.retain(|other| !self.has_left(*other));
+        unready
+    }
+
+    pub(crate) fn has_left(&self, ordinal: Ordinal) -> bool {
+        let claim = self.pods.get(&ordinal).and_then(|pod| pod.runs.as_ref());
+        claim.is_some_and(|claim| self.disks[claim].left)
+    }
+
     pub(crate) fn unready_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
         let replicas = self.set.as_ref().map_or(0, |set| set.replicas);
         (0..replicas).filter(|other| *other != ordinal && !self.is_ready(*other)).collect()
@@ -215,7 +228,7 @@ fn seen_pod(pod: &Pod) -> PodSeen {
 fn seen_claim(claim: &Claim) -> ClaimSeen {
     ClaimSeen {
         uid: claim.uid.clone(),
-        resource_version: String::new(),
+        resource_version: claim.version.to_string(),
         requested: claim.requested,
         node: claim.node,
         decommissioned: claim.decommissioned,
