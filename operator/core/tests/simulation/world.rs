@@ -182,9 +182,10 @@ impl World {
         unready
     }
 
+    /// Whether the node has left whose disk is there, also while no pod runs on it.
     pub(crate) fn has_left(&self, ordinal: Ordinal) -> bool {
-        let claim = self.pods.get(&ordinal).and_then(|pod| pod.runs.as_ref());
-        claim.is_some_and(|claim| self.disks[claim].left)
+        let disk = self.claims.get(&ordinal).and_then(|claim| self.disks.get(&claim.uid));
+        disk.is_some_and(|disk| disk.left)
     }
 
     pub(crate) fn unready_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
