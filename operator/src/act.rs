@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, EvictParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, Error};
 use kvs_client::{ClusterFile, DutyOrder};
 use kvs_operator_core::build::Blueprint;
-use kvs_operator_core::crd::Retain;
 use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE};
 use kvs_operator_core::observed::Ordinal;
 use kvs_operator_core::plan::Act;
@@ -69,14 +69,13 @@ pub async fn carry_out(
                 .patch(&names.claim(*ordinal), &PatchParams::default(), &patch)
                 .await?;
         }
-        Act::DeleteClaim { ordinal, uid } => {
-            let deleted =
-                claims(client, space).delete(&names.claim(*ordinal), &only(uid, None)).await;
-            gone(deleted.map(drop))?;
+        Act::DeleteClaim { ordinal, uid, resource_version } => {
+            let only = only(uid, Some(resource_version));
+            gone(claims(client, space).delete(&names.claim(*ordinal), &only).await.map(drop))?;
         }
-        Act::OrphanSet { uid } => {
+        Act::OrphanSet { uid, resource_version } => {
             let sets: Api<StatefulSet> = Api::namespaced(client.clone(), space);
-            let orphan = DeleteParams::orphan().preconditions(exactly(uid, None));
+            let orphan = DeleteParams::orphan().preconditions(exactly(uid, Some(resource_version)));
             gone(sets.delete(&names.cluster, &orphan).await.map(drop))?;
         }
         Act::Evict { ordinal, uid } => evict(client, space, &names.pod(*ordinal), uid).await?,
@@ -138,6 +137,27 @@ async fn order(
     Ok(nodes.order(*address, node, order).await?)
 }
 
+/// Has the cluster file go with its cluster or outlive it, as it is asked for by now.
+///
+/// # Errors
+///
+/// It changed since it was seen; the API server refuses, or cannot be asked.
+pub async fn own_identity(
+    client: &Client,
+    plan: &Blueprint<'_>,
+    seen: &ObjectMeta,
+) -> Result<(), Error> {
+    let has = seen.owner_references.as_deref().unwrap_or_default();
+    let Some(owners) = plan.identity_owners(has) else { return Ok(()) };
+    let (uid, version) = (&seen.uid, &seen.resource_version);
+    let patch = Patch::Merge(json!({
+        "metadata": { "uid": uid, "resourceVersion": version, "ownerReferences": owners },
+    }));
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.names.namespace);
+    let params = PatchParams::default();
+    secrets.patch(&plan.identity_name(), &params, &patch).await.map(drop)
+}
+
 /// Makes the cluster file, once: where there is one, this fails. Like the disks it outlives the
 /// cluster, unless all is to go with it.
 async fn make_identity(client: &Client, plan: &Blueprint<'_>) -> Result<(), Error> {
@@ -145,10 +165,7 @@ async fn make_identity(client: &Client, plan: &Blueprint<'_>) -> Result<(), Erro
     let mut secret = Secret::default();
     secret.metadata.name = Some(plan.identity_name());
     secret.metadata.labels = Some(plan.names.labels());
-    if plan.cluster.spec.storage.retain == Retain::Delete {
-        let owner = serde_json::from_value(plan.owner()).map_err(Error::SerdeError)?;
-        secret.metadata.owner_references = Some(vec![owner]);
-    }
+    secret.metadata.owner_references = plan.identity_owners(&[]);
     let text = ByteString(file.to_text().into_bytes());
     secret.data = Some(BTreeMap::from([(CLUSTER_FILE.to_owned(), text)]));
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &plan.names.namespace);

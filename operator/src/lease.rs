@@ -54,13 +54,10 @@ impl Holder {
         }
     }
 
-    /// Renews the lease until it is lost or this operator is told to stop; then lets it go.
+    /// Renews the lease until it is lost or this operator is told to stop. Nothing is written then.
     pub async fn keep(&mut self, stop: &CancellationToken) {
         self.renew(stop).await;
         self.fence.drop_lease();
-        if stop.is_cancelled() {
-            self.let_go().await;
-        }
     }
 
     async fn renew(&mut self, stop: &CancellationToken) {
@@ -156,8 +153,8 @@ impl Holder {
         lease
     }
 
-    /// Whoever waits takes it at once.
-    async fn let_go(&self) {
+    /// Lets it go: whoever waits takes it at once.
+    pub async fn let_go(&self) {
         let letting_go = async {
             let mut lease = self.leases.get(&self.name).await?;
             let spec = lease.spec.get_or_insert_with(LeaseSpec::default);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kvs_client::{ClusterFile, ClusterStatus, Duties, DutyOrder, DutyRequest, PeerStatus};
 use kvs_core::UnixMillis;
-use kvs_operator_core::names::PEER_PORT;
+use kvs_operator_core::names::{Names, PEER_PORT};
 use kvs_operator_core::observed::{Departure, Life, MemberSeen, Ordinal, PeerSeen, Standing};
 use thiserror::Error;
 use uuid::Uuid;
@@ -39,6 +39,9 @@ pub enum NodeError {
     /// It says no.
     #[error("the node refuses: {0}")]
     Refused(String),
+    /// Its address is another's by now.
+    #[error("it is {0} that answers")]
+    Another(String),
     /// This operator may no longer give orders.
     #[error(transparent)]
     Stale(#[from] Stale),
@@ -66,11 +69,15 @@ impl Nodes {
     }
 
     /// Asks all nodes at once how they are, and tells each where the others are; those that do not
-    /// answer are left out.
-    pub async fn look(&self, at: &BTreeMap<Ordinal, IpAddr>) -> BTreeMap<Ordinal, MemberSeen> {
+    /// answer are left out, and who has the address of one that is gone.
+    pub async fn look(
+        &self,
+        names: &Names,
+        at: &BTreeMap<Ordinal, IpAddr>,
+    ) -> BTreeMap<Ordinal, MemberSeen> {
         let asking = at.iter().map(|(ordinal, ip)| async move {
             let others = at.values().filter(|other| *other != ip).map(|other| address(*other));
-            match self.status(*ip, others.collect()).await {
+            match self.status(&names.pod(*ordinal), *ip, others.collect()).await {
                 Ok(member) => Some((*ordinal, member)),
                 Err(error) => {
                     tracing::debug!(ordinal, %error, "a node does not answer");
@@ -92,10 +99,15 @@ impl Nodes {
             .map(drop)
     }
 
-    async fn status(&self, ip: IpAddr, seeds: Vec<SocketAddr>) -> Result<MemberSeen, NodeError> {
+    async fn status(
+        &self,
+        name: &str,
+        ip: IpAddr,
+        seeds: Vec<SocketAddr>,
+    ) -> Result<MemberSeen, NodeError> {
         let duties = self.duty(ip, DutyRequest { seeds, ..DutyRequest::default() }).await?;
         let status = link::ask(&self.tls, address(ip), "status", Vec::new(), None).await?;
-        Ok(member(serde_json::from_slice(&status)?, duties))
+        member(name, serde_json::from_slice(&status)?, duties)
     }
 
     async fn duty(&self, ip: IpAddr, request: DutyRequest) -> Result<Duties, NodeError> {
@@ -109,8 +121,12 @@ const fn address(ip: IpAddr) -> SocketAddr {
     SocketAddr::new(ip, PEER_PORT)
 }
 
-fn member(status: ClusterStatus, duties: Duties) -> MemberSeen {
-    MemberSeen {
+/// What a node says, if it is the one of this name: addresses are given to other pods.
+fn member(name: &str, status: ClusterStatus, duties: Duties) -> Result<MemberSeen, NodeError> {
+    if status.name != name || status.node != duties.node {
+        return Err(NodeError::Another(status.name));
+    }
+    Ok(MemberSeen {
         node: status.node,
         version: Some(duties.version),
         life: match status.life.as_str() {
@@ -126,7 +142,7 @@ fn member(status: ClusterStatus, duties: Duties) -> MemberSeen {
         },
         now: UnixMillis(status.now),
         peers: status.peers.into_iter().map(peer).collect(),
-    }
+    })
 }
 
 fn peer(status: PeerStatus) -> (Uuid, PeerSeen) {
@@ -139,4 +155,33 @@ fn peer(status: PeerStatus) -> (Uuid, PeerSeen) {
     let (name, reachable) = (status.name, status.reachable);
     let agreed = status.agreed.map(UnixMillis);
     (status.id, PeerSeen { name, standing, reachable, agreed })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn says(name: &str, of: u128, duties_of: u128) -> Result<MemberSeen, NodeError> {
+        let status = json!({
+            "cluster": Uuid::nil(), "node": Uuid::from_u128(of), "name": name, "life": "serving",
+            "now": 1, "held": 0, "held_age": 0, "horizon": 0, "dead_waiting": 0, "clock_ahead": 0, "peers": [],
+        });
+        let duties =
+            json!({ "node": Uuid::from_u128(duties_of), "version": "1", "draining": false });
+        member(
+            "db-1",
+            serde_json::from_value(status).unwrap(),
+            serde_json::from_value(duties).unwrap(),
+        )
+    }
+
+    #[test]
+    fn only_the_node_of_that_pod_speaks_for_it() {
+        assert_eq!(says("db-1", 1, 1).unwrap().node, Uuid::from_u128(1));
+        assert!(matches!(says("db-2", 1, 1), Err(NodeError::Another(name)) if name == "db-2"));
+        // The address changed hands between the two questions.
+        assert!(matches!(says("db-1", 1, 2), Err(NodeError::Another(_))));
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams};
 use kube::{Client, Error, ResourceExt as _};
 use kvs_client::ClusterFile;
@@ -36,6 +37,8 @@ pub struct Look {
     pub set: Option<StatefulSet>,
     /// The pods as they are there.
     pub pods: Vec<Pod>,
+    /// What the Secret with the cluster file is, without what is in it.
+    pub identity: Option<ObjectMeta>,
 }
 
 /// Looks at a cluster, past every cache.
@@ -44,7 +47,9 @@ pub struct Look {
 ///
 /// The API server cannot be asked. A node that does not answer is none.
 pub async fn look(site: &Site, plan: &Blueprint<'_>) -> Result<Look, Error> {
-    let (identity, nodes) = identity(site, plan).await?;
+    let secrets: Api<Secret> = Api::namespaced(site.client.clone(), &plan.names.namespace);
+    let secret = secrets.get_opt(&plan.identity_name()).await?;
+    let (identity, nodes) = identity(site, plan, secret.as_ref());
     let (mut seen, set, pods) = objects(&site.client, &plan.names).await?;
     seen.identity = identity;
     let addresses: BTreeMap<Ordinal, IpAddr> = pods
@@ -52,10 +57,11 @@ pub async fn look(site: &Site, plan: &Blueprint<'_>) -> Result<Look, Error> {
         .filter_map(|pod| Some((plan.names.ordinal(&pod.name_any())?, pod::address(pod)?)))
         .collect();
     if let Some(nodes) = &nodes {
-        seen.members = nodes.look(&addresses).await;
+        seen.members = nodes.look(&plan.names, &addresses).await;
     }
     seen.now = site::now();
-    Ok(Look { seen, addresses, nodes, set, pods })
+    let identity = secret.map(|secret| secret.metadata);
+    Ok(Look { seen, addresses, nodes, set, pods, identity })
 }
 
 /// What Kubernetes knows of a cluster, beside its Secret.
@@ -89,23 +95,24 @@ pub async fn objects(
     Ok((seen, set, pods))
 }
 
-async fn identity(site: &Site, plan: &Blueprint<'_>) -> Result<(Identity, Option<Nodes>), Error> {
-    let secrets: Api<Secret> = Api::namespaced(site.client.clone(), &plan.names.namespace);
-    let Some(secret) = secrets.get_opt(&plan.identity_name()).await? else {
-        return Ok((absent(plan), None));
-    };
+fn identity(
+    site: &Site,
+    plan: &Blueprint<'_>,
+    secret: Option<&Secret>,
+) -> (Identity, Option<Nodes>) {
+    let Some(secret) = secret else { return (absent(plan), None) };
     let bytes = secret.data.as_ref().and_then(|data| data.get(CLUSTER_FILE));
     let Some(bytes) = bytes else {
-        return Ok((Identity::Unusable(format!("it has no key {CLUSTER_FILE}")), None));
+        return (Identity::Unusable(format!("it has no key {CLUSTER_FILE}")), None);
     };
     let file = ClusterFile::parse(&String::from_utf8_lossy(&bytes.0));
     let file = match file {
         Ok(file) => file,
-        Err(error) => return Ok((Identity::Unusable(error.to_string()), None)),
+        Err(error) => return (Identity::Unusable(error.to_string()), None),
     };
     match Nodes::new(&file, &site.name, &site.fence) {
-        Ok(nodes) => Ok((Identity::Present, Some(nodes))),
-        Err(error) => Ok((Identity::Unusable(error.to_string()), None)),
+        Ok(nodes) => (Identity::Present, Some(nodes)),
+        Err(error) => (Identity::Unusable(error.to_string()), None),
     }
 }
 

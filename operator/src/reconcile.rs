@@ -157,6 +157,9 @@ impl<'a> Turn<'a> {
     async fn step(&self, look: &Look, kept: Option<&Kept>, plan: &Plan) -> Result<(), ActError> {
         let (client, metrics) = (&self.site.client, &self.site.metrics);
         let pods = look.seen.set.as_ref().map_or(0, |set| set.replicas);
+        if let Some(identity) = &look.identity {
+            act::own_identity(client, &self.blueprint, identity).await?;
+        }
         if look.seen.identity == Identity::Present
             && let Some(kept) = kept
         {

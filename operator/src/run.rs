@@ -107,15 +107,15 @@ async fn lead(
         () = holder.keep(stop) => {}
         () = work(settings, site) => tracing::error!("the watches ended"),
     }
+    // Only now: whoever has it next finds nothing under way.
+    if stop.is_cancelled() {
+        holder.let_go().await;
+    }
     site.metrics.leads(false);
 }
 
 async fn work(settings: &Settings, site: &Arc<Site>) {
-    let everywhere = [String::new()];
-    let spaces: &[String] = match settings.watch_namespaces.as_slice() {
-        [] => &everywhere,
-        some => some,
-    };
+    let spaces = settings.spaces();
     let controllers = spaces.iter().flat_map(|space| {
         [
             controller(space, site).boxed(),

@@ -1,5 +1,6 @@
 //! The operator's own settings: flags, each also as a variable.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use clap::Parser;
@@ -36,4 +37,33 @@ pub struct Settings {
     /// Logs JSON, for collectors.
     #[arg(long, env = "KVS_OPERATOR_LOG_JSON")]
     pub log_json: bool,
+}
+
+impl Settings {
+    /// The namespaces to look after, each once: two that look after one cluster would disturb it twice.
+    /// Nothing stands for all of them.
+    pub fn spaces(&self) -> BTreeSet<String> {
+        let named: BTreeSet<String> =
+            self.watch_namespaces.iter().map(|space| space.trim().to_owned()).collect();
+        let all = named.is_empty() || named.contains("");
+        if all { BTreeSet::from([String::new()]) } else { named }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spaces(named: &str) -> Vec<String> {
+        let settings = Settings::parse_from(["kvs-operator", "--watch-namespaces", named]);
+        settings.spaces().into_iter().collect()
+    }
+
+    #[test]
+    fn no_namespace_is_looked_after_twice() {
+        assert_eq!(spaces("b,a,b, a"), ["a", "b"]);
+        for all in ["", "a,", ",a"] {
+            assert_eq!(spaces(all), [""], "{all:?}");
+        }
+    }
 }

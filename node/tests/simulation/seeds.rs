@@ -1,4 +1,4 @@
-//! Which seeds a trial runs with.
+//! Which seeds a trial runs with. The operator's simulation has this file, too, and seeds of its own.
 
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::figure;
 
 /// Seeds that once failed, by the name of their trial.
-const FAILED: &str = include_str!("seeds.txt");
+const FAILED: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulation/seeds.txt"));
 
 /// How many seeds a plain run gives to a trial that is worth many.
 const MANY: u64 = 60;

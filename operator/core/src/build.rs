@@ -5,6 +5,7 @@
 //! misspelt ones out.
 
 mod config;
+mod identity;
 mod network;
 mod pod;
 mod service;

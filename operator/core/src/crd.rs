@@ -41,7 +41,7 @@ pub use self::storage::{Retain, Storage};
 pub use self::tls::{Tls, TlsMode};
 pub use self::user::{KvsUser, KvsUserSpec, KvsUserStatus, ServiceAccountName, UserToken};
 
-use self::rule::rules;
+use self::rule::{fixed, rules};
 
 /// The group of all kinds of this project.
 pub const GROUP: &str = "kvs.kalzu.dev";
@@ -88,8 +88,7 @@ pub const ADOPT: &str = "kvs.kalzu.dev/adopt";
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules(&[
     (
-        "has(self.identitySecret) == has(oldSelf.identitySecret) && (!has(self.identitySecret) || \
-         self.identitySecret == oldSelf.identitySecret)",
+        &fixed("identitySecret"),
         "spec.identitySecret cannot change: it is who the cluster is. To rotate, change what is in \
          the Secret; for another identity, make another KvsCluster",
     ),

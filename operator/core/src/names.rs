@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// The field manager of everything that the operator applies.
 pub const MANAGER: &str = "kvs-operator";
+/// Most nodes of a cluster, as the schema has it: what has a higher number is none of its own.
+pub const MOST: u32 = 100;
 /// Longest name of a cluster, so that every name made from it fits into 63 characters.
 pub const LONGEST: usize = 40;
 
@@ -45,7 +47,7 @@ impl Names {
     pub fn ordinal(&self, pod: &str) -> Option<u32> {
         let ordinal = pod.strip_prefix(&self.cluster)?.strip_prefix('-')?;
         let number = ordinal.parse().ok()?;
-        (self.pod(number) == pod).then_some(number)
+        (number < MOST && self.pod(number) == pod).then_some(number)
     }
 
     /// The claim of an ordinal.
@@ -114,9 +116,9 @@ mod tests {
     #[test]
     fn only_the_clusters_own_pods_and_claims_have_an_ordinal() {
         let names = Names::new("db", "default");
-        assert_eq!(names.ordinal("db-0"), Some(0));
+        assert_eq!((names.ordinal("db-0"), names.ordinal("db-99")), (Some(0), Some(99)));
         assert_eq!(names.claim_ordinal("data-db-12"), Some(12));
-        for pod in ["db", "db-", "db-x", "db-01", "db-+1", "dbx-1", "db-a-1", "db--1"] {
+        for pod in ["db", "db-", "db-x", "db-01", "db-+1", "dbx-1", "db-a-1", "db--1", "db-100"] {
             assert_eq!(names.ordinal(pod), None, "{pod}");
         }
         assert_eq!(names.claim_ordinal("db-1"), None);

@@ -157,11 +157,6 @@ impl Blueprint<'_> {
         volumes
     }
 
-    /// The Secret with the cluster file.
-    pub fn identity_name(&self) -> String {
-        self.cluster.spec.identity_secret.clone().unwrap_or_else(|| self.names.identity())
-    }
-
     fn spread(&self) -> Vec<Value> {
         let selector = json!({ "matchLabels": self.names.selector() });
         let over = |key: &str| {

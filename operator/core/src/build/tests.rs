@@ -179,3 +179,27 @@ fn nodes_that_ask_others_who_callers_are_may_reach_them() {
         assert_eq!(policy["spec"]["egress"].to_string().contains("6443"), token, "{config}");
     }
 }
+
+#[test]
+fn the_cluster_file_goes_with_its_cluster_exactly_where_the_disks_do() {
+    let site = site();
+    let owners = |spec: Value, has: Value| {
+        let (cluster, has): (_, Vec<_>) = (cluster(spec), serde_json::from_value(has).unwrap());
+        let owners = Blueprint::new(&cluster, &site).identity_owners(&has);
+        owners.map(|owners| owners.into_iter().map(|owner| owner.uid).collect::<Vec<_>>())
+    };
+    let owner = |kind: &str, uid: &str| json!({ "apiVersion": "v1", "kind": kind, "name": "db", "uid": uid });
+    let (own, former) = (owner("KvsCluster", "u"), owner("KvsCluster", "before"));
+    let (keeps, goes) = (json!({}), json!({ "storage": { "retain": "Delete" } }));
+    assert_eq!(owners(keeps.clone(), json!([])), None);
+    assert_eq!(owners(goes.clone(), json!([own])), None);
+    // Who changed their mind.
+    assert_eq!(owners(keeps.clone(), json!([own])), Some(vec![]));
+    assert_eq!(owners(goes.clone(), json!([])), Some(vec!["u".into()]));
+    // A cluster of that name before this one; and owners that are none of ours.
+    assert_eq!(owners(goes, json!([former])), Some(vec!["u".into()]));
+    let theirs = owner("Vault", "v");
+    assert_eq!(owners(keeps, json!([theirs, former])), Some(vec!["v".into()]));
+    let brought = json!({ "identitySecret": "mine", "storage": { "retain": "Delete" } });
+    assert_eq!(owners(brought, json!([])), None);
+}

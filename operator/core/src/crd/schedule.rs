@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::rule::rules;
+use super::rule::{by_type, rules};
 
 /// Backups of a `KvsCluster` at times that repeat: each is a `KvsBackup` of its own.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,10 +89,7 @@ fn cron() -> Value {
 pub struct KvsBackupScheduleStatus {
     /// `Ready`: whether backups are made, and the last one was not in vain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend(
-        "x-kubernetes-list-type" = "map",
-        "x-kubernetes-list-map-keys" = ["type"]
-    ))]
+    #[schemars(transform = by_type)]
     pub conditions: Vec<Condition>,
 
     /// The generation of the spec that this is about.

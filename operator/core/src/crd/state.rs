@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rule::by_type;
+
 /// What the operator sees, and what it does. Enumerations and instants, never figures that change by
 /// themselves: those are metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,10 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct KvsClusterStatus {
     /// `Available`, `Progressing`, `Degraded`, `Converged`, `StorageReady`, `Paused`, `UpdateAvailable`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend(
-        "x-kubernetes-list-type" = "map",
-        "x-kubernetes-list-map-keys" = ["type"]
-    ))]
+    #[schemars(transform = by_type)]
     pub conditions: Vec<Condition>,
 
     /// The generation of the spec that this is about.

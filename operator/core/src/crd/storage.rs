@@ -3,15 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule::rules;
+use super::rule::{fixed, rules};
 
 /// The disks of the nodes, one each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules(&[
     (
-        "has(self.storageClassName) == has(oldSelf.storageClassName) && \
-         (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
+        &fixed("storageClassName"),
         "spec.storage.storageClassName cannot change; make a second cluster and move the data there",
     ),
 ])))]

@@ -5,7 +5,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule::rules;
+use super::rule::{by_type, fixed, rules};
 
 /// A user of a `KvsCluster`, with a token in a Secret or known by a pod's ServiceAccount.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,13 +41,11 @@ use super::rule::rules;
         "spec.cluster cannot change: the user is there. Make another KvsUser",
     ),
     (
-        "has(self.userName) == has(oldSelf.userName) && (!has(self.userName) || \
-         self.userName == oldSelf.userName)",
+        &fixed("userName"),
         "spec.userName cannot change: keys belong to the user and not to the name. Make another KvsUser",
     ),
     (
-        "has(self.serviceAccount) == has(oldSelf.serviceAccount) && (!has(self.serviceAccount) || \
-         self.serviceAccount == oldSelf.serviceAccount)",
+        &fixed("serviceAccount"),
         "spec.serviceAccount cannot change: keys belong to the user and not to the name. Make another \
          KvsUser",
     ),
@@ -191,10 +189,7 @@ fn day() -> String {
 pub struct KvsUserStatus {
     /// `Ready`: whether the user is on the cluster as it is here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend(
-        "x-kubernetes-list-type" = "map",
-        "x-kubernetes-list-map-keys" = ["type"]
-    ))]
+    #[schemars(transform = by_type)]
     pub conditions: Vec<Condition>,
 
     /// The generation of the spec that this is about.

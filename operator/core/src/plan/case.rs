@@ -37,6 +37,7 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     leave::drained,
     leave::forget,
     disks::growth,
+    set::waits,
     shrink::next,
     disks::replacement,
     rollout::next,

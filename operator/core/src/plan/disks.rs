@@ -33,9 +33,10 @@ pub(super) fn growth(case: &Case<'_>) -> Stage {
         return Stage::Act(Kind::Growth, Act::GrowClaim { ordinal: *ordinal, uid, size });
     }
     match &case.seen.set {
-        Some(set) if set.size < size && !leave::in_flight(case) => {
-            Stage::Act(Kind::Growth, Act::OrphanSet { uid: set.uid.clone() })
-        }
+        Some(set) if set.size < size && !leave::in_flight(case) => Stage::Act(
+            Kind::Growth,
+            Act::OrphanSet { uid: set.uid.clone(), resource_version: set.resource_version.clone() },
+        ),
         _ => Stage::Done,
     }
 }
@@ -67,7 +68,7 @@ pub(super) fn replacement(case: &Case<'_>) -> Stage {
 /// The claim goes first; it waits for its pod, and with the pod both are made again.
 fn renew(case: &Case<'_>, ordinal: Ordinal, claim: &ClaimSeen) -> Stage {
     if !claim.deleting {
-        return Stage::Act(Kind::Replace, Act::DeleteClaim { ordinal, uid: claim.uid.clone() });
+        return Stage::Act(Kind::Replace, delete(ordinal, claim));
     }
     match case.seen.pods.get(&ordinal).filter(|pod| !pod.terminating) {
         Some(pod) => Stage::Act(
@@ -80,6 +81,21 @@ fn renew(case: &Case<'_>, ordinal: Ordinal, claim: &ClaimSeen) -> Stage {
         ),
         None => Stage::Done,
     }
+}
+
+fn delete(ordinal: Ordinal, claim: &ClaimSeen) -> Act {
+    let (uid, resource_version) = (claim.uid.clone(), claim.resource_version.clone());
+    Act::DeleteClaim { ordinal, uid, resource_version }
+}
+
+/// A disk that somebody deleted while a pod runs on it goes with that pod, and what it holds may be
+/// nowhere else.
+pub(super) fn is_doomed(case: &Case<'_>, ordinal: Ordinal) -> bool {
+    let goes = |claim: &ClaimSeen| claim.deleting && !claim.decommissioned;
+    let others = (0..case.pods).filter(|other| *other != ordinal);
+    case.seen.claims.get(&ordinal).is_some_and(goes)
+        && case.seen.pods.get(&ordinal).is_some_and(|pod| !pod.terminating)
+        && !case.is_gone_for(ordinal, &others)
 }
 
 /// Disks of nodes that have left go, if that is wanted, once all others prove it.
@@ -97,8 +113,7 @@ pub(super) fn cleanup(case: &Case<'_>) -> Stage {
     let mut found = Stage::Done;
     for (ordinal, claim) in unused {
         if case.is_gone_for(*ordinal, &(0..case.pods)) {
-            let act = Act::DeleteClaim { ordinal: *ordinal, uid: claim.uid.clone() };
-            return Stage::Act(Kind::Cleanup, act);
+            return Stage::Act(Kind::Cleanup, delete(*ordinal, claim));
         }
         let step = format!("delete disk {ordinal}");
         found = Stage::Wait(Kind::Cleanup, step, Shut::NoProof(*ordinal));

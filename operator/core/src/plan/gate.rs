@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::case::Case;
 use crate::crd::Gate;
-use crate::observed::{Life, MemberSeen, Ordinal, PodSeen, Readiness};
+use crate::observed::{Departure, Life, MemberSeen, Ordinal, PodSeen, Readiness};
 
 /// Why a step has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub enum Shut {
     Serves(Ordinal),
     /// Some node does not say yet that another one is gone.
     NoProof(Ordinal),
+    /// The disk of a pod that is to be made is being deleted.
+    DiskGoing(Ordinal),
+    /// The disk of a pod that is to be ended was deleted, and goes with it.
+    DiskDeleted(Ordinal),
     /// Nobody answers.
     NobodyAnswers,
 }
@@ -69,6 +73,8 @@ impl Shut {
             Self::Lives(_) => "MemberLives",
             Self::Serves(_) => "MemberServes",
             Self::NoProof(_) => "NoProof",
+            Self::DiskGoing(_) => "DiskGoing",
+            Self::DiskDeleted(_) => "DiskDeleted",
         }
     }
 
@@ -82,6 +88,7 @@ impl Shut {
                 | Self::Dead(..)
                 | Self::Lives(_)
                 | Self::Serves(_)
+                | Self::DiskDeleted(_)
         )
     }
 }
@@ -131,6 +138,12 @@ impl fmt::Display for Shut {
                 write!(f, "pod {at} is to get a new disk, and it serves with its own")
             }
             Self::NoProof(at) => write!(f, "not every node says yet that member {at} is gone"),
+            Self::DiskGoing(at) => write!(f, "disk {at} is being deleted"),
+            Self::DiskDeleted(at) => write!(
+                f,
+                "somebody deleted disk {at}, which goes as soon as its pod does: delete pod {at} \
+                 yourself once the others hold what is on it"
+            ),
             Self::NobodyAnswers => f.write_str("no node answers on its peer port"),
         }
     }
@@ -138,9 +151,11 @@ impl fmt::Display for Shut {
 
 impl Case<'_> {
     /// Whether a node may be out of service: every other one that there is to be serves, and has
-    /// agreed with every other one since both began to.
+    /// agreed with every other one since both began to. Nobody waits for a node that has left: below
+    /// one that goes first it stays, and serves no more.
     pub(super) fn gate(&self, except: Ordinal) -> Result<(), Shut> {
-        let others: Vec<Ordinal> = (0..self.pods).filter(|ordinal| *ordinal != except).collect();
+        let counts = |ordinal: &Ordinal| *ordinal != except && !self.has_left(*ordinal);
+        let others: Vec<Ordinal> = (0..self.pods).filter(counts).collect();
         if self.wish.does_without(Gate::Readiness, self.seen.now) {
             return Ok(());
         }
@@ -152,6 +167,11 @@ impl Case<'_> {
             return Ok(());
         }
         others.iter().try_for_each(|ordinal| self.agrees(*ordinal, &others))
+    }
+
+    fn has_left(&self, ordinal: Ordinal) -> bool {
+        let member = self.seen.members.get(&ordinal);
+        member.is_some_and(|member| member.departure == Some(Departure::Left))
     }
 
     /// Whether a pod serves.

@@ -7,10 +7,10 @@
 //! A pod that never served, below one that serves, would hold everything up: it can only be made of the
 //! revision that does not work. For such pods there is no partition for a while.
 
-use super::Shut;
 use super::case::{Case, Stage};
 use super::leave::evict;
 use super::step::{Act, Kind};
+use super::{Shut, disks};
 use crate::crd::{Gate, Mode};
 use crate::observed::{Ordinal, PodSeen, Readiness, SetSeen};
 
@@ -75,7 +75,7 @@ pub(super) fn is_outdated(set: &SetSeen, pod: &PodSeen) -> bool {
 fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bool {
     match case.seen.pods.get(&next) {
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
-        _ if held(case, next, replicas).is_some() => false,
+        _ if held(case, next, replicas).is_some() || disks::is_doomed(case, next) => false,
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
         Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next).is_ok(),
         _ => proven(case, set, next).is_ok(),
@@ -131,7 +131,14 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
     if !is_rolling(case, set) {
         return Stage::Done;
     }
-    broken(case, set).unwrap_or_else(|| in_turn(case, set))
+    match broken(case, set).unwrap_or_else(|| in_turn(case, set)) {
+        Stage::Act(kind, Act::Evict { ordinal, .. } | Act::DeletePod { ordinal, .. })
+            if disks::is_doomed(case, ordinal) =>
+        {
+            Stage::Wait(kind, format!("restart pod {ordinal}"), Shut::DiskDeleted(ordinal))
+        }
+        stage => stage,
+    }
 }
 
 /// A pod of a revision that was given up, which never served: it is not worth waiting for.

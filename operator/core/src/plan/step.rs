@@ -68,11 +68,15 @@ pub enum Act {
         ordinal: Ordinal,
         /// Its uid.
         uid: String,
+        /// Its version: whoever begins to use it is noted on it.
+        resource_version: String,
     },
     /// Deletes the `StatefulSet` and leaves its pods: it is made again at once, with larger claims.
     OrphanSet {
         /// Its uid.
         uid: String,
+        /// Its version.
+        resource_version: String,
     },
     /// Asks the budget whether a pod may be restarted, and restarts it.
     Evict {

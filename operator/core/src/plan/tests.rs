@@ -1,5 +1,7 @@
 //! Steps that one look decides. What many looks come to is the simulation's.
 
+mod disks;
+
 use std::collections::BTreeSet;
 
 use kvs_core::UnixMillis;
@@ -79,6 +81,10 @@ fn claim(ordinal: Ordinal) -> ClaimSeen {
         deleting: false,
         trouble: None,
     }
+}
+
+fn delete(ordinal: Ordinal) -> Act {
+    Act::DeleteClaim { ordinal, uid: "claim".into(), resource_version: "1".into() }
 }
 
 fn member(ordinal: Ordinal, replicas: u32) -> MemberSeen {
@@ -224,6 +230,17 @@ fn a_node_drains_leaves_is_noted_and_only_then_let_go() {
 }
 
 #[test]
+fn a_node_that_left_below_one_that_goes_first_holds_nobody_up() {
+    let mut seen = settled(4);
+    seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 10_000));
+    seen.claims.get_mut(&2).unwrap().decommissioned = true;
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Leaving);
+    assert_eq!(waits(&plan(&wish(1), &seen)), ["PodNotReady"]);
+    seen.members.get_mut(&2).unwrap().departure = Some(Departure::Left);
+    assert_eq!(plan(&wish(1), &seen).act, Some(Act::Drain { ordinal: 3, node: node(3) }));
+}
+
+#[test]
 fn a_dead_member_is_waited_for_until_people_give_it_up() {
     let mut seen = settled(3);
     seen.members.remove(&2);
@@ -237,65 +254,4 @@ fn a_dead_member_is_waited_for_until_people_give_it_up() {
     assert_eq!(plan(&forget, &seen).act, Some(Act::Forget { ordinal: 0, node: node(2) }));
     let alive = settled(3);
     assert_eq!(waits(&plan(&Wish { replicas: 3, ..forget }, &alive)), ["MemberLives"]);
-}
-
-#[test]
-fn a_disk_is_deleted_only_on_everybodys_word() {
-    let mut seen = settled(2);
-    seen.claims.insert(2, ClaimSeen { decommissioned: true, ..claim(2) });
-    let delete = Some(Act::DeleteClaim { ordinal: 2, uid: "claim".into() });
-    assert_eq!(plan(&wish(2), &seen).act, delete);
-    let retain = Wish { retain: Retain::Retain, ..wish(2) };
-    assert_eq!(plan(&retain, &seen).act, None);
-    let mut silent = seen.clone();
-    silent.members.remove(&1);
-    assert_eq!(plan(&wish(2), &silent).act, None);
-}
-
-#[test]
-fn resuming_starts_everybody_who_counts_before_it_shrinks() {
-    let mut seen = settled(3);
-    seen.pods.clear();
-    seen.members.clear();
-    seen.set.as_mut().unwrap().replicas = 0;
-    let hibernated = Wish { mode: Mode::Hibernated, ..wish(1) };
-    assert_eq!(plan(&hibernated, &seen).set.unwrap().replicas, 0);
-    assert_eq!(plan(&wish(1), &seen).set.unwrap().replicas, 3);
-    seen.claims.get_mut(&2).unwrap().decommissioned = true;
-    assert_eq!(plan(&wish(1), &seen).set.unwrap().replicas, 2);
-}
-
-#[test]
-fn larger_disks_come_before_the_set_that_makes_them() {
-    let larger = Wish { size: 2 << 30, ..wish(2) };
-    let mut seen = settled(2);
-    let grow = |ordinal| Act::GrowClaim { ordinal, uid: "claim".into(), size: 2 << 30 };
-    assert_eq!(plan(&larger, &seen).act, Some(grow(0)));
-    seen.claims.values_mut().for_each(|claim| claim.requested = 2 << 30);
-    assert_eq!(plan(&larger, &seen).act, Some(Act::OrphanSet { uid: "set".into() }));
-    seen.set = None;
-    let again = plan(&larger, &seen).set.unwrap();
-    assert_eq!((again.replicas, again.partition, again.size), (2, Some(2), 2 << 30));
-}
-
-#[test]
-fn a_lost_disk_is_replaced_once_its_node_is_given_up() {
-    let mut seen = settled(3);
-    let replace = Wish { replace: Some((1, "claim".into())), ..wish(3) };
-    assert_eq!(waits(&plan(&replace, &seen)), ["MemberServes"]);
-    seen.members.remove(&1);
-    seen.pods.get_mut(&1).unwrap().ready = Readiness::Never;
-    for other in [0, 2] {
-        let peers = &mut seen.members.get_mut(&other).unwrap().peers;
-        peers.get_mut(&node(1)).unwrap().reachable = false;
-    }
-    assert_eq!(plan(&replace, &seen).act, Some(Act::Forget { ordinal: 0, node: node(1) }));
-    for other in [0, 2] {
-        let peers = &mut seen.members.get_mut(&other).unwrap().peers;
-        peers.get_mut(&node(1)).unwrap().standing = Standing::Forgotten;
-    }
-    let delete = Act::DeleteClaim { ordinal: 1, uid: "claim".into() };
-    assert_eq!(plan(&replace, &seen).act, Some(delete));
-    seen.claims.get_mut(&1).unwrap().deleting = true;
-    assert!(matches!(plan(&replace, &seen).act, Some(Act::DeletePod { ordinal: 1, .. })));
 }

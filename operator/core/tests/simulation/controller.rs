@@ -1,11 +1,11 @@
 //! The `StatefulSet` controller, the garbage collector and the kubelets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_core::UnixMillis;
 use kvs_operator_core::observed::{Ordinal, Readiness};
 
-use crate::world::{BROKEN, Claim, Pod, World};
+use crate::world::{BROKEN, Claim, Pod, Set, World};
 
 /// One step of the `StatefulSet` controller: pods, then its status, as the real one does it.
 pub(crate) fn sync(world: &mut World) {
@@ -26,7 +26,7 @@ pub(crate) fn sync(world: &mut World) {
         terminate(world, ordinal);
     }
     if let Some(partition) = set.partition {
-        roll(world, set.replicas, partition, &set.update);
+        roll(world, &set, partition);
     }
     let done = |pod: &Pod| pod.revision == set.update && pod.is_ready();
     let count = world.pods.len() == set.replicas as usize;
@@ -34,21 +34,36 @@ pub(crate) fn sync(world: &mut World) {
         set.current.clone_from(&set.update);
     }
     set.observed = true;
-    let was = world.set.as_ref();
-    let same = was.is_some_and(|was| {
-        (&was.current, &was.update, was.observed) == (&set.current, &set.update, true)
-    });
+    set.counted = counted(world);
+    let same = world.set.as_ref().is_some_and(|was| *was == set);
     if !same {
         set.version = world.fresh_version();
     }
+    world.looked = world.now;
     world.set = Some(set);
+}
+
+/// What it says of its pods, who are not those that go.
+fn counted(world: &World) -> BTreeMap<(String, bool), usize> {
+    let mut counted = BTreeMap::new();
+    for pod in world.pods.values().filter(|pod| !pod.terminating) {
+        *counted.entry((pod.revision.clone(), pod.is_ready())).or_default() += 1;
+    }
+    counted
 }
 
 fn create(world: &mut World, ordinal: Ordinal, revision: String, size: u64) {
     if !world.claims.contains_key(&ordinal) {
         let uid = world.fresh("claim");
-        let claim =
-            Claim { uid, requested: size, node: None, decommissioned: false, deleting: false };
+        let version = world.fresh_version();
+        let claim = Claim {
+            uid,
+            version,
+            requested: size,
+            node: None,
+            decommissioned: false,
+            deleting: false,
+        };
         world.claims.insert(ordinal, claim);
     }
     let pod = Pod {
@@ -75,13 +90,15 @@ pub(crate) fn terminate(world: &mut World, ordinal: Ordinal) {
 
 /// From the highest down to the partition: the first outdated pod goes, and an unready one holds up
 /// the rest.
-fn roll(world: &mut World, replicas: u32, partition: u32, update: &str) {
-    for ordinal in (partition..replicas).rev() {
+fn roll(world: &mut World, set: &Set, partition: u32) {
+    for ordinal in (partition..set.replicas).rev() {
         let Some(pod) = world.pods.get(&ordinal) else { return };
-        if pod.revision != update && !pod.terminating {
-            let others = world.unready_beside(ordinal);
-            if pod.is_ready() && !others.is_empty() {
-                // The controller asks no budget, and it was the operator that lowered the partition.
+        if pod.revision != set.update && !pod.terminating {
+            let others = world.missed_beside(ordinal);
+            // The controller asks no budget, and it was the operator that lowered the partition. Of a
+            // pod that began to serve since the controller looked nobody could know.
+            let served = matches!(pod.ready, Readiness::Since(since) if since.0 <= world.looked);
+            if served && !others.is_empty() {
                 world.fault(format!("pod {ordinal} serves and is restarted beside {others:?}"));
             }
             terminate(world, ordinal);

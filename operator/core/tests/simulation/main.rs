@@ -2,12 +2,17 @@
 //! plan depends on them, with an operator that is killed between any two writes and looks at stale
 //! caches. Whatever happens: one disruption at a time, no disk deleted whose data is not elsewhere, no
 //! acknowledged write lost, and in the end nothing more to do.
+//!
+//! `KVS_SEED` gives a seed back, `KVS_ROUNDS` says how many there are to be for each trial.
 
 #![expect(clippy::print_stdout, reason = "a trial says its seed and what failed")]
 
 mod controller;
+#[path = "../../../../node/tests/cluster/figure.rs"]
+mod figure;
 mod nodes;
 mod operator;
+#[path = "../../../../node/tests/simulation/seeds.rs"]
 mod seeds;
 mod trials;
 mod world;

@@ -5,7 +5,7 @@ use kvs_operator_core::plan::{Act, Plan, SetWanted, plan};
 use kvs_operator_core::wish::Wish;
 
 use crate::controller::terminate;
-use crate::world::{Set, World};
+use crate::world::{Claim, Set, World};
 
 /// What it is about to write, and whether others were ready when it looked.
 pub(crate) struct Pending {
@@ -79,34 +79,37 @@ fn set(world: &mut World, wanted: SetWanted) {
         Some(set) => set.uid.clone(),
         None => world.fresh("set"),
     };
-    let (current, update) = match &world.set {
-        Some(set) => (set.current.clone(), set.update.clone()),
-        None => (String::new(), String::new()),
-    };
     let SetWanted { replicas, partition, template, size, .. } = wanted;
-    let observed = false;
-    // Nobody is restarted by it who was not already away.
+    let was = world.set.take().unwrap_or_default();
     world.set =
-        Some(Set { uid, version, replicas, partition, template, size, current, update, observed });
+        Some(Set { uid, version, replicas, partition, template, size, observed: false, ..was });
 }
 
 fn carry_out(world: &mut World, act: &Act, troubled: bool) {
+    let version = world.fresh_version();
     match act {
         Act::MakeIdentity => world.identity = true,
         Act::NoteClaim { ordinal, uid, node, decommissioned } => {
             if let Some(claim) = world.claims.get_mut(ordinal).filter(|one| one.uid == *uid) {
                 (claim.node, claim.decommissioned) = (*node, *decommissioned);
+                claim.version = version;
             }
         }
         Act::GrowClaim { ordinal, uid, size } => {
             if let Some(claim) = world.claims.get_mut(ordinal).filter(|one| one.uid == *uid) {
-                claim.requested = *size;
+                (claim.requested, claim.version) = (*size, version);
             }
         }
-        Act::OrphanSet { uid } => {
-            world.set.take_if(|set| set.uid == *uid);
+        Act::OrphanSet { uid, resource_version } => {
+            let is = |set: &Set| (&set.uid, &set.version.to_string()) == (uid, resource_version);
+            world.set.take_if(|set| is(set));
         }
-        Act::DeleteClaim { ordinal, uid } => delete_claim(world, *ordinal, uid),
+        Act::DeleteClaim { ordinal, uid, resource_version } => {
+            let is = |claim: &Claim| claim.version.to_string() == *resource_version;
+            if world.claims.get(ordinal).is_some_and(is) {
+                delete_claim(world, *ordinal, uid);
+            }
+        }
         Act::Evict { ordinal, uid } => evict(world, *ordinal, uid, troubled),
         Act::DeletePod { ordinal, uid, resource_version } => {
             let same = world
@@ -175,12 +178,14 @@ fn evict(world: &mut World, ordinal: u32, uid: &str, troubled: bool) {
 
 /// A node that served is taken out of service by the operator.
 fn disrupt(world: &mut World, ordinal: u32, troubled: bool) {
-    let others = world.unready_beside(ordinal);
+    let others = world.missed_beside(ordinal);
     if !troubled && !others.is_empty() {
         world.fault(format!("{ordinal} is disrupted while {others:?} do not serve"));
     }
     let replicas = world.set.as_ref().map_or(0, |set| set.replicas);
-    world.disrupted.retain(|other| *other < replicas && *other != ordinal);
+    let mut disrupted = std::mem::take(&mut world.disrupted);
+    disrupted.retain(|other| *other < replicas && *other != ordinal && !world.has_left(*other));
+    world.disrupted = disrupted;
     if let Some(other) = world.disrupted.first().filter(|_| !troubled) {
         let other = *other;
         world.fault(format!("{ordinal} is disrupted while {other} is"));

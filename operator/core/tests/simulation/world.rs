@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) wish: Wish,
     pub(crate) identity: bool,
     pub(crate) set: Option<Set>,
+    /// When the controller last looked.
+    pub(crate) looked: u64,
     pub(crate) pods: BTreeMap<Ordinal, Pod>,
     pub(crate) claims: BTreeMap<Ordinal, Claim>,
     /// By the uid of their claim.
@@ -38,7 +40,7 @@ pub(crate) struct World {
     next: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Set {
     pub(crate) uid: String,
     pub(crate) version: u64,
@@ -49,6 +51,8 @@ pub(crate) struct Set {
     pub(crate) current: String,
     pub(crate) update: String,
     pub(crate) observed: bool,
+    /// Pods and ready pods of each revision, as its controller counted them.
+    pub(crate) counted: BTreeMap<(String, bool), usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +74,7 @@ pub(crate) struct Pod {
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) uid: String,
+    pub(crate) version: u64,
     pub(crate) requested: u64,
     pub(crate) node: Option<Uuid>,
     pub(crate) decommissioned: bool,
@@ -84,6 +89,7 @@ impl World {
             wish,
             identity: false,
             set: None,
+            looked: 0,
             pods: BTreeMap::new(),
             claims: BTreeMap::new(),
             disks: BTreeMap::new(),
@@ -169,6 +175,19 @@ impl World {
         self.pods.get(&ordinal).is_some_and(Pod::is_ready)
     }
 
+    /// Those that should serve beside one, and do not.
+    pub(crate) fn missed_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
+        let mut unready = self.unready_beside(ordinal);
+        unready.retain(|other| !self.has_left(*other));
+        unready
+    }
+
+    /// Whether the node has left whose disk is there, also while no pod runs on it.
+    pub(crate) fn has_left(&self, ordinal: Ordinal) -> bool {
+        let disk = self.claims.get(&ordinal).and_then(|claim| self.disks.get(&claim.uid));
+        disk.is_some_and(|disk| disk.left)
+    }
+
     pub(crate) fn unready_beside(&self, ordinal: Ordinal) -> Vec<Ordinal> {
         let replicas = self.set.as_ref().map_or(0, |set| set.replicas);
         (0..replicas).filter(|other| *other != ordinal && !self.is_ready(*other)).collect()
@@ -210,7 +229,7 @@ fn seen_pod(pod: &Pod) -> PodSeen {
 fn seen_claim(claim: &Claim) -> ClaimSeen {
     ClaimSeen {
         uid: claim.uid.clone(),
-        resource_version: String::new(),
+        resource_version: claim.version.to_string(),
         requested: claim.requested,
         node: claim.node,
         decommissioned: claim.decommissioned,
