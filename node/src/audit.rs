@@ -18,6 +18,7 @@ mod log;
 mod notice;
 mod retire;
 mod silence;
+mod start;
 mod stored;
 mod upkeep;
 mod uses;

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::archive::ArchiveError;
 use super::layout::{self, Edge};
+use super::start::is_broken;
 use super::stored::{json, last_head, seen};
 use super::upkeep::{On, lock};
 use super::{NodeKey, Notice, PublicKey, Seen};
@@ -84,12 +85,14 @@ impl Audit {
         if !settings.tamper_logging_enabled {
             return Ok(Self { on: None });
         }
+        let head = last_head(store)?;
         let on = On {
             key: NodeKey::open(store)?,
             writer: writer.clone(),
             data_dir: settings.data_dir.clone(),
             segment: settings.audit_segment.into(),
-            head: Mutex::new(last_head(store)?),
+            tampered: AtomicBool::new(is_broken(store, &settings.data_dir, head.as_ref())?),
+            head: Mutex::new(head),
             peers: Mutex::new(seen(store)?),
             silences: Mutex::default(),
             keeping: Mutex::default(),
@@ -98,9 +101,7 @@ impl Audit {
             denials: Mutex::default(),
             dropped: AtomicU64::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
-            tampered: AtomicBool::new(false),
         };
-        on.compare_with_head(Edge::read(store, layout::END)?.size());
         let audit = Self { on: Some(on) };
         audit.record(Notice::done(Event::Started, Subject::Node));
         Ok(audit)

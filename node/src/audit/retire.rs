@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::archive::{ArchiveError, Archives, Part, Sealed};
 use super::layout::{self, Edge};
-use super::stored::last_head;
+use super::stored::{broken_head, last_head};
 use crate::local;
 use crate::store::{Batch, Column, Flush, Store, StoreError};
 
@@ -54,10 +54,12 @@ pub fn retire(store: &dyn Store, data_dir: &Path) -> Result<(), RetireError> {
     Ok(erase(store)?)
 }
 
-/// The last head that the node signed, if it did.
+/// The last head that the node signed, if it did; of a log that was tampered with, the one that says
+/// so.
 fn sealed(store: &dyn Store) -> Result<Option<Sealed>, StoreError> {
     let key = store.get(Column::Local, layout::PUBLIC)?.and_then(|key| key.try_into().ok());
-    Ok(last_head(store)?.zip(key))
+    let head = broken_head(store)?.map_or_else(|| last_head(store), |head| Ok(Some(head)))?;
+    Ok(head.zip(key))
 }
 
 fn put_aside(archives: &Archives, name: &str) -> Result<(), ArchiveError> {
@@ -79,7 +81,7 @@ fn put_aside(archives: &Archives, name: &str) -> Result<(), ArchiveError> {
 /// crash leaves then is no log that anybody would put aside again.
 fn erase(store: &dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::default();
-    for row in [layout::END, layout::BASE, layout::HEAD, layout::KEY, layout::PUBLIC] {
+    for row in layout::OWN {
         batch.delete(Column::Local, row);
     }
     store.write(&batch, Flush::Synced)?;

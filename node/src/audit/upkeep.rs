@@ -118,15 +118,6 @@ impl On {
         }
     }
 
-    /// Finds out at a start whether the end is missing.
-    pub(super) fn compare_with_head(&self, size: u64) {
-        let signed = lock(&self.head).as_ref().map_or(0, |head| head.head.size);
-        if size < signed {
-            self.tampered.store(true, Ordering::Relaxed);
-            tracing::error!(size, signed, "the audit log is shorter than the head that was signed");
-        }
-    }
-
     pub(super) fn note_damage(&self, error: &ArchiveError) {
         if matches!(error, ArchiveError::Tampered(_)) {
             self.tampered.store(true, Ordering::Relaxed);

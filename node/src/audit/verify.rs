@@ -12,7 +12,7 @@ pub use self::fault::Fault;
 use self::walk::Walk;
 use super::archive::{Archive, Archives, Sealed};
 use super::layout::{self, Edge};
-use super::stored::{last_head, seen};
+use super::stored::{broken_head, last_head, seen};
 use super::{PublicKey, is_signed};
 use crate::local;
 use crate::store::{Column, Read as _, RocksOptions, RocksStore};
@@ -155,7 +155,8 @@ fn archives_before(archives: &Archives, base: u64) -> Result<Vec<Archive>, Fault
 struct Ends {
     base: Edge,
     end: Edge,
-    head: Option<SignedHead>,
+    /// The last one, and the one that the log is known not to go on from.
+    heads: Vec<SignedHead>,
     key: Option<PublicKey>,
 }
 
@@ -170,19 +171,25 @@ impl Ends {
         Ok(Self {
             base: Edge::read(store, layout::BASE).map_err(failed)?,
             end,
-            head: last_head(store).map_err(failed)?,
+            heads: last_head(store)
+                .map_err(failed)?
+                .into_iter()
+                .chain(broken_head(store).map_err(failed)?)
+                .collect(),
             key: key.and_then(|key| key.try_into().ok()),
         })
     }
 
     /// Every head that is known of the log; each bears the node's signature.
     fn heads(&self, archives: &[Archive], order: &Order) -> Result<Vec<Head>, Fault> {
-        let own = self.head.clone().zip(self.key).map(|sealed| ("the store".to_owned(), sealed));
+        let own =
+            |key| self.heads.iter().map(move |head| ("the store".to_owned(), (head.clone(), key)));
+        let own = self.key.into_iter().flat_map(own);
         let archived = archives.iter().filter_map(|archive| {
             Some((format!("archive {}", archive.path().display()), archive.sealed()?))
         });
         let kept = order.kept.iter().map(|kept| (kept.by.clone(), (kept.head.clone(), kept.key)));
-        let all: Vec<_> = own.into_iter().chain(archived).chain(kept).collect();
+        let all: Vec<_> = own.chain(archived).chain(kept).collect();
         for (place, sealed) in &all {
             check_signature(place, sealed)?;
             if self.key.is_some_and(|key| key != sealed.1) {
