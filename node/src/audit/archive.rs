@@ -169,7 +169,7 @@ impl Archives {
     pub fn write(
         &self,
         part: &Part<'_>,
-        mut next: impl FnMut(u64) -> Result<Vec<u8>, StoreError>,
+        mut next: impl FnMut(u64) -> Result<Vec<u8>, ArchiveError>,
         seal: impl FnOnce(&Edge) -> Option<Sealed>,
     ) -> Result<(PathBuf, Edge), ArchiveError> {
         let path = self.path(part.begin.size());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,6 +100,7 @@ impl Audit {
             uses: Mutex::default(),
             denials: Mutex::default(),
             dropped: AtomicU64::new(0),
+            pause: AtomicU32::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
         };
         let audit = Self { on: Some(on) };

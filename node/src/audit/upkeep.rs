@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kvs_core::NodeId;
-use kvs_core::audit::{Head, SignedHead};
+use kvs_core::audit::{Head, SignedHead, Tampered};
 use uuid::Uuid;
 
 use super::archive::{ArchiveError, Archives, Part};
@@ -24,6 +24,9 @@ use crate::writer::{SubmitError, Writer};
 
 /// Rows that are deleted in one batch.
 const DELETE_STEP: usize = 4_096;
+/// How many times nothing is archived after that failed, at one time a second: whatever is the matter,
+/// each try reads and writes a whole archive.
+const PAUSE: u32 = 60;
 
 /// What a log has that is on.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub(super) struct On {
     pub(super) denials: Mutex<Denials>,
     pub(super) dropped: AtomicU64,
     pub(super) archived: AtomicU64,
+    /// How many times nothing is archived yet, since it failed.
+    pub(super) pause: AtomicU32,
     /// Whether the log is known to be no more as it was written.
     pub(super) tampered: AtomicBool,
 }
@@ -88,11 +93,14 @@ impl On {
         if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
             return Ok(());
         }
+        if self.pauses() {
+            return Ok(());
+        }
         let (node_id, count) = (node.identity().node, self.segment);
         let part = Part { node: node_id, begin: &base, count, checked: true };
         let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
         let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
-        let (path, edge) = written.inspect_err(|error| self.note_damage(error))?;
+        let (path, edge) = written.inspect_err(|error| self.note_failure(error))?;
         tracing::info!(path = %path.display(), "entries of the audit log were archived");
         let mut batch = Batch::default();
         batch.put(Column::Local, layout::BASE, &edge.to_bytes());
@@ -118,7 +126,14 @@ impl On {
         }
     }
 
-    pub(super) fn note_damage(&self, error: &ArchiveError) {
+    /// Whether an archive that failed was so lately that none is tried. Each time it is asked counts.
+    fn pauses(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    fn note_failure(&self, error: &ArchiveError) {
+        self.pause.store(PAUSE, Ordering::Relaxed);
         if matches!(error, ArchiveError::Tampered(_)) {
             self.tampered.store(true, Ordering::Relaxed);
             tracing::error!(%error, "the audit log was tampered with; run `kvs audit verify`");
@@ -147,10 +162,10 @@ impl On {
 }
 
 /// Reads rows one after another.
-fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
+fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, ArchiveError> {
     move |sequence| {
         let row = store.get(Column::Audit, &layout::entry(sequence))?;
-        row.ok_or_else(|| StoreError::Damaged(format!("entry {sequence} of audit is missing")))
+        Ok(row.ok_or(Tampered::Missing(sequence))?)
     }
 }
 
