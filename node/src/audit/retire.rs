@@ -41,6 +41,8 @@ pub fn retire(store: &dyn Store, data_dir: &Path) -> Result<(), RetireError> {
             begin: &begin,
             count: end.size().saturating_sub(begin.size()),
             checked: false,
+            // What is kept free is kept for this: a node whose disk is full must be able to start over.
+            reserve: 0,
         };
         let sealed = sealed(store)?;
         // A row that is missing is an empty one there: no entry has so few bytes.

@@ -97,7 +97,8 @@ impl On {
             return Ok(());
         }
         let (node_id, count) = (node.identity().node, self.segment);
-        let part = Part { node: node_id, begin: &base, count, checked: true };
+        let reserve = node.settings().disk_reserve.as_len() as u64;
+        let part = Part { node: node_id, begin: &base, count, checked: true, reserve };
         let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
         let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
         let (path, edge) = written.inspect_err(|error| self.note_failure(error))?;

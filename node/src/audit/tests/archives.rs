@@ -1,5 +1,6 @@
 //! Entries that left the store.
 
+use kvs_config::Size;
 use kvs_core::audit::{Tampered, tree};
 
 use super::*;
@@ -141,7 +142,7 @@ async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
     // The file is there, and the store does not know of it.
     let store = site.store();
     let node = local::identity(&store).unwrap().unwrap().node;
-    let part = Part { node, begin: &Edge::default(), count: SEGMENT.into(), checked: true };
+    let part = Part { node, begin: &Edge::default(), count: SEGMENT.into(), checked: true, reserve: 0 };
     let next = |sequence| Ok(row(&store, sequence));
     Archives::of(&site.path()).write(&part, next, |_| None).unwrap();
     drop(store);
@@ -160,6 +161,12 @@ async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
     assert_eq!(site.verify().unwrap().summary.size, 601);
 }
 
+/// What is in the folder of the archives, drafts as well.
+fn names(site: &Site) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(Archives::of(&site.path()).folder());
+    entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
 /// Changes a row of a log that is about to be archived, and lets its node try; what is found.
 async fn fault_after(change: impl FnOnce(&RocksStore, &mut Batch)) -> Tampered {
     let site = Site::with(500).await;
@@ -171,7 +178,7 @@ async fn fault_after(change: impl FnOnce(&RocksStore, &mut Batch)) -> Tampered {
     let _ = kept(&node).await;
     let figures = node.audit().figures().unwrap();
     assert!(figures.tampered);
-    assert_eq!(figures.archived, 0);
+    assert_eq!((figures.archived, names(&site)), (0, Vec::new()));
     keep(&node).await;
     drop(node);
     running.stop().await.unwrap();
@@ -190,4 +197,29 @@ async fn what_was_altered_or_deleted_is_not_archived() {
     assert_eq!(altered.await, Tampered::Altered(100));
     let deleted = fault_after(|_, batch| batch.delete(Column::Audit, &layout::entry(100)));
     assert_eq!(deleted.await, Tampered::Missing(100));
+}
+
+#[tokio::test]
+async fn nothing_is_archived_into_what_must_stay_free() {
+    let site = Site::new();
+    let running = start(Settings { audit_segment: 4_096, ..site.settings() });
+    fill(&running.node, 600).await;
+    running.stop().await.unwrap();
+
+    let running = start(Settings { disk_reserve: Size::gib(u16::MAX), ..site.settings() });
+    let node = running.node.clone();
+    // The first of these fails, unless the node itself has tried already; then there is a pause.
+    let _ = kept(&node).await;
+    keep(&node).await;
+    let figures = node.audit().figures().unwrap();
+    assert_eq!((figures.archived, figures.tampered, names(&site)), (0, false, Vec::new()));
+    drop(node);
+    running.stop().await.unwrap();
+
+    let running = site.start();
+    let node = running.node.clone();
+    keep(&node).await;
+    assert_eq!(node.audit().figures().unwrap().archived, 256);
+    drop(node);
+    running.stop().await.unwrap();
 }
