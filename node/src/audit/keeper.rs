@@ -118,7 +118,7 @@ impl Audit {
     pub fn record(&self, notice: Notice) {
         let Some(on) = &self.on else { return };
         if let Err(error) = on.writer.record(vec![notice], false) {
-            on.drop_one(&error);
+            on.drop_all(1, &error);
         }
     }
 
@@ -160,7 +160,7 @@ impl Audit {
     pub async fn record_durably(&self, notice: Notice) -> Result<(), SubmitError> {
         let Some(on) = &self.on else { return Ok(()) };
         let answer =
-            on.writer.record(vec![notice], true).inspect_err(|error| on.drop_one(error))?;
+            on.writer.record(vec![notice], true).inspect_err(|error| on.drop_all(1, error))?;
         // What the store did not take the writer counts.
         answer.await.map_err(|_gone| SubmitError::Stopping)??;
         Ok(())

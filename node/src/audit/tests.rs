@@ -239,7 +239,8 @@ async fn an_emptied_node_keeps_its_log_and_another_node_begins_its_own() {
     assert_ne!(report.node, node);
     let aside = site.path().join("audit").join(node.to_string());
     let archives = std::fs::read_dir(&aside).unwrap().map(|file| file.unwrap().path());
-    let old: Vec<_> = archives.map(|path| verify::archive(&path).unwrap()).collect();
+    let old: Vec<_> =
+        archives.map(|path| verify::archive(&path).unwrap()).collect();
     assert_eq!(old.len(), 1);
     assert_eq!((old[0].node, old[0].summary.size, old[0].summary.signed), (node, 301, 301));
 }
@@ -273,4 +274,17 @@ async fn hexadecimal_digits_are_read_as_they_are_written() {
 #[test]
 fn callers_without_a_name_are_anonymous() {
     assert_eq!(Caller::anybody().subject(), Subject::Anonymous);
+}
+
+#[tokio::test]
+async fn everything_that_could_not_be_recorded_is_counted() {
+    let site = Site::new();
+    let running = site.start();
+    let node = running.node.clone();
+    running.stop().await.unwrap();
+    for address in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        node.audit().login_failed(address.parse().unwrap());
+    }
+    kept(&node).await.unwrap_err();
+    assert_eq!(node.audit().figures().unwrap().dropped, 3);
 }

@@ -151,14 +151,16 @@ impl On {
         if notices.is_empty() {
             return;
         }
+        let count = notices.len();
         if let Err(error) = self.writer.record(notices, false) {
-            self.drop_one(&error);
+            self.drop_all(count, &error);
         }
     }
 
-    pub(super) fn drop_one(&self, error: &SubmitError) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(%error, "an entry of the audit log could not be written");
+    /// Counts what could not be recorded.
+    pub(super) fn drop_all(&self, count: usize, error: &SubmitError) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        tracing::error!(%error, count, "entries of the audit log could not be written");
     }
 }
 

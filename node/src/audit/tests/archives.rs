@@ -142,7 +142,8 @@ async fn a_crash_between_the_archive_and_the_store_loses_nothing() {
     // The file is there, and the store does not know of it.
     let store = site.store();
     let node = local::identity(&store).unwrap().unwrap().node;
-    let part = Part { node, begin: &Edge::default(), count: SEGMENT.into(), checked: true, reserve: 0 };
+    let part =
+        Part { node, begin: &Edge::default(), count: SEGMENT.into(), checked: true, reserve: 0 };
     let next = |sequence| Ok(row(&store, sequence));
     Archives::of(&site.path()).write(&part, next, |_| None).unwrap();
     drop(store);
