@@ -240,7 +240,7 @@ async fn an_emptied_node_keeps_its_log_and_another_node_begins_its_own() {
     let aside = site.path().join("audit").join(node.to_string());
     let archives = std::fs::read_dir(&aside).unwrap().map(|file| file.unwrap().path());
     let old: Vec<_> =
-        archives.map(|path| verify::archive(&path).unwrap()).collect();
+        archives.map(|path| verify::archive(&path, &Order::default()).unwrap()).collect();
     assert_eq!(old.len(), 1);
     assert_eq!((old[0].node, old[0].summary.size, old[0].summary.signed), (node, 301, 301));
 }

@@ -4,7 +4,8 @@ use kvs_config::Size;
 use kvs_core::audit::{Tampered, tree};
 
 use super::*;
-use crate::audit::archive::{Archive, Archives, Part};
+use crate::audit::archive::{Archive, ArchiveError, Archives, Part, Sealed};
+use crate::store::MemoryStore;
 
 /// A site whose first 512 entries are in two archives; it has 1,200.
 async fn archived() -> Site {
@@ -50,7 +51,7 @@ async fn old_entries_go_into_archives_and_stay_readable_and_provable() {
         tree::verify_consistency(old, &before, 1_200, &root, &proof).unwrap();
     }
     for path in files(&site) {
-        let report = verify::archive(&path).unwrap();
+        let report = verify::archive(&path, &Order::default()).unwrap();
         assert_eq!(report.summary.signed, report.summary.size);
     }
 }
@@ -86,7 +87,7 @@ async fn whatever_is_done_to_an_archive_is_named_with_its_file() {
         let mut flipped = second.clone();
         flipped[at] ^= 1;
         std::fs::write(&paths[1], &flipped).unwrap();
-        let alone = verify::archive(&paths[1]);
+        let alone = verify::archive(&paths[1], &Order::default());
         let said = site.verify().map(drop).map_err(|fault| fault.to_string());
         // Only a place that is looked up and not walked past may differ unnoticed: in the trailer.
         match said {
@@ -108,7 +109,7 @@ async fn whatever_is_done_to_an_archive_is_named_with_its_file() {
     let other = archived().await;
     std::fs::copy(&files(&other)[1], &paths[1]).unwrap();
     let fault = site.verify().unwrap_err();
-    assert!(matches!(&fault, Fault::Key { .. } | Fault::Foreign { .. }), "{fault}");
+    assert!(matches!(&fault, Fault::Owner { .. }), "{fault}");
 }
 
 #[tokio::test]
@@ -123,7 +124,7 @@ async fn an_entry_that_is_altered_in_an_archive_is_named() {
             if sequence == 300 {
                 row = Some(found.to_vec());
             }
-            Ok::<_, crate::audit::archive::ArchiveError>(())
+            Ok::<_, ArchiveError>(())
         })
         .unwrap();
     let row = row.unwrap();
@@ -134,6 +135,56 @@ async fn an_entry_that_is_altered_in_an_archive_is_named() {
     let Fault::Entry { place, source } = fault else { panic!("{fault}") };
     assert_eq!(source, Tampered::Altered(300));
     assert!(place.contains("00000000000000000256.kvsaudit"), "{place}");
+}
+
+/// What another node kept, as it is given.
+fn kept_of((head, key): &Sealed) -> Order {
+    let kept = verify::Kept { by: "node2".to_owned(), head: head.clone(), key: *key };
+    Order { kept: vec![kept], ..Order::default() }
+}
+
+#[tokio::test]
+async fn an_archive_is_held_against_what_others_kept() {
+    let site = archived().await;
+    let path = &files(&site)[0];
+    let archive = Archive::open(path).unwrap();
+    let (node, sealed) = (archive.header().node, archive.sealed().unwrap());
+    let mut rows = Vec::new();
+    let keep = |_, row: &[u8]| {
+        rows.push(row.to_vec());
+        Ok::<_, ArchiveError>(())
+    };
+    archive.rows(keep).unwrap();
+    let later = (last_head(&site.store()).unwrap().unwrap(), sealed.1);
+    let over = |kept| verify::archive(path, &kept_of(kept)).unwrap().held;
+    assert_eq!((over(&sealed), over(&later)), (1, 0));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let forge = |seal: Option<Sealed>| {
+        let begin = &Edge::default();
+        let part = Part { node, begin, count: SEGMENT.into(), checked: true, reserve: 0 };
+        let next = |sequence| Ok(rows[usize::try_from(sequence).unwrap()].clone());
+        Archives::of(elsewhere.path()).write(&part, next, |_| seal).unwrap().0
+    };
+    let stranger = NodeKey::open(&MemoryStore::default()).unwrap();
+    let by_stranger = |head| Some((stranger.sign(head), *stranger.public()));
+    let forged = forge(by_stranger(sealed.0.head));
+    verify::archive(&forged, &Order::default()).expect("by itself it is well formed");
+    for kept in [&sealed, &later] {
+        let fault = verify::archive(&forged, &kept_of(kept)).unwrap_err();
+        assert!(matches!(&fault, Fault::Key { by } if by == "node2"), "{fault}");
+    }
+    let other = NodeId::new(Uuid::from_u128(2));
+    let forged = forge(by_stranger(kvs_core::audit::Head { node: other, ..sealed.0.head }));
+    let fault = verify::archive(&forged, &Order::default()).unwrap_err();
+    assert!(matches!(&fault, Fault::Owner { found, .. } if *found == other), "{fault}");
+    let forged = forge(None);
+    for order in [Order::default(), kept_of(&later)] {
+        let fault = verify::archive(&forged, &order).unwrap_err();
+        assert!(matches!(fault, Fault::Unsigned { .. }), "{fault}");
+    }
+    // What another kept vouches for what bears no head.
+    assert_eq!(verify::archive(&forged, &kept_of(&sealed)).unwrap().held, 1);
 }
 
 #[tokio::test]
