@@ -131,8 +131,9 @@ impl Audit {
         }
     }
 
-    /// Records that a named caller at this address was denied something. After some in one second the
-    /// rest are counted with the failures of the address, so that nobody fills a disk by asking.
+    /// Records that a named caller at this address was denied something. After some of one caller in a
+    /// minute, or of all in a second, the rest are counted with the failures of the address, so that
+    /// nobody fills a disk by asking.
     pub fn denied(&self, notice: Notice, address: IpAddr, now: UnixMillis) {
         let Some(on) = &self.on else { return };
         if lock(&on.denials).has_room(notice.subject, now) {
