@@ -1,6 +1,6 @@
 //! The log of a running node: what is recorded, when heads are signed, when entries are archived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ pub struct Audit {
     on: Option<On>,
 }
 
-/// How many other nodes' logs are known, by what is known of them.
+/// How many members' logs are known, by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerFigures {
     /// They go on from what was seen of them.
@@ -65,8 +65,6 @@ pub struct AuditFigures {
     pub archived: u64,
     /// What could not be recorded.
     pub dropped: u64,
-    /// Other nodes whose log is known.
-    pub peers: PeerFigures,
     /// Whether the log is known to be no more as it was written.
     pub tampered: bool,
 }
@@ -187,9 +185,14 @@ impl Audit {
             archived: on.archived.load(Ordering::Relaxed),
             dropped: on.dropped.load(Ordering::Relaxed)
                 + on.writer.figures().unrecorded.load(Ordering::Relaxed),
-            peers: on.peer_figures(),
             tampered: on.tampered.load(Ordering::Relaxed),
         })
+    }
+
+    /// What is known of the logs of the nodes that are members, in figures. What was ever known of
+    /// others stays as evidence, and nobody needs to act on it.
+    pub fn peer_figures(&self, members: &BTreeSet<NodeId>) -> PeerFigures {
+        self.on.as_ref().map(|on| on.peer_figures(members)).unwrap_or_default()
     }
 
     /// Who does not show their log any more, and since when.

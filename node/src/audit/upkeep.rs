@@ -1,7 +1,7 @@
 //! What keeps a log in order: heads that are signed, entries that are archived, failures that are
 //! noticed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -72,11 +72,11 @@ impl On {
         Ok(Some(self.key.sign(head_at(node, &edge))))
     }
 
-    /// What is known of the logs of other nodes, in figures.
-    pub(super) fn peer_figures(&self) -> PeerFigures {
+    /// What is known of the logs of these nodes, in figures.
+    pub(super) fn peer_figures(&self, members: &BTreeSet<NodeId>) -> PeerFigures {
         let silent = lock(&self.silences).all();
         let mut figures = PeerFigures::default();
-        for (node, seen) in &*lock(&self.peers) {
+        for (node, seen) in lock(&self.peers).iter().filter(|(node, _)| members.contains(node)) {
             *match (&seen.alarm, silent.contains_key(node)) {
                 (Some(_alarm), _) => &mut figures.rewritten,
                 (None, true) => &mut figures.silent,
