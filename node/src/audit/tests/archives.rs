@@ -5,6 +5,7 @@ use kvs_core::audit::{Tampered, tree};
 
 use super::*;
 use crate::audit::archive::{Archive, ArchiveError, Archives, Part, Sealed};
+use crate::audit::exchange::{self, Question};
 use crate::store::MemoryStore;
 
 /// A site whose first 512 entries are in two archives; it has 1,200.
@@ -71,6 +72,17 @@ async fn an_archive_that_is_gone_is_missed_unless_it_is_known_to_be_elsewhere() 
     let log = Log::open(&*snapshot, &site.path()).unwrap();
     assert_eq!(log.row(300).unwrap(), None);
     assert!(log.row(200).unwrap().is_some());
+    // Only a proof from within them is not to be had.
+    for (since, missing) in
+        [(255, None), (256, None), (257, Some(256)), (511, Some(510)), (512, None)]
+    {
+        let answer = exchange::answer(&running.node, Question { since: Some(since) });
+        match (answer, missing) {
+            (Ok(Some(answer)), None) => assert!(answer.proof.is_some(), "{since}"),
+            (Err(Unproven::NoArchive(entry)), Some(missing)) => assert_eq!(entry, missing),
+            (answer, _) => panic!("{since}: {answer:?}"),
+        }
+    }
     drop(log);
     drop(snapshot);
     running.stop().await.unwrap();

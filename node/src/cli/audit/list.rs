@@ -94,7 +94,9 @@ fn print(head: &AuditHead) -> Done {
         let (node, size) = (peer.node, peer.size);
         let state = match (&peer.rewritten, peer.silent_since) {
             (Some(why), _) => why.clone(),
-            (None, Some(since)) => format!("shows its log no more since {}", time::utc(since)),
+            (None, Some(since)) => {
+                format!("has not shown how its log goes on since {}", time::utc(since))
+            }
             (None, None) => "goes on from what was seen before".into(),
         };
         output::line(format_args!("peer       {node}, {size} entries: {state}"))?;
