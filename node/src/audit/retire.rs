@@ -9,10 +9,7 @@ use super::archive::{ArchiveError, Archives, Part, Sealed};
 use super::layout::{self, Edge};
 use super::stored::{broken_head, last_head};
 use crate::local;
-use crate::store::{Batch, Column, Flush, Store, StoreError};
-
-/// Rows that are deleted in one batch.
-const STEP: usize = 4_096;
+use crate::store::{Batch, Column, Flush, Store, StoreError, sweep};
 
 /// Why a log was not put aside. It is where it was.
 #[derive(Debug, Error)]
@@ -87,17 +84,5 @@ fn erase(store: &dyn Store) -> Result<(), StoreError> {
         batch.delete(Column::Local, row);
     }
     store.write(&batch, Flush::Synced)?;
-    loop {
-        let mut batch = Batch::default();
-        let mut rows = store.cursor(Column::Audit, &[], &[0xff; 16]);
-        for _ in 0..STEP {
-            let Some((row, _)) = rows.next()? else { break };
-            batch.delete(Column::Audit, row);
-        }
-        drop(rows);
-        if batch.is_empty() {
-            return Ok(());
-        }
-        store.write(&batch, Flush::Later)?;
-    }
+    sweep(store, Column::Audit, (&[], &[0xff; 16]), |batch| store.write(&batch, Flush::Later))
 }

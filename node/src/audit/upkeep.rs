@@ -19,11 +19,9 @@ use super::silence::Silences;
 use super::uses::Uses;
 use super::{NodeKey, Seen};
 use crate::node::Node;
-use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
+use crate::store::{Batch, Column, Flush, Read, Store, StoreError, sweep};
 use crate::writer::{SubmitError, Writer};
 
-/// Rows that are deleted in one batch.
-const DELETE_STEP: usize = 4_096;
 /// How many times nothing is archived after that failed, at one time a second: whatever is the matter,
 /// each try reads and writes a whole archive.
 const PAUSE: u32 = 60;
@@ -107,24 +105,10 @@ impl On {
         batch.put(Column::Local, layout::BASE, &edge.to_bytes());
         self.writer.write_batch(batch, Flush::Synced)?;
         self.archived.store(edge.size(), Ordering::Relaxed);
-        self.delete_before(store, edge.size())
-    }
-
-    /// Deletes the entries that are in archives.
-    pub(super) fn delete_before(&self, store: &dyn Store, base: u64) -> Result<(), AuditError> {
-        loop {
-            let mut batch = Batch::default();
-            let mut rows = store.cursor(Column::Audit, &layout::entry(0), &layout::entry(base));
-            for _ in 0..DELETE_STEP {
-                let Some((row, _)) = rows.next()? else { break };
-                batch.delete(Column::Audit, row);
-            }
-            drop(rows);
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.writer.write_batch(batch, Flush::Later)?;
-        }
+        let (start, end) = (layout::entry(0), layout::entry(edge.size()));
+        sweep(store, Column::Audit, (&start, &end), |batch| {
+            Ok(self.writer.write_batch(batch, Flush::Later)?)
+        })
     }
 
     /// Whether an archive that failed was so lately that none is tried. Each time it is asked counts.

@@ -8,7 +8,7 @@ use crate::audit::archive::{Archive, ArchiveError, Archives, Part, Sealed};
 use crate::audit::exchange::{self, Question};
 use crate::store::MemoryStore;
 
-/// A site whose first 512 entries are in two archives; it has 1,200.
+/// A site whose first 768 entries are in three archives; it has 1,200.
 async fn archived() -> Site {
     let site = Site::new();
     let running = site.start();

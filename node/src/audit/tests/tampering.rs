@@ -1,6 +1,8 @@
 //! Whatever is done to a log, verifying it says where.
 
 use kvs_core::audit::Tampered;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 
@@ -59,14 +61,17 @@ fn cut(site: &Site, size: u64, with_end: bool) {
 
 #[tokio::test]
 async fn a_flipped_bit_in_any_entry_is_named() {
+    let seed: u64 = rand::random();
+    println!("bits are flipped by the seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
     let site = Site::with(ENTRIES).await;
     for sequence in 0..ENTRIES {
         let mut whole = Vec::new();
         site.change(|store, batch| {
             whole = row(store, sequence);
             let mut flipped = whole.clone();
-            let at = usize::from(rand::random::<u16>()) % flipped.len();
-            flipped[at] ^= 1 << (rand::random::<u8>() % 8);
+            let at = rng.random_range(..flipped.len());
+            flipped[at] ^= 1 << rng.random_range(0..8);
             batch.put(Column::Audit, &layout::entry(sequence), &flipped);
         });
         let (tampered, said) = named(&site);
