@@ -54,12 +54,15 @@ impl List {
                     table.row(cells(entry));
                 }
             }
+            if !self.remote.json {
+                table.print_page()?;
+            }
             from = page.next;
             if from.is_none() {
                 break;
             }
         }
-        if self.remote.json { Ok(()) } else { table.print() }
+        Ok(())
     }
 }
 
