@@ -7,7 +7,7 @@ mod tampering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kvs_config::Settings;
+use kvs_config::{Settings, Size};
 use kvs_core::audit::{Entry, Event, KeyHasher, Outcome, SignedHead, Subject};
 use kvs_core::scope::Right;
 use kvs_core::{Body, Command, ContentType, Key, Meta, NodeId, RecordId, UserId, Value, VersionId};
@@ -243,6 +243,17 @@ async fn an_emptied_node_keeps_its_log_and_another_node_begins_its_own() {
         archives.map(|path| verify::archive(&path, &Order::default()).unwrap()).collect();
     assert_eq!(old.len(), 1);
     assert_eq!((old[0].node, old[0].summary.size, old[0].summary.signed), (node, 301, 301));
+}
+
+#[tokio::test]
+async fn a_node_whose_disk_is_full_can_become_another_one() {
+    let site = Site::with(300).await;
+    let node = local::identity(&site.store()).unwrap().unwrap().node;
+    local::mark_for_emptying(&site.store(), true).unwrap();
+    let full = Settings { disk_reserve: Size::gib(u16::MAX), ..site.settings() };
+    start(full).stop().await.unwrap();
+    let aside = site.path().join("audit").join(node.to_string());
+    assert_eq!(std::fs::read_dir(&aside).unwrap().count(), 1);
 }
 
 #[tokio::test]

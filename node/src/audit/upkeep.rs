@@ -88,10 +88,8 @@ impl On {
     pub(super) fn archive(&self, node: &Node, store: &dyn Store) -> Result<(), AuditError> {
         let base = Edge::read(store, layout::BASE)?;
         let size = Edge::read(store, layout::END)?.size();
-        if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
-            return Ok(());
-        }
-        if self.pauses() {
+        let is_due = size.saturating_sub(base.size()) >= 2 * self.segment;
+        if !is_due || self.is_tampered() || self.pauses() {
             return Ok(());
         }
         let (node_id, count) = (node.identity().node, self.segment);

@@ -1,6 +1,5 @@
 //! Entries that left the store.
 
-use kvs_config::Size;
 use kvs_core::audit::{Tampered, tree};
 
 use super::*;
