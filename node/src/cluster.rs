@@ -87,6 +87,20 @@ pub enum ClusterError {
         /// The file's cluster.
         wanted: Uuid,
     },
+    /// The file of its cluster was there, and is not any more.
+    #[error(
+        "{data_dir} has data of a member of cluster {found}, whose file {path} is gone: put it back \
+         from a copy or another member",
+        data_dir = .data_dir.display(), path = .path.display()
+    )]
+    FileGone {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Its cluster.
+        found: Uuid,
+        /// Where its file was.
+        path: PathBuf,
+    },
     /// A node that stood alone has data of its own and is told of others.
     #[error(
         "{data_dir} has data of a node that stood alone, and a node joins a cluster empty: leave \

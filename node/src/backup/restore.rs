@@ -295,6 +295,9 @@ impl<'a> Site<'a> {
     /// Puts the store in its place. A node refuses the directory until the cluster file is there as
     /// well, which comes last.
     fn finish(&self, file: &ClusterFile) -> Result<(), RestoreError> {
+        // First, so that the folder is not empty before the last step.
+        file.save(&self.path.join(CLUSTER_FILE))?;
+        sync(&self.path)?;
         let (from, to) = (RocksStore::directory(&self.path), RocksStore::directory(self.dir));
         fs::rename(&from, &to).map_err(failed(&to))?;
         let (from, to) = (Archives::of(&self.path), Archives::of(self.dir));
@@ -302,7 +305,6 @@ impl<'a> Site<'a> {
             fs::rename(from.folder(), to.folder()).map_err(failed(to.folder()))?;
         }
         let (from, to) = (self.path.join(CLUSTER_FILE), self.dir.join(CLUSTER_FILE));
-        file.save(&from)?;
         sync(self.dir)?;
         fs::rename(&from, &to).map_err(failed(&to))?;
         sync(self.dir)?;

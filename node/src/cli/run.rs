@@ -244,7 +244,13 @@ async fn part(node: &Node, signal: &'static str) {
     if !delay.is_zero() {
         tracing::info!(signal, ?delay, "about to stop: clients are asked to go elsewhere");
         node.closing().cancel();
-        tokio::time::sleep(delay).await;
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            // Nothing is served any more in any case.
+            () = node.writer().ended() => {}
+            () = node.start_over().cancelled() => {}
+            () = node.stopping().cancelled() => {}
+        }
     }
 }
 

@@ -51,6 +51,9 @@ pub(super) fn secret(
         };
     }
     match (settings.bind_address.is_loopback(), seeds.is_empty()) {
+        (true, true) if let Some(found) = identity.cluster => {
+            Err(ClusterError::FileGone { data_dir: settings.data_dir.clone(), found, path })
+        }
         (true, true) => {
             let file = ClusterFile::new(rand::random(), rand::random(), rand::random());
             file.save_new(&path)?;

@@ -127,7 +127,7 @@ pub async fn respond(app: App, request: Request) -> Response<Body> {
         leave_out_body(&mut response);
     }
     shared.metrics.note(asked.route, response.status(), started.elapsed());
-    unread.settle(&mut body, node.settings().limits.request_timeout.into(), &mut response).await;
+    unread.settle(&mut body, &mut response).await;
     response
 }
 

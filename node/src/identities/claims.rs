@@ -85,9 +85,9 @@ impl Claims {
         self.0.get(name)?.as_str()
     }
 
-    /// Whether a claim is there and is anything but true.
-    fn is_denied(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| *value != Value::Bool(true))
+    /// Whether a claim is there and is true.
+    fn says(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&Value::Bool(true))
     }
 
     /// A claim that is a text or a list of them.
@@ -112,8 +112,8 @@ impl Mapping {
     pub(super) fn apply(&self, claims: &Claims) -> Result<(Name, Vec<Name>), TokenError> {
         let user = claims.text(&self.user).filter(|user| !user.is_empty());
         let user = user.ok_or(TokenError::Malformed("it does not say who its user is"))?;
-        // Anybody can say that an address is theirs, where the issuer has not looked.
-        if self.user == "email" && claims.is_denied("email_verified") {
+        // Anybody can say that an address is theirs, where the issuer does not say that it looked.
+        if self.user == "email" && !claims.says("email_verified") {
             return Err(TokenError::Malformed("its issuer has not verified the email address"));
         }
         let groups = self.groups.as_deref().map(|claim| claims.texts(claim));
@@ -185,7 +185,8 @@ mod tests {
             groups: Some("groups".to_owned()),
         };
         let of = |json: &str| {
-            let (user, groups) = mapping.apply(&claims(json))?;
+            let json = json.replace("{\"email\"", "{\"email_verified\":true,\"email\"");
+            let (user, groups) = mapping.apply(&claims(&json))?;
             Ok((user.to_string(), groups.iter().map(Name::to_string).collect::<Vec<_>>()))
         };
         let (user, groups) = of(r#"{"email":"ann@b.c","groups":["x","a b","y",7]}"#).unwrap();
@@ -196,10 +197,9 @@ mod tests {
         for json in [r#"{"sub":"ann"}"#, r#"{"email":""}"#, r#"{"email":["ann"]}"#] {
             assert_eq!(of(json), Err(nobody.clone()), "{json}");
         }
-        assert!(of(r#"{"email":"ann","email_verified":true}"#).is_ok());
         let unverified = TokenError::Malformed("its issuer has not verified the email address");
-        for said in ["false", "null", r#""true""#] {
-            let json = format!(r#"{{"email":"ann","email_verified":{said}}}"#);
+        for said in ["", r#","email_verified":false"#, r#","email_verified":"true""#] {
+            let json = format!(r#"{{"sub":"ann","email":"ann"{said}}}"#);
             assert_eq!(of(&json), Err(unverified.clone()), "{json}");
         }
         let unmapped = TokenError::Unmapped("a:ann b".to_owned());

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use kvs_client::{Duties, DutyOrder, DutyRequest};
-use kvs_core::NodeId;
+use kvs_core::audit::{Event, Outcome, Subject};
 use kvs_core::engine::{Input, Life};
 use kvs_core::membership::State;
+use kvs_core::{NodeId, Right};
 
 use super::driver::Job;
+use crate::audit::Notice;
 use crate::cluster::Cluster;
 use crate::duty::Departure;
 use crate::node::Node;
@@ -30,7 +32,12 @@ pub(super) async fn answer(node: &Arc<Node>, body: &[u8]) -> Result<Duties, Refu
     }
     if let Some(order) = order {
         tracing::debug!(?order, "the operator gives an order");
-        obey(node, order).await?;
+        let changes = changes(node, order);
+        let obeyed = obey(node, order).await;
+        if changes {
+            note(node, obeyed.is_ok()).await;
+        }
+        obeyed?;
     }
     Ok(Duties {
         node: me,
@@ -38,6 +45,25 @@ pub(super) async fn answer(node: &Arc<Node>, body: &[u8]) -> Result<Duties, Refu
         draining: node.duty().is_draining(),
         departure: node.duty().departure().map(|departure| departure.name().to_owned()),
     })
+}
+
+/// Whether an order is more than that all stays as it is. The operator says the same again and again.
+fn changes(node: &Node, order: DutyOrder) -> bool {
+    match order {
+        DutyOrder::Drain => !node.duty().is_draining(),
+        DutyOrder::Serve => node.duty().is_draining(),
+        DutyOrder::Leave => node.duty().departure().is_none(),
+        DutyOrder::Compare => false,
+        DutyOrder::Found | DutyOrder::Forget(_) => true,
+    }
+}
+
+/// Writes down what the operator did as an administrator.
+async fn note(node: &Node, done: bool) {
+    let (event, subject) = (Event::Admin(Right::UpdateCluster), Subject::Socket);
+    let outcome = if done { Outcome::Done } else { Outcome::Failed };
+    // If it cannot be recorded, that is counted and said, and undoes nothing.
+    let _ = node.audit().record_durably(Notice { event, subject, record: None, outcome }).await;
 }
 
 async fn obey(node: &Arc<Node>, order: DutyOrder) -> Result<(), Refusal> {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
+use crate::config::CLUSTER_FILE;
+
 /// The name of the lock file in a data directory.
 const FILE: &str = "kvs.lock";
 
@@ -79,6 +81,10 @@ fn make_private(data_dir: &Path) -> io::Result<()> {
     let mode = fs::metadata(data_dir)?.permissions().mode();
     if mode & OTHERS != 0 {
         let path = data_dir.display();
+        if !is_for_data(data_dir)? {
+            tracing::warn!(%path, "the data directory has files of others, and is open to all");
+            return Ok(());
+        }
         match fs::set_permissions(data_dir, Permissions::from_mode(mode & !OTHERS)) {
             Ok(()) => {
                 tracing::warn!(%path, "the data directory was open to all, and is closed now");
@@ -87,6 +93,16 @@ fn make_private(data_dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a directory is a node's, or is for nothing else yet: `/tmp` is not closed to all others.
+fn is_for_data(dir: &Path) -> io::Result<bool> {
+    if dir.join(FILE).exists() {
+        return Ok(true);
+    }
+    let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
+    let names = names.collect::<io::Result<Vec<_>>>()?;
+    Ok(names.iter().all(|name| name == "lost+found" || name == CLUSTER_FILE))
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {
@@ -111,6 +127,20 @@ mod tests {
             DataLock::take(&data).unwrap();
             assert_eq!(mode(&data), after, "{before:o}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_is_for_other_things_too_stays_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || fs::metadata(dir.path()).unwrap().permissions().mode() & OTHERS != 0;
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::write(dir.path().join("of-somebody-else"), "").unwrap();
+        make_private(dir.path()).unwrap();
+        assert!(open());
+        fs::remove_file(dir.path().join("of-somebody-else")).unwrap();
+        fs::write(dir.path().join(CLUSTER_FILE), "").unwrap();
+        make_private(dir.path()).unwrap();
+        assert!(!open());
     }
 
     #[test]

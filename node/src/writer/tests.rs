@@ -1,10 +1,12 @@
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 
 use kvs_core::{Body, Command, ContentType, Key, RecordId, Value, VersionId};
 use uuid::Uuid;
 
+use super::worker::COLLECT_STEP;
 use super::*;
 use crate::local;
 use crate::store::{Batch, Cached, Column, Cursor, MemoryStore, OwnedRow, Read, Unruly};

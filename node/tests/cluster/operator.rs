@@ -49,7 +49,8 @@ async fn order(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_has_a_node_drain_serve_and_leave_and_reads_no_data() {
     let site = Site::new();
-    let [first, second, third] = site.cluster::<3>("").map(|home| home.start());
+    let homes = site.cluster::<3>("tamper_logging_enabled: true\n");
+    let [first, second, third] = homes.map(|home| home.start());
     all_meet(&[&first, &second, &third]).await;
     third.put("mine", "1").await;
     let (there, first_link) = (link(&site, 3).await, link(&site, 1).await);
@@ -64,6 +65,14 @@ async fn the_operator_has_a_node_drain_serve_and_leave_and_reads_no_data() {
     assert!(!third.client().readyz().await.unwrap());
     assert!(!order(&there, Some(id), Some(DutyOrder::Serve)).await.unwrap().draining);
     assert!(third.client().readyz().await.unwrap());
+    order(&there, Some(id), Some(DutyOrder::Serve)).await.unwrap();
+    wait::until("its log has both acts, and not what changed nothing", async || {
+        let log = String::from_utf8(third.ask("/api/audit").await.unwrap()).unwrap();
+        let acts = log.matches(r#""admin:cluster:update""#).count();
+        assert!(acts <= 2, "{log}");
+        (acts == 2).then_some(())
+    })
+    .await;
 
     // Whoever lives is not given up, and no route shows keys or values.
     let forget = order(&first_link, None, Some(DutyOrder::Forget(id))).await;

@@ -94,8 +94,8 @@ pub struct SigningKey {
 impl SigningKey {
     /// Which key signs new tokens: of those that are not revoked and that every member of the cluster
     /// holds, as their stamps are not above its horizon, the newest. If there is none, as after a
-    /// theft while a member was away, the newest that is not revoked: that member learns of it before
-    /// it serves again.
+    /// theft while a member was away, the newest that is not revoked: who has not heard of it yet
+    /// believes nothing that it signs.
     pub fn choose<'a>(
         keys: impl IntoIterator<Item = (Stamp, &'a Self)>,
         horizon: Stamp,

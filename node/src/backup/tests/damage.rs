@@ -215,6 +215,22 @@ async fn a_restore_that_broke_off_in_its_last_steps_can_be_begun_again() {
 }
 
 #[tokio::test]
+async fn a_node_whose_cluster_file_is_gone_makes_itself_no_other() {
+    let (copied, half) = left_before(&[]).await;
+    let of = || ClusterFile::load(&half.join(CLUSTER_FILE)).unwrap().cluster().to_string();
+    let before = of();
+    std::fs::rename(half.join(CLUSTER_FILE), copied.home.path("kept")).unwrap();
+    let settings =
+        kvs_config::Settings { clustering_enabled: true, ..copied.home.settings("half") };
+    let start = || Running::start(settings.clone(), copied.home.clock.clone());
+    let said = start().unwrap_err().to_string();
+    assert!(said.contains(&before) && said.contains("is gone: put it back"), "{said}");
+    std::fs::rename(copied.home.path("kept"), half.join(CLUSTER_FILE)).unwrap();
+    start().unwrap().stop().await.unwrap();
+    assert_eq!(of(), before);
+}
+
+#[tokio::test]
 async fn a_restore_that_broke_off_behind_its_last_step_is_one_that_came_to_its_end() {
     let (copied, _half) = left_before(&[]).await;
     let said = copied.home.restore(copied.name.as_str(), "half").unwrap_err().to_string();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::accounts::ROOT_TOKEN;
 use crate::node::Node;
+use crate::server::SOCKET;
 
 /// What people want to know of a node that was started.
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ Its data lies in {data_dir}
             data_dir = self.data_dir.display(),
             peers = self.peers(),
             hint = self.hint(),
-            credentials = self.credentials.text(to_a_person),
+            credentials = self.credentials.text(&self.socket(), to_a_person),
         )
     }
 
@@ -95,6 +96,11 @@ Its data lies in {data_dir}
         }
     }
 
+    /// How the owner of the data calls the node.
+    fn socket(&self) -> String {
+        format!("'unix:{}'", self.data_dir.join(SOCKET).display())
+    }
+
     /// A line of its own, if there is anything to say.
     fn peers(&self) -> String {
         let line = |(at, id)| format!("Other nodes reach it at {at}; cluster {id}\n");
@@ -106,7 +112,7 @@ Its data lies in {data_dir}
         if self.waits_for.is_some() {
             let status = match self.credentials {
                 Credentials::NotAsked => format!("curl {url}/cluster"),
-                _ => "kvs cluster status --local CONFIG".to_owned(),
+                _ => format!("kvs cluster status --server {}", self.socket()),
             };
             return format!("See how far it is:\n  curl {url}/health\n  {status}");
         }
@@ -149,14 +155,15 @@ impl Credentials {
         }
     }
 
-    fn text(&self, to_a_person: bool) -> String {
+    fn text(&self, socket: &str, to_a_person: bool) -> String {
         match self {
             Self::NotAsked => "Authentication is off (auth_enabled: false): whoever reaches this \
                                port may read and write."
                 .to_owned(),
-            Self::ToBeMade => "Callers are asked for a token. Make one of the first user with:\n  \
-                               export KVS_TOKEN=$(kvs token create --root --local CONFIG)"
-                .to_owned(),
+            Self::ToBeMade => format!(
+                "Callers are asked for a token. Make one of the first user with:\n  \
+                 export KVS_TOKEN=$(kvs token create --root --server {socket})"
+            ),
             Self::Kept { path, new } => {
                 let shown = new.as_ref().filter(|_| to_a_person);
                 let shown = shown.map(|token| format!("\n  {token}")).unwrap_or_default();
