@@ -18,6 +18,7 @@ mod log;
 mod notice;
 mod retire;
 mod silence;
+mod start;
 mod stored;
 mod upkeep;
 mod uses;
@@ -31,7 +32,7 @@ pub use self::exchange::{Alarm, Seen};
 pub use self::keeper::{Audit, AuditError, PeerFigures, run};
 pub use self::key::{NodeKey, PublicKey, is_signed};
 pub use self::layout::Edge;
-pub use self::log::{Log, Sizes};
+pub use self::log::{Log, Sizes, Unproven};
 pub use self::notice::Notice;
 pub use self::retire::{RetireError, retire};
 

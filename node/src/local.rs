@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::audit;
 use crate::store::rows::{self, local};
-use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, StoreError};
+use crate::store::{Batch, Column, Flush, OpenError, OwnedRow, Read, Store, StoreError, sweep};
 
 /// Rows that stay when a store is emptied.
 const KEPT: [&[u8]; 4] = [local::CLOCK, local::STARTS, local::MADE_FILE, local::MODE];
@@ -23,9 +23,6 @@ const NORMAL: &[u8] = b"normal";
 
 /// Columns that are about the node, whatever data it has.
 const OF_THE_NODE: [Column; 2] = [Column::Local, Column::Audit];
-
-/// Rows that are removed in one batch.
-const EMPTY_STEP: usize = 4_096;
 
 /// How many earlier incarnations are remembered; cursors of older ones start over.
 const REMEMBERED_INCARNATIONS: usize = 64;
@@ -294,7 +291,7 @@ fn empty_if_marked(store: &dyn Store, path: &Path) -> Result<(), StoreError> {
         audit::retire(store, path).map_err(|error| StoreError::Failed(error.to_string()))?;
     }
     for column in Column::ALL.into_iter().filter(|column| !OF_THE_NODE.contains(column)) {
-        empty(store, column)?;
+        sweep(store, column, (&[], &[0xff; 40]), |batch| store.write(&batch, Flush::Later))?;
     }
     let mut batch = Batch::default();
     let mut rows = store.cursor(Column::Local, &[], &[0xff]);
@@ -307,22 +304,6 @@ fn empty_if_marked(store: &dyn Store, path: &Path) -> Result<(), StoreError> {
         put_json(&mut batch, local::IDENTITY, &IdentityRow { cluster: None, ..row })?;
     }
     store.write(&batch, Flush::Synced)
-}
-
-fn empty(store: &dyn Store, column: Column) -> Result<(), StoreError> {
-    loop {
-        let mut batch = Batch::default();
-        let mut rows = store.cursor(column, &[], &[0xff; 40]);
-        for _ in 0..EMPTY_STEP {
-            let Some((row, _)) = rows.next()? else { break };
-            batch.delete(column, row);
-        }
-        drop(rows);
-        if batch.is_empty() {
-            return Ok(());
-        }
-        store.write(&batch, Flush::Later)?;
-    }
 }
 
 /// Marks the store as cleanly stopped.

@@ -13,6 +13,7 @@ mod lock;
 mod memory;
 mod rocks;
 pub mod rows;
+mod sweep;
 #[cfg(test)]
 mod unruly;
 mod wal;
@@ -25,6 +26,7 @@ pub use error::{OpenError, StoreError};
 pub use lock::{DataLock, LockError};
 pub use memory::MemoryStore;
 pub use rocks::{RocksOptions, RocksStore};
+pub(crate) use sweep::sweep;
 #[cfg(test)]
 pub(crate) use unruly::Unruly;
 

@@ -35,6 +35,10 @@ const FOLDER: &str = "audit";
 /// What the files' names end with.
 const EXTENSION: &str = "kvsaudit";
 
+/// Most bytes of an archive for each of its entries: the longest takes some 200, its length and its
+/// share of the trailer included.
+const PER_ENTRY: u64 = 256;
+
 /// Why an archive cannot be written or read.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
@@ -45,6 +49,20 @@ pub enum ArchiveError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is no room for it. Nothing was written.
+    #[error(
+        "an archive in {folder} takes up to {needed} bytes, with what is to stay free (disk_reserve), \
+         and {free} are free",
+        folder = .folder.display()
+    )]
+    Full {
+        /// Where it would be.
+        folder: PathBuf,
+        /// Bytes that must be free before it is begun.
+        needed: u64,
+        /// Bytes that are.
+        free: u64,
     },
     /// It is not as it was written.
     #[error("archive {path} is damaged: {reason}", path = .path.display())]
@@ -100,6 +118,8 @@ pub struct Part<'a> {
     /// Whether they must be as they were written. What is put aside for good is put aside as it is,
     /// for whoever verifies it.
     pub checked: bool,
+    /// Bytes that must be free when it is written.
+    pub reserve: u64,
 }
 
 /// A head over a part of a log, and the key that it was signed with.
@@ -169,22 +189,49 @@ impl Archives {
     pub fn write(
         &self,
         part: &Part<'_>,
-        mut next: impl FnMut(u64) -> Result<Vec<u8>, StoreError>,
+        next: impl FnMut(u64) -> Result<Vec<u8>, ArchiveError>,
         seal: impl FnOnce(&Edge) -> Option<Sealed>,
     ) -> Result<(PathBuf, Edge), ArchiveError> {
         let path = self.path(part.begin.size());
         let draft = path.with_extension("tmp");
         fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
-        let mut writer = Writer::begin(&draft, part)?;
-        for sequence in part.begin.size()..part.begin.size() + part.count {
-            writer.add(sequence, &next(sequence)?)?;
-        }
-        let edge = writer.finish(seal)?;
+        self.check_room(part)?;
+        let written = draw_up(&draft, part, next, seal);
+        let edge = written.inspect_err(|_failed| {
+            // What cannot be removed either is overwritten by the next try.
+            let _ = fs::remove_file(&draft);
+        })?;
         fs::rename(&draft, &path).map_err(failed(&path))?;
         let folder = File::open(&self.folder).and_then(|folder| folder.sync_all());
         folder.map_err(failed(&self.folder))?;
         Ok((path, edge))
     }
+
+    /// Whether there is room for a part: a disk that it filled would take no writes any more.
+    fn check_room(&self, part: &Part<'_>) -> Result<(), ArchiveError> {
+        let refused = |error: rustix::io::Errno| failed(&self.folder)(error.into());
+        let stat = rustix::fs::statvfs(&self.folder).map_err(refused)?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let needed = part.count.saturating_mul(PER_ENTRY).saturating_add(part.reserve);
+        if free < needed {
+            return Err(ArchiveError::Full { folder: self.folder.clone(), needed, free });
+        }
+        Ok(())
+    }
+}
+
+/// Writes a whole archive to `draft`, which is on disk then.
+fn draw_up(
+    draft: &Path,
+    part: &Part<'_>,
+    mut next: impl FnMut(u64) -> Result<Vec<u8>, ArchiveError>,
+    seal: impl FnOnce(&Edge) -> Option<Sealed>,
+) -> Result<Edge, ArchiveError> {
+    let mut writer = Writer::begin(draft, part)?;
+    for sequence in part.begin.size()..part.begin.size() + part.count {
+        writer.add(sequence, &next(sequence)?)?;
+    }
+    writer.finish(seal)
 }
 
 /// An archive that is there.

@@ -18,11 +18,10 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::upkeep::cluster_of;
-use super::{Log, Notice, PublicKey, is_signed};
+use super::{Log, Notice, PublicKey, Unproven, is_signed};
 use crate::membership::Membership;
 use crate::node::Node;
 use crate::replication::Links;
-use crate::store::StoreError;
 
 /// What is asked: the proof from the size that was seen last.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -147,8 +146,8 @@ fn rewritten(
 ///
 /// # Errors
 ///
-/// The log cannot be read.
-pub fn answer(node: &Node, question: Question) -> Result<Option<Answer>, StoreError> {
+/// The log cannot be read, or how it goes on not be proven.
+pub fn answer(node: &Node, question: Question) -> Result<Option<Answer>, Unproven> {
     let Some((head, key)) = node.audit().head() else { return Ok(None) };
     let size = head.head.size;
     let snapshot = node.store().snapshot();

@@ -7,8 +7,10 @@ use kvs_core::audit::{Event, Subject};
 
 use super::Notice;
 
-/// Most addresses that are told apart in a second. Whoever has more of them is one with all others.
-const ADDRESSES: usize = 1_024;
+/// Most addresses that are told apart in a second. Whoever has more of them is one with all others:
+/// strangers may have as many as they like (one IPv6 /48 is 65,536 networks), and make half a gigabyte
+/// a day of these.
+const ADDRESSES: usize = 32;
 
 /// What is counted until it is written down.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! The log of a running node: what is recorded, when heads are signed, when entries are archived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::archive::ArchiveError;
 use super::layout::{self, Edge};
+use super::start::is_broken;
 use super::stored::{json, last_head, seen};
 use super::upkeep::{On, lock};
 use super::{NodeKey, Notice, PublicKey, Seen};
@@ -44,7 +45,7 @@ pub struct Audit {
     on: Option<On>,
 }
 
-/// How many other nodes' logs are known, by what is known of them.
+/// How many members' logs are known, by what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerFigures {
     /// They go on from what was seen of them.
@@ -64,8 +65,6 @@ pub struct AuditFigures {
     pub archived: u64,
     /// What could not be recorded.
     pub dropped: u64,
-    /// Other nodes whose log is known.
-    pub peers: PeerFigures,
     /// Whether the log is known to be no more as it was written.
     pub tampered: bool,
 }
@@ -84,12 +83,14 @@ impl Audit {
         if !settings.tamper_logging_enabled {
             return Ok(Self { on: None });
         }
+        let head = last_head(store)?;
         let on = On {
             key: NodeKey::open(store)?,
             writer: writer.clone(),
             data_dir: settings.data_dir.clone(),
             segment: settings.audit_segment.into(),
-            head: Mutex::new(last_head(store)?),
+            tampered: AtomicBool::new(is_broken(store, &settings.data_dir, head.as_ref())?),
+            head: Mutex::new(head),
             peers: Mutex::new(seen(store)?),
             silences: Mutex::default(),
             keeping: Mutex::default(),
@@ -97,10 +98,9 @@ impl Audit {
             uses: Mutex::default(),
             denials: Mutex::default(),
             dropped: AtomicU64::new(0),
+            pause: AtomicU32::new(0),
             archived: AtomicU64::new(Edge::read(store, layout::BASE)?.size()),
-            tampered: AtomicBool::new(false),
         };
-        on.compare_with_head(Edge::read(store, layout::END)?.size());
         let audit = Self { on: Some(on) };
         audit.record(Notice::done(Event::Started, Subject::Node));
         Ok(audit)
@@ -116,7 +116,7 @@ impl Audit {
     pub fn record(&self, notice: Notice) {
         let Some(on) = &self.on else { return };
         if let Err(error) = on.writer.record(vec![notice], false) {
-            on.drop_one(&error);
+            on.drop_all(1, &error);
         }
     }
 
@@ -129,8 +129,9 @@ impl Audit {
         }
     }
 
-    /// Records that a named caller at this address was denied something. After some in one second the
-    /// rest are counted with the failures of the address, so that nobody fills a disk by asking.
+    /// Records that a named caller at this address was denied something. After some of one caller in a
+    /// minute, or of all in a second, the rest are counted with the failures of the address, so that
+    /// nobody fills a disk by asking.
     pub fn denied(&self, notice: Notice, address: IpAddr, now: UnixMillis) {
         let Some(on) = &self.on else { return };
         if lock(&on.denials).has_room(notice.subject, now) {
@@ -158,7 +159,7 @@ impl Audit {
     pub async fn record_durably(&self, notice: Notice) -> Result<(), SubmitError> {
         let Some(on) = &self.on else { return Ok(()) };
         let answer =
-            on.writer.record(vec![notice], true).inspect_err(|error| on.drop_one(error))?;
+            on.writer.record(vec![notice], true).inspect_err(|error| on.drop_all(1, error))?;
         // What the store did not take the writer counts.
         answer.await.map_err(|_gone| SubmitError::Stopping)??;
         Ok(())
@@ -184,9 +185,14 @@ impl Audit {
             archived: on.archived.load(Ordering::Relaxed),
             dropped: on.dropped.load(Ordering::Relaxed)
                 + on.writer.figures().unrecorded.load(Ordering::Relaxed),
-            peers: on.peer_figures(),
             tampered: on.tampered.load(Ordering::Relaxed),
         })
+    }
+
+    /// What is known of the logs of the nodes that are members, in figures. What was ever known of
+    /// others stays as evidence, and nobody needs to act on it.
+    pub fn peer_figures(&self, members: &BTreeSet<NodeId>) -> PeerFigures {
+        self.on.as_ref().map(|on| on.peer_figures(members)).unwrap_or_default()
     }
 
     /// Who does not show their log any more, and since when.

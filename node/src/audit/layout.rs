@@ -27,10 +27,15 @@ pub const END: &[u8] = b"audit/end";
 pub const BASE: &[u8] = b"audit/base";
 /// The head that was signed last.
 pub const HEAD: &[u8] = b"audit/head";
+/// A head that was signed once and that the log does not go on from, once there is one: the log was
+/// cut, or entries were replaced.
+pub const BROKEN: &[u8] = b"audit/broken";
 /// The seed of the node's key.
 pub const KEY: &[u8] = b"audit/key";
 /// The public half of it.
 pub const PUBLIC: &[u8] = b"audit/public";
+/// All of these: what is of this log alone.
+pub const OWN: [&[u8]; 6] = [END, BASE, HEAD, BROKEN, KEY, PUBLIC];
 /// Before a node's id: what is known of its log.
 pub const PEER: &[u8] = b"audit/peer/";
 

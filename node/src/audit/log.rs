@@ -5,11 +5,23 @@ use std::path::Path;
 
 use kvs_core::audit::tree::{self, Nodes};
 use kvs_core::audit::{Entry, Hash};
+use thiserror::Error;
 
 use super::appender::{leaf_of, root_of};
 use super::archive::{Archive, Archives};
 use super::layout::{self, Edge, TILE, TILE_LEVEL};
 use crate::store::{Column, Read, StoreError};
+
+/// Why there is no proof that a log goes on.
+#[derive(Debug, Error)]
+pub enum Unproven {
+    /// The proof takes an archive that is not there.
+    #[error("the archive with entry {0}, which the proof takes, is not there")]
+    NoArchive(u64),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// How large a log is, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +118,13 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     ///
-    /// A part of the log that it takes cannot be read.
-    pub fn consistency(&self, old: u64, new: u64) -> Result<Option<Vec<Hash>>, StoreError> {
-        tree::consistency(self, old, new)
+    /// A part of the log that it takes is not there or cannot be read.
+    pub fn consistency(&self, old: u64, new: u64) -> Result<Option<Vec<Hash>>, Unproven> {
+        // Of what is archived, it takes no entries but those beside the last of `old`.
+        if !old.is_multiple_of(TILE) && old <= self.sizes.archived && self.row(old - 1)?.is_none() {
+            return Err(Unproven::NoArchive(old - 1));
+        }
+        Ok(tree::consistency(self, old, new)?)
     }
 }
 

@@ -7,12 +7,9 @@ use thiserror::Error;
 
 use super::archive::{ArchiveError, Archives, Part, Sealed};
 use super::layout::{self, Edge};
-use super::stored::last_head;
+use super::stored::{broken_head, last_head};
 use crate::local;
-use crate::store::{Batch, Column, Flush, Store, StoreError};
-
-/// Rows that are deleted in one batch.
-const STEP: usize = 4_096;
+use crate::store::{Batch, Column, Flush, Store, StoreError, sweep};
 
 /// Why a log was not put aside. It is where it was.
 #[derive(Debug, Error)]
@@ -41,6 +38,8 @@ pub fn retire(store: &dyn Store, data_dir: &Path) -> Result<(), RetireError> {
             begin: &begin,
             count: end.size().saturating_sub(begin.size()),
             checked: false,
+            // What is kept free is kept for this: a node whose disk is full must be able to start over.
+            reserve: 0,
         };
         let sealed = sealed(store)?;
         // A row that is missing is an empty one there: no entry has so few bytes.
@@ -54,10 +53,12 @@ pub fn retire(store: &dyn Store, data_dir: &Path) -> Result<(), RetireError> {
     Ok(erase(store)?)
 }
 
-/// The last head that the node signed, if it did.
+/// The last head that the node signed, if it did; of a log that was tampered with, the one that says
+/// so.
 fn sealed(store: &dyn Store) -> Result<Option<Sealed>, StoreError> {
     let key = store.get(Column::Local, layout::PUBLIC)?.and_then(|key| key.try_into().ok());
-    Ok(last_head(store)?.zip(key))
+    let head = broken_head(store)?.map_or_else(|| last_head(store), |head| Ok(Some(head)))?;
+    Ok(head.zip(key))
 }
 
 fn put_aside(archives: &Archives, name: &str) -> Result<(), ArchiveError> {
@@ -79,21 +80,9 @@ fn put_aside(archives: &Archives, name: &str) -> Result<(), ArchiveError> {
 /// crash leaves then is no log that anybody would put aside again.
 fn erase(store: &dyn Store) -> Result<(), StoreError> {
     let mut batch = Batch::default();
-    for row in [layout::END, layout::BASE, layout::HEAD, layout::KEY, layout::PUBLIC] {
+    for row in layout::OWN {
         batch.delete(Column::Local, row);
     }
     store.write(&batch, Flush::Synced)?;
-    loop {
-        let mut batch = Batch::default();
-        let mut rows = store.cursor(Column::Audit, &[], &[0xff; 16]);
-        for _ in 0..STEP {
-            let Some((row, _)) = rows.next()? else { break };
-            batch.delete(Column::Audit, row);
-        }
-        drop(rows);
-        if batch.is_empty() {
-            return Ok(());
-        }
-        store.write(&batch, Flush::Later)?;
-    }
+    sweep(store, Column::Audit, (&[], &[0xff; 16]), |batch| store.write(&batch, Flush::Later))
 }

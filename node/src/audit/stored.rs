@@ -12,8 +12,18 @@ use crate::store::{Column, Read, StoreError};
 
 /// The head that was signed last.
 pub(super) fn last_head(store: &dyn Read) -> Result<Option<SignedHead>, StoreError> {
-    let Some(bytes) = store.get(Column::Local, layout::HEAD)? else { return Ok(None) };
-    let named = |error| StoreError::Damaged(format!("row audit/head of local: {error}"));
+    head(store, layout::HEAD)
+}
+
+/// The head that the log is known not to go on from.
+pub(super) fn broken_head(store: &dyn Read) -> Result<Option<SignedHead>, StoreError> {
+    head(store, layout::BROKEN)
+}
+
+fn head(store: &dyn Read, row: &[u8]) -> Result<Option<SignedHead>, StoreError> {
+    let Some(bytes) = store.get(Column::Local, row)? else { return Ok(None) };
+    let named =
+        |error| StoreError::Damaged(format!("row {} of local: {error}", row.escape_ascii()));
     serde_json::from_slice(&bytes).map(Some).map_err(named)
 }
 

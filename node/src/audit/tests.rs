@@ -7,7 +7,7 @@ mod tampering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kvs_config::Settings;
+use kvs_config::{Settings, Size};
 use kvs_core::audit::{Entry, Event, KeyHasher, Outcome, SignedHead, Subject};
 use kvs_core::scope::Right;
 use kvs_core::{Body, Command, ContentType, Key, Meta, NodeId, RecordId, UserId, Value, VersionId};
@@ -121,8 +121,13 @@ async fn fill(node: &Node, count: u64) {
 
 /// Has a node sign and archive now.
 async fn keep(node: &Arc<Node>) {
+    kept(node).await.unwrap();
+}
+
+/// The same where that may fail.
+async fn kept(node: &Arc<Node>) -> Result<(), AuditError> {
     let node = node.clone();
-    tokio::task::spawn_blocking(move || node.audit().keep(&node)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || node.audit().keep(&node)).await.unwrap()
 }
 
 /// The leaf hash that a row begins with, and its entry.
@@ -234,9 +239,21 @@ async fn an_emptied_node_keeps_its_log_and_another_node_begins_its_own() {
     assert_ne!(report.node, node);
     let aside = site.path().join("audit").join(node.to_string());
     let archives = std::fs::read_dir(&aside).unwrap().map(|file| file.unwrap().path());
-    let old: Vec<_> = archives.map(|path| verify::archive(&path).unwrap()).collect();
+    let old: Vec<_> =
+        archives.map(|path| verify::archive(&path, &Order::default()).unwrap()).collect();
     assert_eq!(old.len(), 1);
     assert_eq!((old[0].node, old[0].summary.size, old[0].summary.signed), (node, 301, 301));
+}
+
+#[tokio::test]
+async fn a_node_whose_disk_is_full_can_become_another_one() {
+    let site = Site::with(300).await;
+    let node = local::identity(&site.store()).unwrap().unwrap().node;
+    local::mark_for_emptying(&site.store(), true).unwrap();
+    let full = Settings { disk_reserve: Size::gib(u16::MAX), ..site.settings() };
+    start(full).stop().await.unwrap();
+    let aside = site.path().join("audit").join(node.to_string());
+    assert_eq!(std::fs::read_dir(&aside).unwrap().count(), 1);
 }
 
 #[tokio::test]
@@ -268,4 +285,17 @@ async fn hexadecimal_digits_are_read_as_they_are_written() {
 #[test]
 fn callers_without_a_name_are_anonymous() {
     assert_eq!(Caller::anybody().subject(), Subject::Anonymous);
+}
+
+#[tokio::test]
+async fn everything_that_could_not_be_recorded_is_counted() {
+    let site = Site::new();
+    let running = site.start();
+    let node = running.node.clone();
+    running.stop().await.unwrap();
+    for address in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        node.audit().login_failed(address.parse().unwrap());
+    }
+    kept(&node).await.unwrap_err();
+    assert_eq!(node.audit().figures().unwrap().dropped, 3);
 }

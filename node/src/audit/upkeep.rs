@@ -1,13 +1,13 @@
 //! What keeps a log in order: heads that are signed, entries that are archived, failures that are
 //! noticed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kvs_core::NodeId;
-use kvs_core::audit::{Head, SignedHead};
+use kvs_core::audit::{Head, SignedHead, Tampered};
 use uuid::Uuid;
 
 use super::archive::{ArchiveError, Archives, Part};
@@ -19,11 +19,12 @@ use super::silence::Silences;
 use super::uses::Uses;
 use super::{NodeKey, Seen};
 use crate::node::Node;
-use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
+use crate::store::{Batch, Column, Flush, Read, Store, StoreError, sweep};
 use crate::writer::{SubmitError, Writer};
 
-/// Rows that are deleted in one batch.
-const DELETE_STEP: usize = 4_096;
+/// How many times nothing is archived after that failed, at one time a second: whatever is the matter,
+/// each try reads and writes a whole archive.
+const PAUSE: u32 = 60;
 
 /// What a log has that is on.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(super) struct On {
     pub(super) denials: Mutex<Denials>,
     pub(super) dropped: AtomicU64,
     pub(super) archived: AtomicU64,
+    /// How many times nothing is archived yet, since it failed.
+    pub(super) pause: AtomicU32,
     /// Whether the log is known to be no more as it was written.
     pub(super) tampered: AtomicBool,
 }
@@ -67,11 +70,11 @@ impl On {
         Ok(Some(self.key.sign(head_at(node, &edge))))
     }
 
-    /// What is known of the logs of other nodes, in figures.
-    pub(super) fn peer_figures(&self) -> PeerFigures {
+    /// What is known of the logs of these nodes, in figures.
+    pub(super) fn peer_figures(&self, members: &BTreeSet<NodeId>) -> PeerFigures {
         let silent = lock(&self.silences).all();
         let mut figures = PeerFigures::default();
-        for (node, seen) in &*lock(&self.peers) {
+        for (node, seen) in lock(&self.peers).iter().filter(|(node, _)| members.contains(node)) {
             *match (&seen.alarm, silent.contains_key(node)) {
                 (Some(_alarm), _) => &mut figures.rewritten,
                 (None, true) => &mut figures.silent,
@@ -85,49 +88,35 @@ impl On {
     pub(super) fn archive(&self, node: &Node, store: &dyn Store) -> Result<(), AuditError> {
         let base = Edge::read(store, layout::BASE)?;
         let size = Edge::read(store, layout::END)?.size();
-        if size.saturating_sub(base.size()) < 2 * self.segment || self.is_tampered() {
+        let is_due = size.saturating_sub(base.size()) >= 2 * self.segment;
+        if !is_due || self.is_tampered() || self.pauses() {
             return Ok(());
         }
         let (node_id, count) = (node.identity().node, self.segment);
-        let part = Part { node: node_id, begin: &base, count, checked: true };
+        let reserve = node.settings().disk_reserve.as_len() as u64;
+        let part = Part { node: node_id, begin: &base, count, checked: true, reserve };
         let seal = |edge: &Edge| Some((self.key.sign(head_at(node, edge)), *self.key.public()));
         let written = Archives::of(&self.data_dir).write(&part, row_of(store), seal);
-        let (path, edge) = written.inspect_err(|error| self.note_damage(error))?;
+        let (path, edge) = written.inspect_err(|error| self.note_failure(error))?;
         tracing::info!(path = %path.display(), "entries of the audit log were archived");
         let mut batch = Batch::default();
         batch.put(Column::Local, layout::BASE, &edge.to_bytes());
         self.writer.write_batch(batch, Flush::Synced)?;
         self.archived.store(edge.size(), Ordering::Relaxed);
-        self.delete_before(store, edge.size())
+        let (start, end) = (layout::entry(0), layout::entry(edge.size()));
+        sweep(store, Column::Audit, (&start, &end), |batch| {
+            Ok(self.writer.write_batch(batch, Flush::Later)?)
+        })
     }
 
-    /// Deletes the entries that are in archives.
-    pub(super) fn delete_before(&self, store: &dyn Store, base: u64) -> Result<(), AuditError> {
-        loop {
-            let mut batch = Batch::default();
-            let mut rows = store.cursor(Column::Audit, &layout::entry(0), &layout::entry(base));
-            for _ in 0..DELETE_STEP {
-                let Some((row, _)) = rows.next()? else { break };
-                batch.delete(Column::Audit, row);
-            }
-            drop(rows);
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.writer.write_batch(batch, Flush::Later)?;
-        }
+    /// Whether an archive that failed was so lately that none is tried. Each time it is asked counts.
+    fn pauses(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// Finds out at a start whether the end is missing.
-    pub(super) fn compare_with_head(&self, size: u64) {
-        let signed = lock(&self.head).as_ref().map_or(0, |head| head.head.size);
-        if size < signed {
-            self.tampered.store(true, Ordering::Relaxed);
-            tracing::error!(size, signed, "the audit log is shorter than the head that was signed");
-        }
-    }
-
-    pub(super) fn note_damage(&self, error: &ArchiveError) {
+    fn note_failure(&self, error: &ArchiveError) {
+        self.pause.store(PAUSE, Ordering::Relaxed);
         if matches!(error, ArchiveError::Tampered(_)) {
             self.tampered.store(true, Ordering::Relaxed);
             tracing::error!(%error, "the audit log was tampered with; run `kvs audit verify`");
@@ -144,22 +133,24 @@ impl On {
         if notices.is_empty() {
             return;
         }
+        let count = notices.len();
         if let Err(error) = self.writer.record(notices, false) {
-            self.drop_one(&error);
+            self.drop_all(count, &error);
         }
     }
 
-    pub(super) fn drop_one(&self, error: &SubmitError) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(%error, "an entry of the audit log could not be written");
+    /// Counts what could not be recorded.
+    pub(super) fn drop_all(&self, count: usize, error: &SubmitError) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        tracing::error!(%error, count, "entries of the audit log could not be written");
     }
 }
 
 /// Reads rows one after another.
-fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, StoreError> {
+fn row_of(store: &dyn Read) -> impl FnMut(u64) -> Result<Vec<u8>, ArchiveError> {
     move |sequence| {
         let row = store.get(Column::Audit, &layout::entry(sequence))?;
-        row.ok_or_else(|| StoreError::Damaged(format!("entry {sequence} of audit is missing")))
+        Ok(row.ok_or(Tampered::Missing(sequence))?)
     }
 }
 

@@ -10,9 +10,9 @@ use kvs_core::audit::{Head, SignedHead, Summary};
 
 pub use self::fault::Fault;
 use self::walk::Walk;
-use super::archive::{Archive, Archives, Sealed};
+use super::archive::{Archive, Archives, Header, Sealed};
 use super::layout::{self, Edge};
-use super::stored::{last_head, seen};
+use super::stored::{broken_head, last_head, seen};
 use super::{PublicKey, is_signed};
 use crate::local;
 use crate::store::{Column, Read as _, RocksOptions, RocksStore};
@@ -28,6 +28,9 @@ pub struct Report {
     pub summary: Summary,
     /// The key that its heads are signed with, if any is.
     pub key: Option<PublicKey>,
+    /// How many of the heads that others kept are over entries that were looked at. Of the rest only
+    /// the key was compared.
+    pub held: usize,
 }
 
 /// A head of the log that somebody else kept.
@@ -41,12 +44,12 @@ pub struct Kept {
     pub key: PublicKey,
 }
 
-/// How a directory is to be verified.
+/// How a log is to be verified.
 #[derive(Clone, Debug, Default)]
 pub struct Order {
     /// Heads that others kept.
     pub kept: Vec<Kept>,
-    /// Archives are elsewhere: begin with what is in the store.
+    /// Of a directory: archives are elsewhere: begin with what is in the store.
     pub without_archives: bool,
 }
 
@@ -63,12 +66,16 @@ pub fn kept_by(data_dir: &Path, node: NodeId) -> Result<Vec<Kept>, Fault> {
     Ok(vec![Kept { by, head: seen.head, key: seen.key }])
 }
 
-/// Whose log is in a data directory.
+/// Whose log is in a data directory, or in an archive.
 ///
 /// # Errors
 ///
-/// The store cannot be read, or there is no log.
-pub fn owner(data_dir: &Path) -> Result<NodeId, Fault> {
+/// It cannot be read, or there is no log.
+pub fn owner(path: &Path) -> Result<NodeId, Fault> {
+    if path.is_file() { Ok(Archive::open(path)?.header().node) } else { owner_of(path) }
+}
+
+fn owner_of(data_dir: &Path) -> Result<NodeId, Fault> {
     let store = open(data_dir)?;
     let identity = local::identity(&store).map_err(|source| Fault::Store { after: 0, source })?;
     let nothing = || Fault::Nothing { path: data_dir.to_owned() };
@@ -81,14 +88,14 @@ pub fn owner(data_dir: &Path) -> Result<NodeId, Fault> {
 ///
 /// The first that is wrong.
 pub fn directory(data_dir: &Path, order: &Order) -> Result<Report, Fault> {
-    let node = owner(data_dir)?;
+    let node = owner_of(data_dir)?;
     let store = open(data_dir)?;
     let ends = Ends::read(&store, data_dir)?;
     let mut archives = Vec::new();
     if !order.without_archives {
         archives = archives_before(&Archives::of(data_dir), ends.base.size())?;
     }
-    let heads = ends.heads(&archives, order)?;
+    let heads = check(node, ends.key, ends.sealed(&archives), order)?;
     let begin = if order.without_archives { ends.base.clone() } else { Edge::default() };
     let mut walk = Walk::begin(begin, &heads, Some(&store));
     for archive in archives {
@@ -100,7 +107,7 @@ pub fn directory(data_dir: &Path, order: &Order) -> Result<Report, Fault> {
         let (found, said) = (edge.size(), ends.end.size());
         return Err(Fault::Edge { what: "ends", found, said });
     }
-    Ok(Report { node, first, summary, key: ends.key })
+    Ok(Report { node, first, summary, key: ends.key, held: order.over(first, summary.size) })
 }
 
 /// Verifies one archive.
@@ -108,17 +115,55 @@ pub fn directory(data_dir: &Path, order: &Order) -> Result<Report, Fault> {
 /// # Errors
 ///
 /// The first that is wrong.
-pub fn archive(path: &Path) -> Result<Report, Fault> {
+pub fn archive(path: &Path, order: &Order) -> Result<Report, Fault> {
     let archive = Archive::open(path)?;
-    let (node, sealed) = (archive.header().node, archive.sealed());
-    if let Some(sealed) = &sealed {
-        check_signature(&path.display().to_string(), sealed)?;
-    }
-    let heads: Vec<Head> = sealed.iter().map(|(head, _)| head.head).collect();
+    let Header { node, first, count, .. } = *archive.header();
+    let end = first.saturating_add(count);
+    let (sealed, name) = (archive.sealed(), format!("archive {}", path.display()));
+    let key = sealed.as_ref().map(|(_, key)| *key);
+    // The archive's own head must be over what is in it; those of others may be of another time.
+    let own: Vec<_> = sealed.into_iter().map(|sealed| (name.clone(), sealed)).collect();
+    let mut heads = check(node, key, own.clone(), order)?;
+    heads.retain(|head| head.size <= end || own.iter().any(|(_, (own, _))| own.head == *head));
     let mut walk = Walk::begin(archive.begin().clone(), &heads, None);
     walk.archive(node, archive)?;
     let (first, _, summary) = walk.finish()?;
-    Ok(Report { node, first, summary, key: sealed.map(|(_, key)| key) })
+    if summary.signed <= first {
+        return Err(Fault::Unsigned { place: name });
+    }
+    Ok(Report { node, first, summary, key, held: order.over(first, summary.size) })
+}
+
+impl Order {
+    /// How many of the heads are over entries from `first` on, up to `size` at most.
+    fn over(&self, first: u64, size: u64) -> usize {
+        let sizes = self.kept.iter().map(|kept| kept.head.head.size);
+        sizes.filter(|at| *at > first && *at <= size).count()
+    }
+}
+
+/// Every head that is known of a node's log, those in it and those that others kept: each is of the
+/// node and bears the signature of the one key that it has.
+fn check(
+    node: NodeId,
+    key: Option<PublicKey>,
+    own: Vec<(String, Sealed)>,
+    order: &Order,
+) -> Result<Vec<Head>, Fault> {
+    let kept = order.kept.iter().map(|kept| (kept.by.clone(), (kept.head.clone(), kept.key)));
+    let (mut known, mut heads) = (key, Vec::new());
+    for (place, sealed) in own.into_iter().chain(kept) {
+        check_signature(&place, &sealed)?;
+        let (SignedHead { head, .. }, key) = sealed;
+        if head.node != node {
+            return Err(Fault::Owner { place, found: head.node, node });
+        }
+        if *known.get_or_insert(key) != key {
+            return Err(Fault::Key { by: place });
+        }
+        heads.push(head);
+    }
+    Ok(heads)
 }
 
 fn open(data_dir: &Path) -> Result<RocksStore, Fault> {
@@ -155,7 +200,8 @@ fn archives_before(archives: &Archives, base: u64) -> Result<Vec<Archive>, Fault
 struct Ends {
     base: Edge,
     end: Edge,
-    head: Option<SignedHead>,
+    /// The last one, and the one that the log is known not to go on from.
+    heads: Vec<SignedHead>,
     key: Option<PublicKey>,
 }
 
@@ -170,26 +216,24 @@ impl Ends {
         Ok(Self {
             base: Edge::read(store, layout::BASE).map_err(failed)?,
             end,
-            head: last_head(store).map_err(failed)?,
+            heads: last_head(store)
+                .map_err(failed)?
+                .into_iter()
+                .chain(broken_head(store).map_err(failed)?)
+                .collect(),
             key: key.and_then(|key| key.try_into().ok()),
         })
     }
 
-    /// Every head that is known of the log; each bears the node's signature.
-    fn heads(&self, archives: &[Archive], order: &Order) -> Result<Vec<Head>, Fault> {
-        let own = self.head.clone().zip(self.key).map(|sealed| ("the store".to_owned(), sealed));
+    /// The heads in the store and in the archives, each with where it is and its key.
+    fn sealed(&self, archives: &[Archive]) -> Vec<(String, Sealed)> {
+        let own =
+            |key| self.heads.iter().map(move |head| ("the store".to_owned(), (head.clone(), key)));
+        let own = self.key.into_iter().flat_map(own);
         let archived = archives.iter().filter_map(|archive| {
             Some((format!("archive {}", archive.path().display()), archive.sealed()?))
         });
-        let kept = order.kept.iter().map(|kept| (kept.by.clone(), (kept.head.clone(), kept.key)));
-        let all: Vec<_> = own.into_iter().chain(archived).chain(kept).collect();
-        for (place, sealed) in &all {
-            check_signature(place, sealed)?;
-            if self.key.is_some_and(|key| key != sealed.1) {
-                return Err(Fault::Key { by: place.clone() });
-            }
-        }
-        Ok(all.into_iter().map(|(_, (head, _))| head.head).collect())
+        own.chain(archived).collect()
     }
 }
 

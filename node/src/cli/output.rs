@@ -35,12 +35,15 @@ pub(super) fn notice(text: impl fmt::Display) {
 /// Rows of text in columns that are as wide as they must be.
 #[derive(Debug)]
 pub(super) struct Table {
+    /// Those that are not printed yet.
     rows: Vec<Vec<String>>,
+    /// Of the columns in rows that were printed.
+    widths: Vec<usize>,
 }
 
 impl Table {
     pub(super) fn new<const N: usize>(heading: [&str; N]) -> Self {
-        Self { rows: vec![heading.map(str::to_owned).to_vec()] }
+        Self { rows: vec![heading.map(str::to_owned).to_vec()], widths: vec![0; N] }
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
@@ -50,19 +53,53 @@ impl Table {
     pub(super) fn print(&self) -> Done {
         line(self.to_string().trim_end())
     }
+
+    /// Prints the rows so far, if there are any: of a table that comes page by page no more than one is
+    /// in memory. Columns do not become narrower again.
+    pub(super) fn print_page(&mut self) -> Done {
+        self.take_page().map_or(Ok(()), |page| line(page.trim_end()))
+    }
+
+    fn take_page(&mut self) -> Option<String> {
+        let page = (!self.rows.is_empty()).then(|| self.to_string());
+        self.widths = self.widths();
+        self.rows.clear();
+        page
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let length = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |s| s.chars().count());
+        let columns = self.widths.iter().enumerate();
+        columns
+            .map(|(at, before)| {
+                self.rows.iter().map(|row| length(row, at)).fold(*before, usize::max)
+            })
+            .collect()
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let length = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |s| s.chars().count());
-        let widths: Vec<_> = (0..columns)
-            .map(|at| self.rows.iter().map(|row| length(row, at)).max().unwrap_or(0))
-            .collect();
+        let widths = self.widths();
         for row in &self.rows {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_printed_page_by_page_keeps_its_columns_and_no_rows() {
+        let mut table = Table::new(["A", "B"]);
+        table.row(["long".to_owned(), "x".to_owned()]);
+        assert_eq!(table.take_page().as_deref(), Some("A     B\nlong  x\n"));
+        assert_eq!(table.take_page(), None);
+        table.row(["y".to_owned(), "z".to_owned()]);
+        assert_eq!(table.take_page().as_deref(), Some("y     z\n"));
     }
 }

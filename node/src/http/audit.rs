@@ -14,7 +14,7 @@ use super::openapi::describe::{Describe, count, switch, text};
 use super::page::answer;
 use super::query::Query;
 use super::{Answer, Call, Problem};
-use crate::audit::{Log, PublicKey, Seen, hex};
+use crate::audit::{Log, PublicKey, Seen, Unproven, hex};
 use crate::local;
 use crate::node::Node;
 use crate::store::{Read, StoreError};
@@ -75,9 +75,13 @@ pub(super) async fn head(mut call: Call) -> Answer {
     let node = call.node.clone();
     let proof = call.node.view(&call.caller, move |view| {
         let log = Log::open(view.read, &node.settings().data_dir)?;
-        since.map(|since| log.consistency(since, size)).transpose()
+        match since.map(|since| log.consistency(since, size)).transpose() {
+            Ok(proof) => Ok(Ok(proof.flatten())),
+            Err(Unproven::NoArchive(entry)) => Ok(Err(Problem::NoArchive(entry))),
+            Err(Unproven::Store(error)) => Err(error),
+        }
     });
-    let proof = proof.await?.flatten().map(|proof| hashes(&proof));
+    let proof = proof.await??.map(|proof| hashes(&proof));
     let (peers, silent) = (call.node.audit().peers(), call.node.audit().silent());
     let view = |(node, seen): (&NodeId, &Seen)| view_peer(*node, seen, silent.get(node).copied());
     let peers = peers.iter().map(view).collect();

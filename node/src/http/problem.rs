@@ -99,6 +99,12 @@ pub enum Problem {
     /// There is no such backup.
     #[error("there is no backup {0:?}")]
     NoBackup(String),
+    /// A proof takes an archive that is not there.
+    #[error(
+        "the proof takes entry {0}, whose archive is not on this node any more; bring it back, or ask \
+         for a proof from a later size"
+    )]
+    NoArchive(u64),
     /// No backup is begun.
     #[error("{0}")]
     Backup(#[from] BeginError),
@@ -335,6 +341,7 @@ impl Problem {
             Self::Absent(_) => look(S::NOT_FOUND, "key-absent", "No such key"),
             Self::NoRevision(_) => look(S::NOT_FOUND, "revision-absent", "No such revision"),
             Self::NoBackup(_) => look(S::NOT_FOUND, "backup-absent", "No such backup"),
+            Self::NoArchive(_) => look(S::NOT_FOUND, "archive-absent", "No such archive"),
             Self::Backup(BeginError::Busy(_)) => {
                 look(S::CONFLICT, "backup-running", "Backup being made")
             }

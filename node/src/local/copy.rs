@@ -14,7 +14,7 @@ use crate::store::{Batch, Column, Flush, Read, Store, StoreError};
 
 /// Rows that a backup has. What is not named here stays with its node: what positions in its log
 /// mean, whom it followed, and whatever is sealed.
-const COPIED: [&[u8]; 9] = [
+const COPIED: [&[u8]; 10] = [
     local::FORMAT,
     local::IDENTITY,
     local::CLOCK,
@@ -23,6 +23,7 @@ const COPIED: [&[u8]; 9] = [
     audit::END,
     audit::BASE,
     audit::HEAD,
+    audit::BROKEN,
     audit::PUBLIC,
 ];
 

@@ -107,7 +107,11 @@ impl Handler {
         match answering.await {
             Ok(Ok(Some(answer))) => Ok(json(&answer)),
             Ok(Ok(None)) => Err(peer::Refusal::new(404, "switched-off", "it keeps no audit log")),
-            Ok(Err(error)) => {
+            // Whoever moved the archive was told that this may be asked.
+            Ok(Err(error @ audit::Unproven::NoArchive(_))) => {
+                Err(peer::Refusal::new(404, "archive-absent", error.to_string()))
+            }
+            Ok(Err(audit::Unproven::Store(error))) => {
                 tracing::error!(%error, "the head of the audit log cannot be proven");
                 Err(peer::Refusal::new(500, "failed", "its log cannot be read"))
             }

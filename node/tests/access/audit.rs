@@ -179,3 +179,23 @@ async fn who_may_read_the_log_finds_what_was_done_to_a_key_and_its_metadata() {
     node.call("", "GET /api/audit", "").await.refuses(401, "credentials-missing");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_proof_that_takes_an_archive_which_was_moved_away_is_refused_as_that() {
+    let node = Guarded::with(|settings| settings.audit_segment = 256).await;
+    for batch in 0..6 {
+        let item = |at| json!({ "op": "put", "key": format!("{batch}/{at}"), "value": 1 });
+        let items: Vec<Value> = (0..100).map(item).collect();
+        node.as_root("POST /kv/_batch", json!({ "items": items }).to_string()).await.expect(200);
+    }
+    node.entries().await;
+    node.by_socket("GET /api/audit/head?since=100", "").await.expect(200);
+    let folder = node.dir.path().join("audit");
+    for archive in std::fs::read_dir(&folder).unwrap() {
+        std::fs::remove_file(archive.unwrap().path()).unwrap();
+    }
+    let refused = node.by_socket("GET /api/audit/head?since=100", "").await;
+    refused.refuses(404, "archive-absent");
+    node.by_socket("GET /api/audit/head?since=256", "").await.expect(200);
+    node.stop().await;
+}

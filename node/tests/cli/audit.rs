@@ -77,6 +77,9 @@ fn a_backup_has_the_log_and_a_restore_puts_it_aside() {
     wait_until("all is signed", || size(&machine, &url) >= 3);
     let made = machine.kvs(["backup", "create", "--json", "--server", &url]).assert().success();
     let made: Value = serde_json::from_str(&stdout(&made)).unwrap();
+    let head =
+        stdout(&machine.kvs(["audit", "head", "--json", "--server", &url]).assert().success());
+    machine.file("head.json", &head);
     machine.kvs(["stop", "node1"]).assert().success();
     let file = format!("data-node1/backups/{}.tar.zst", made["name"].as_str().unwrap());
     let restore = ["backup", "restore", &file, "--data-dir", "data-node2"];
@@ -87,8 +90,12 @@ fn a_backup_has_the_log_and_a_restore_puts_it_aside() {
     let said =
         stdout(&machine.kvs(["audit", "verify", archive.to_str().unwrap()]).assert().success());
     assert!(said.contains("is as it was written"), "{said}");
+    let archive = archive.to_str().unwrap();
+    machine.kvs(["audit", "verify", archive, "--heads", "head.json"]).assert().success();
     let url = start(&machine, "node2");
     wait_until("it begins its own log", || size(&machine, &url) >= 1);
     machine.kvs(["stop", "node2"]).assert().success();
     machine.kvs(["audit", "verify", "data-node2"]).assert().success();
+    let other = ["audit", "verify", archive, "--heads", "data-node2"];
+    one_line(&machine.kvs(other).assert().code(1), ["no head of node", "is in data-node2"]);
 }

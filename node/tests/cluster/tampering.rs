@@ -6,6 +6,7 @@ use kvs_client::Client;
 use kvs_core::UnixMillis;
 use kvs_core::audit::{Entry, Head, SignedHead};
 use kvs_node::audit::{Appender, Edge, Log, NodeKey, Said, layout};
+use kvs_node::local;
 use kvs_node::store::{Batch, Column, Flush, Read as _, RocksOptions, RocksStore, Store as _};
 
 use crate::look::{all_agree, all_meet, fill};
@@ -38,11 +39,16 @@ async fn accuses(client: &Client, of: uuid::Uuid) -> String {
     .0
 }
 
+/// The store of a stopped node.
+fn open(data_dir: &Path) -> RocksStore {
+    let options = RocksOptions { block_cache: 8 << 20, write_buffer: 8 << 20, disk_reserve: 0 };
+    RocksStore::open(data_dir, &options).unwrap()
+}
+
 /// Has a stopped node's log say that an entry was made at another time, and signs that with its key:
 /// what whoever owns the machine can do.
 fn rewrite(data_dir: &Path, which: u64) {
-    let options = RocksOptions { block_cache: 8 << 20, write_buffer: 8 << 20, disk_reserve: 0 };
-    let store = RocksStore::open(data_dir, &options).unwrap();
+    let store = open(data_dir);
     let log = Log::open(&store, data_dir).unwrap();
     let entries: Vec<Entry> =
         (0..log.sizes().size).map(|at| log.entry(at).unwrap().unwrap()).collect();
@@ -61,6 +67,15 @@ fn rewrite(data_dir: &Path, which: u64) {
     let mut batch = Batch::default();
     batch.put(Column::Local, layout::HEAD, &serde_json::to_vec(&signed).unwrap());
     store.write(&batch, Flush::Synced).unwrap();
+}
+
+/// Has a node start over as one that was away for too long does, which is then filled by the others.
+async fn emptied(node: Process, home: &Home) -> Process {
+    node.stop().await;
+    local::mark_for_emptying(&open(&home.data()), false).unwrap();
+    let node = home.start();
+    node.serves().await;
+    node
 }
 
 /// Runs `kvs audit verify`; whether it found nothing, and what it said.
@@ -156,6 +171,13 @@ async fn nodes_that_are_killed_emptied_or_archive_are_accused_of_nothing() {
     }
     fill(&second, "c", 10, |at| at.to_string()).await;
     keeps(&first, name, 860).await;
+    let second = emptied(second, &homes[1]).await;
+    all_meet(&[&first, &second]).await;
+    all_agree(&[&first, &second]).await;
+    assert_eq!(second.cluster().await.unwrap().node, name, "the same node as before");
+    second.shows("a/000000", "0").await;
+    fill(&second, "d", 40, |at| at.to_string()).await;
+    keeps(&first, name, 900).await;
     for (node, home) in [(first, &homes[0]), (second, &homes[1])] {
         let peers = node.client().audit_head(None).await.unwrap().peers;
         assert!(peers.iter().all(|peer| peer.rewritten.is_none()), "{peers:?}");

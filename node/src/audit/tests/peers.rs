@@ -1,5 +1,7 @@
 //! What nodes know of each other's logs.
 
+use std::collections::BTreeMap;
+
 use kvs_core::UnixMillis;
 use kvs_core::audit::Head;
 use kvs_core::audit::tree::{self, Nodes};
@@ -139,4 +141,28 @@ fn subtrees_below_the_rows_are_worked_out() {
     let log = Log::open(&author.store, Path::new("nowhere")).unwrap();
     let (left, right) = (log.node(7, 0).unwrap(), log.node(7, 1).unwrap());
     assert_eq!(tree::node_hash(&left, &right), log.node(8, 0).unwrap());
+}
+
+#[tokio::test]
+async fn only_members_are_counted_and_what_was_known_of_others_is_kept() {
+    let site = Site::new();
+    let running = site.start();
+    let author = Author::new(10);
+    let fine = look(None, author.answer(10, None)).unwrap();
+    let alarmed = look(Some(&fine), author.answer(4, None)).unwrap();
+    let [member, gone] = [1, 2].map(|number| NodeId::new(Uuid::from_u128(number)));
+    let (node, news) = (running.node.clone(), BTreeMap::from([(member, fine), (gone, alarmed)]));
+    let keeping = tokio::task::spawn_blocking(move || node.audit().keep_seen(news).unwrap());
+    keeping.await.unwrap();
+    let audit = running.node.audit();
+    let count = |members: &[NodeId]| {
+        let PeerFigures { consistent, rewritten, silent } =
+            audit.peer_figures(&members.iter().copied().collect());
+        (consistent, rewritten, silent)
+    };
+    assert_eq!(count(&[]), (0, 0, 0));
+    assert_eq!(count(&[member]), (1, 0, 0));
+    assert_eq!(count(&[member, gone]), (1, 1, 0));
+    assert!(audit.peers()[&gone].alarm.is_some());
+    running.stop().await.unwrap();
 }

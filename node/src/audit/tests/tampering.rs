@@ -1,6 +1,8 @@
 //! Whatever is done to a log, verifying it says where.
 
 use kvs_core::audit::Tampered;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 
@@ -39,16 +41,38 @@ pub(super) fn rewrite(store: &RocksStore, data_dir: &Path, from: usize) {
     store.write(&batch, Flush::Synced).unwrap();
 }
 
+/// Takes all entries from `size` on out of a log, and has its end fit, if it is to.
+fn cut(site: &Site, size: u64, with_end: bool) {
+    site.change(|store, batch| {
+        let (mut appender, mut rows) = (Appender::default(), Batch::default());
+        for sequence in 0..size {
+            let entry = Entry::decode(&row(store, sequence)[32..]).unwrap();
+            let Entry { time, event, subject, key, outcome, .. } = entry;
+            appender.append(&mut rows, time, Said { event, subject, key, outcome });
+        }
+        for sequence in size..ENTRIES {
+            batch.delete(Column::Audit, &layout::entry(sequence));
+        }
+        if with_end {
+            appender.finish(batch);
+        }
+    });
+}
+
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "where it fails, the seed says which bits they were")]
 async fn a_flipped_bit_in_any_entry_is_named() {
+    let seed: u64 = rand::random();
+    println!("bits are flipped by the seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
     let site = Site::with(ENTRIES).await;
     for sequence in 0..ENTRIES {
         let mut whole = Vec::new();
         site.change(|store, batch| {
             whole = row(store, sequence);
             let mut flipped = whole.clone();
-            let at = usize::from(rand::random::<u16>()) % flipped.len();
-            flipped[at] ^= 1 << (rand::random::<u8>() % 8);
+            let at = rng.random_range(..flipped.len());
+            flipped[at] ^= 1 << rng.random_range(0..8);
             batch.put(Column::Audit, &layout::entry(sequence), &flipped);
         });
         let (tampered, said) = named(&site);
@@ -95,31 +119,47 @@ async fn a_replaced_entry_is_named_between_its_neighbours() {
 #[tokio::test]
 async fn a_log_that_was_cut_is_named_even_if_its_end_was_made_to_fit() {
     let site = Site::with(ENTRIES).await;
-    let cut = |site: &Site, with_end: bool| {
-        site.change(|store, batch| {
-            let (mut appender, mut rows) = (Appender::default(), Batch::default());
-            for sequence in 0..30 {
-                let entry = Entry::decode(&row(store, sequence)[32..]).unwrap();
-                let Entry { time, event, subject, key, outcome, .. } = entry;
-                appender.append(&mut rows, time, Said { event, subject, key, outcome });
-            }
-            for sequence in 30..ENTRIES {
-                batch.delete(Column::Audit, &layout::entry(sequence));
-            }
-            if with_end {
-                appender.finish(batch);
-            }
-        });
-    };
-    cut(&site, false);
+    cut(&site, 30, false);
     assert_eq!(named(&site).0, Tampered::Truncated { size: 30, signed: ENTRIES });
     let site = Site::with(ENTRIES).await;
-    cut(&site, true);
+    cut(&site, 30, true);
     assert_eq!(named(&site).0, Tampered::Truncated { size: 30, signed: ENTRIES });
-    // The node says so as well.
+}
+
+#[tokio::test]
+async fn a_node_says_at_every_start_that_its_log_was_cut() {
+    let site = Site::with(ENTRIES).await;
+    cut(&site, 30, true);
+    for size in 31..34 {
+        let running = site.start();
+        // It signs what it goes on with, and that is no reason to forget.
+        keep(&running.node).await;
+        assert!(running.node.audit().figures().unwrap().tampered, "{size}");
+        running.stop().await.unwrap();
+        assert_eq!(named(&site).0, Tampered::Truncated { size, signed: ENTRIES });
+    }
     let running = site.start();
-    assert!(running.node.audit().figures().unwrap().tampered);
+    fill(&running.node, 20).await;
     running.stop().await.unwrap();
+    let fault = named(&site).0;
+    assert!(matches!(fault, Tampered::Unsigned { size: ENTRIES, .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn a_node_says_at_every_start_that_its_log_has_other_entries_than_it_signed() {
+    let site = Site::with(300).await;
+    let store = site.store();
+    let signed = store.get(Column::Local, layout::HEAD).unwrap().unwrap();
+    rewrite(&store, &site.path(), 280);
+    drop(store);
+    site.change(|_, batch| batch.put(Column::Local, layout::HEAD, &signed));
+    for _ in 0..2 {
+        let running = site.start();
+        assert!(running.node.audit().figures().unwrap().tampered);
+        running.stop().await.unwrap();
+        let fault = named(&site).0;
+        assert!(matches!(fault, Tampered::Unsigned { size: 300, .. }), "{fault}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kvs_core::NodeId;
 use kvs_core::audit::Tampered;
 use thiserror::Error;
 
@@ -52,6 +53,24 @@ pub enum Fault {
         place: String,
         /// Its size.
         size: u64,
+    },
+    /// A head is of another node.
+    #[error("{place}: a head of node {found}, and the log is that of node {node}")]
+    Owner {
+        /// Where it was found.
+        place: String,
+        /// Whose it is.
+        found: NodeId,
+        /// Whose the log is.
+        node: NodeId,
+    },
+    /// No head is over any of the entries.
+    #[error(
+        "{place}: no head that the node signed is over its entries, so anybody can have written them"
+    )]
+    Unsigned {
+        /// The archive.
+        place: String,
     },
     /// The node's key is not the one that others know.
     #[error("the node's key is not the one that {by} knows: its log was made anew")]

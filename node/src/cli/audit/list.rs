@@ -54,12 +54,15 @@ impl List {
                     table.row(cells(entry));
                 }
             }
+            if !self.remote.json {
+                table.print_page()?;
+            }
             from = page.next;
             if from.is_none() {
                 break;
             }
         }
-        if self.remote.json { Ok(()) } else { table.print() }
+        Ok(())
     }
 }
 
@@ -94,7 +97,9 @@ fn print(head: &AuditHead) -> Done {
         let (node, size) = (peer.node, peer.size);
         let state = match (&peer.rewritten, peer.silent_since) {
             (Some(why), _) => why.clone(),
-            (None, Some(since)) => format!("shows its log no more since {}", time::utc(since)),
+            (None, Some(since)) => {
+                format!("has not shown how its log goes on since {}", time::utc(since))
+            }
             (None, None) => "goes on from what was seen before".into(),
         };
         output::line(format_args!("peer       {node}, {size} entries: {state}"))?;

@@ -23,7 +23,7 @@ Examples:
   kvs audit verify data
   kvs audit verify data1 --heads data2 --heads data3
   kvs audit verify /evidence/data1 --heads head.json       as of `kvs audit head --json`
-  kvs audit verify data/audit/00000000000000000000.kvsaudit")]
+  kvs audit verify data/audit/00000000000000000000.kvsaudit --heads head.json")]
 pub(super) struct Verify {
     /// A data directory, or an archive of a log
     #[arg(value_name = "PATH")]
@@ -51,13 +51,10 @@ impl From<Fault> for Failure {
 impl Verify {
     pub(super) fn run(self) -> Done {
         let report = self.verify()?;
-        if self.json { print_json(&report) } else { print(&report) }
+        if self.json { print_json(&report) } else { print(&report, self.heads.len()) }
     }
 
     fn verify(&self) -> Result<Report, Failure> {
-        if self.path.is_file() {
-            return Ok(verify::archive(&self.path)?);
-        }
         let node = verify::owner(&self.path)?;
         let mut kept = Vec::new();
         for path in &self.heads {
@@ -70,7 +67,9 @@ impl Verify {
             }
         }
         let order = Order { kept, without_archives: self.without_archives };
-        Ok(verify::directory(&self.path, &order)?)
+        let is_archive = self.path.is_file();
+        let verify = if is_archive { verify::archive } else { verify::directory };
+        Ok(verify(&self.path, &order)?)
     }
 }
 
@@ -96,7 +95,7 @@ fn kept(path: &Path, view: &AuditHead) -> Option<Kept> {
     Some(Kept { by: path.display().to_string(), head, key: from_hex(&view.key)? })
 }
 
-fn print(report: &Report) -> Done {
+fn print(report: &Report, given: usize) -> Done {
     let (node, first) = (report.node, report.first);
     let (size, signed) = (report.summary.size, report.summary.signed);
     let count = size - first;
@@ -107,6 +106,11 @@ fn print(report: &Report) -> Done {
     let loose = size.saturating_sub(signed.max(first));
     if loose > 0 {
         output::line(format_args!("the last {loose} entries are under no signed head"))?;
+    }
+    let elsewhere = given.saturating_sub(report.held);
+    if elsewhere > 0 {
+        let what = "heads are not over these entries: of them only the key was compared";
+        output::line(format_args!("{elsewhere} of the {given} {what}"))?;
     }
     output::line(format_args!("root  {}", hex(&report.summary.root)))?;
     match &report.key {
@@ -121,6 +125,7 @@ fn print_json(report: &Report) -> Done {
         "first": report.first,
         "size": report.summary.size,
         "signed": report.summary.signed,
+        "heads": report.held,
         "root": hex(&report.summary.root),
         "key": report.key.as_ref().map(|key| hex(key)),
     }))

@@ -155,7 +155,7 @@ impl Labels {
     }
 }
 
-fn is_member(peer: &PeerStatus) -> bool {
+pub(super) fn is_member(peer: &PeerStatus) -> bool {
     peer.standing.as_deref() == Some("joined")
 }
 

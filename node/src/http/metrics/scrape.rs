@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kvs_client::ClusterStatus;
-use kvs_core::Superseded;
+use kvs_core::{NodeId, Superseded};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
+use super::cluster::is_member;
 use super::figures::{BYTES, Figures, SECONDS, load};
 use super::process;
 use crate::audit::PeerFigures;
@@ -113,10 +114,22 @@ impl Scrape {
         figures.counter("audit_dropped", "What could not be written to it", audit.dropped)?;
         let help = "1 once it is known to be not as it was written";
         figures.gauge("audit_tampered", help, None, &u64::from(audit.tampered))?;
-        let PeerFigures { consistent, rewritten, silent } = audit.peers;
+        self.audit_peers(figures)
+    }
+
+    fn audit_peers(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
+        if self.cluster.is_none() && self.node.cluster().is_some() {
+            // Who is a member is not known right now: an alarm must not seem to be over.
+            return Ok(());
+        }
+        let peers = self.cluster.iter().flat_map(|status| &status.peers);
+        let members =
+            peers.filter(|peer| is_member(peer)).map(|peer| NodeId::new(peer.id)).collect();
+        let PeerFigures { consistent, rewritten, silent } =
+            self.node.audit().peer_figures(&members);
         let states = [("consistent", consistent), ("rewritten", rewritten), ("silent", silent)];
         let states = states.into_iter().map(|(state, count)| ([("state", state)], count));
-        figures.gauges("audit_peers", "Other nodes whose log this one keeps heads of", None, states)
+        figures.gauges("audit_peers", "Members whose log this node keeps heads of", None, states)
     }
 
     fn backups(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
