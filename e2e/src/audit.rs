@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
+/// The account of the operator that all scenarios share.
+const OPERATOR: &str = "system:serviceaccount:kvs-system:kvs-operator";
+
 /// A log that is read from a point on.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
@@ -82,7 +85,7 @@ impl Audit {
         let all = lines.filter_map(|line| serde_json::from_str::<Request>(&line).ok());
         let ours = |request: &Request| {
             let whole = request.stage == "ResponseComplete" || request.verb == "watch";
-            whole && request.user.username.ends_with(":kvs-operator")
+            whole && request.user.username == OPERATOR
         };
         Ok(all.filter(ours).collect())
     }
