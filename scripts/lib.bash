@@ -7,6 +7,9 @@ cache=${KVS_CACHE:-$HOME/.cache/kvs}
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
 
+# Where programs and images for other machines go.
+dist=${DIST:-$root/dist}
+
 # elapsed SECONDS -> "3 min 07 s" or "7 s"
 elapsed() { if (($1 >= 60)); then printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); else printf '%d s' "$1"; fi; }
 
