@@ -127,6 +127,13 @@ impl Request {
         Some(format!("{} {group} {}{slash}{}", self.verb, object.resource, object.subresource))
     }
 
+    /// What else it took: whoever applies what was not there must be allowed to create it.
+    pub(crate) fn implied(&self) -> Option<String> {
+        let created = self.response_status.as_ref().is_some_and(|status| status.code == 201);
+        let applied = created && self.verb == "patch";
+        applied.then(|| self.right()).flatten().map(|right| right.replacen("patch", "create", 1))
+    }
+
     /// As a line for people.
     pub(crate) fn line(&self) -> String {
         let object = self.object_ref.clone().unwrap_or_default();
