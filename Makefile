@@ -18,7 +18,7 @@ BAR ?=
 
 .PHONY: help run cluster cluster-stop cluster-wipe build test fmt lint clippy check-generated demo \
   walkthrough bench prove evidence soak fuzz schemathesis deny setup rocksdb install-tools \
-  image manifests e2e e2e-gate
+  image manifests charts e2e e2e-gate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ image: build ## images of node, operator and e2e into dist/images/, without a re
 
 manifests: setup ## make crds/, install.yaml and the charts' generated parts from the code
 	@KVS_UPDATE=1 $(CARGO) test --locked -q -p kvs-operator-core generated
+
+charts: ## judge charts, alerts and what is made of them with Helm, promtool and kube-score
+	@scripts/charts
 
 e2e: ## run all scenarios on a real Kubernetes, write docs/e2e.md
 	@scripts/e2e

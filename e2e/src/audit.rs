@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
+/// The account of the operator that all scenarios share.
+const OPERATOR: &str = "system:serviceaccount:kvs-system:kvs-operator";
+
 /// A log that is read from a point on.
 #[derive(Clone, Debug)]
 pub(crate) struct Audit {
@@ -82,7 +85,7 @@ impl Audit {
         let all = lines.filter_map(|line| serde_json::from_str::<Request>(&line).ok());
         let ours = |request: &Request| {
             let whole = request.stage == "ResponseComplete" || request.verb == "watch";
-            whole && request.user.username.ends_with(":kvs-operator")
+            whole && request.user.username == OPERATOR
         };
         Ok(all.filter(ours).collect())
     }
@@ -122,6 +125,13 @@ impl Request {
         let slash = if object.subresource.is_empty() { "" } else { "/" };
         let group = if object.api_group.is_empty() { "core" } else { &object.api_group };
         Some(format!("{} {group} {}{slash}{}", self.verb, object.resource, object.subresource))
+    }
+
+    /// What else it took: whoever applies what was not there must be allowed to create it.
+    pub(crate) fn implied(&self) -> Option<String> {
+        let created = self.response_status.as_ref().is_some_and(|status| status.code == 201);
+        let applied = created && self.verb == "patch";
+        applied.then(|| self.right()).flatten().map(|right| right.replacen("patch", "create", 1))
     }
 
     /// As a line for people.

@@ -39,6 +39,7 @@ pub(crate) struct Site {
     audit: Option<PathBuf>,
     machines: Option<PathBuf>,
     out: PathBuf,
+    gate: bool,
 }
 
 impl Site {
@@ -56,6 +57,7 @@ impl Site {
             audit: run.audit.clone(),
             machines: run.machines.clone(),
             out: run.out.clone(),
+            gate: run.gate,
         })
     }
 
@@ -170,6 +172,11 @@ impl Site {
     pub(crate) fn audit_path(&self) -> Result<&Path, Failure> {
         let missing = || Failure::new("this cluster's audit log cannot be read from here");
         self.audit.as_deref().ok_or_else(missing)
+    }
+
+    /// Whether time is short: CI waits for the end of it at every commit.
+    pub(crate) const fn is_gate(&self) -> bool {
+        self.gate
     }
 
     /// Whether the API server's audit log can be read.

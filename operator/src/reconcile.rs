@@ -13,7 +13,7 @@ use kvs_operator_core::build::{self, Blueprint, Kept, Template, stateful_set};
 use kvs_operator_core::crd::{ADOPT, KvsCluster, KvsClusterStatus, Mode};
 use kvs_operator_core::observed::Identity;
 use kvs_operator_core::plan::{Kind, Plan, Shut, Wait, plan};
-use kvs_operator_core::status::{Told, status};
+use kvs_operator_core::status::{self, Told};
 use kvs_operator_core::wish::Wish;
 use kvs_operator_core::{compare, names};
 use serde_json::{Value, json};
@@ -102,9 +102,10 @@ impl<'a> Turn<'a> {
         if self.cluster.spec.mode != Mode::Paused {
             trouble = self.step(&look, kept.as_ref(), &plan).await.err();
         }
-        self.hurry(&look, &plan).await;
         let trouble = trouble.filter(|error| !is_passing(error)).map(|error| error.to_string());
-        let converged = self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
+        let status = self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
+        self.hurry(&look, &plan, &status).await;
+        let converged = !status.conditions.iter().any(|one| one.reason == "NotInSync");
         Ok(Action::requeue(match () {
             () if plan.kind.is_some() || trouble.is_some() => UNDER_WAY,
             () if converged && self.cluster.spec.mode == Mode::Hibernated => ASLEEP,
@@ -183,11 +184,17 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Nodes compare now and then; where a step waits for two of them, one is asked to do so now.
-    async fn hurry(&self, look: &Look, plan: &Plan) {
+    /// Nodes compare now and then, and begin anew when one comes or goes. Where a step waits for two of
+    /// them, or one is not in sync, it is asked to compare now.
+    async fn hurry(&self, look: &Look, plan: &Plan, status: &KvsClusterStatus) {
         let Some(nodes) = &look.nodes else { return };
-        for wait in &plan.waits {
-            let Shut::NotAgreed(ordinal, _) = wait.on else { continue };
+        let awaited = plan.waits.iter().filter_map(|wait| match wait.on {
+            Shut::NotAgreed(ordinal, _) => Some(ordinal),
+            _ => None,
+        });
+        // One at a time: what it finds the others know as well.
+        let apart = status::apart(status, &look.seen).next_back();
+        for ordinal in awaited.chain(apart).collect::<BTreeSet<_>>() {
             let (member, ip) = (look.seen.members.get(&ordinal), look.addresses.get(&ordinal));
             if let (Some(member), Some(ip)) = (member, ip)
                 && let Err(error) = nodes.order(*ip, member.node, DutyOrder::Compare).await
@@ -228,14 +235,14 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Says how it is; and whether all nodes hold the same, or none runs.
+    /// Says how it is.
     async fn tell(
         &self,
         look: &Look,
         kept: Option<&Kept>,
         plan: &Plan,
         trouble: Option<&str>,
-    ) -> Result<bool, kube::Error> {
+    ) -> Result<KvsClusterStatus, kube::Error> {
         let told = Told {
             cluster: self.cluster,
             seen: &look.seen,
@@ -244,11 +251,9 @@ impl<'a> Turn<'a> {
             newer: kept.and_then(|kept| kept.newer.as_deref()),
             trouble,
         };
-        let new = status(&told);
-        let mut conditions = new.conditions.iter();
-        let converged = !conditions.any(|one| one.reason == "NotInSync");
+        let new = status::status(&told);
         if self.cluster.status.as_ref() == Some(&new) {
-            return Ok(converged);
+            return Ok(new);
         }
         self.announce(&new).await;
         let clusters: Api<KvsCluster> =
@@ -262,7 +267,7 @@ impl<'a> Turn<'a> {
         let params = PatchParams::apply(names::MANAGER).force();
         let name = &self.blueprint.names.cluster;
         clusters.patch_status(name, &params, &Patch::Apply(&patch)).await?;
-        Ok(converged)
+        Ok(new)
     }
 
     /// A cluster that becomes degraded is worth a warning, once.

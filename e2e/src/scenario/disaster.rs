@@ -118,9 +118,12 @@ pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
     agent.load("db", 100, 0).await?;
     within.load_at(there.concat(), 100, 0).await?;
     let number = machine.trim_start_matches("node-").to_owned();
-    let cut = "add table inet cut; add chain inet cut f { type filter hook forward priority -300; \
-               }; add rule inet cut f drop; add chain inet cut i { type filter hook input priority \
-               -300; }; add rule inet cut i iif != lo drop";
+    // What goes between pods of one machine passes its firewall, too.
+    let cut = "add table inet cut; \
+               add chain inet cut in { type filter hook prerouting priority -300; }; \
+               add rule inet cut in iifname eth0 drop; \
+               add chain inet cut out { type filter hook postrouting priority -300; }; \
+               add rule inet cut out oifname eth0 drop";
     site.on_machine(&number, &["nft", cut]).await?;
     tokio::time::sleep(CUT).await;
     site.on_machine(&number, &["nft", "delete table inet cut"]).await?;

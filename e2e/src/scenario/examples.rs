@@ -14,6 +14,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("tls", include_str!("../../../examples/kubernetes/tls.yaml")),
     ("backup-s3", include_str!("../../../examples/kubernetes/backup-s3.yaml")),
     ("application", include_str!("../../../examples/kubernetes/application.yaml")),
+    ("user", include_str!("../../../examples/kubernetes/user.yaml")),
+    ("service-account", include_str!("../../../examples/kubernetes/service-account.yaml")),
+    ("backup", include_str!("../../../examples/kubernetes/backup.yaml")),
+    ("backup-schedule", include_str!("../../../examples/kubernetes/backup-schedule.yaml")),
 ];
 /// Kinds that other projects bring.
 const OTHERS: &[&str] = &["cert-manager.io/v1"];
@@ -25,6 +29,10 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
             if OTHERS.iter().any(|version| object["apiVersion"] == *version) {
                 others += 1;
                 continue;
+            }
+            // Pods are taken only where their account is there.
+            if object["kind"] == "ServiceAccount" {
+                kubernetes::apply_object(&site.client, space, &object).await?;
             }
             let tried = dry_run(site, space, &object).await;
             tried.map_err(|failure| Failure::new(format!("{name}: {failure}")))?;

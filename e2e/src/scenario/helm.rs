@@ -18,6 +18,8 @@ const WITHIN: Duration = Duration::from_mins(2);
 const SMALL: &str = "storage.size=1Gi,config.auth_enabled=false,config.digest_leaves=65536,config.block_cache=16MiB,\
                      config.write_buffer=16MiB";
 
+/// Values for the operator's chart, as an example has them.
+const EXAMPLE: &str = "examples/kubernetes/namespaced.yaml";
 /// Values that are to render: of the operator's chart, then of a cluster's.
 const OPERATORS: &[&str] = &[
     "replicas=1",
@@ -62,7 +64,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     site.scale_operator(2).await?;
     site.leader(Duration::from_mins(1)).await?;
     let seen = done?;
-    let (right, wrong) = (OPERATORS.len() + CLUSTERS.len(), WRONG.len());
+    let (right, wrong) = (1 + OPERATORS.len() + CLUSTERS.len(), WRONG.len());
     Ok(format!(
         "{seen}; {rendered} objects of {right} permutations pass, {wrong} wrong ones refused"
     ))
@@ -78,7 +80,13 @@ async fn template(chart: &str, values: &str) -> Result<String, Failure> {
 }
 
 async fn permutations(site: &Site, space: &str) -> Result<usize, Failure> {
+    let example =
+        ["template", "kvs-operator", "charts/kvs-operator", "-n", OPERATOR_SPACE, "-f", EXAMPLE];
     let mut count = 0;
+    for object in kubernetes::objects(&helm(&example).await?)? {
+        dry_run(site, space, object).await?;
+        count += 1;
+    }
     for (chart, all) in [("kvs-operator", OPERATORS), ("kvs-cluster", CLUSTERS)] {
         helm(&["lint", "--strict", &format!("charts/{chart}"), "--set", "replicas=1"]).await?;
         for values in all {

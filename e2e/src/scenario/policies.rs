@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Outcome;
 use crate::failure::{Failure, expect};
 use crate::site::{Agent, Cluster, OPERATOR, OPERATOR_SPACE, Site};
+use crate::wait::until;
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, other) = (Cluster::new(site, space, "db"), Cluster::new(site, space, "other"));
@@ -35,9 +36,27 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
         expect(from == ["db-0", "db-1"], || format!("it takes {from:?} for nodes"))?;
     }
     let operators = from_operator(site, &operators).await?;
+    switched(&cluster).await?;
     Ok(format!(
-        "about 2 nodes of 5 pods; from these nodes and {operators} operators; enforcement: not run"
+        "about 2 nodes of 5 pods; from these nodes and {operators} operators; enforcement: not run; gone \
+         when it is switched off, and so are services of pods"
     ))
+}
+
+/// What is switched off goes, and nothing else.
+async fn switched(cluster: &Cluster) -> Result<(), Failure> {
+    for on in [true, false] {
+        cluster.ask_for(json!({ "networkPolicy": on, "service": { "perPod": on } })).await?;
+        let what = format!("policy and services of pods are there: {on}");
+        until(&what, Duration::from_secs(10), async || {
+            let policy = cluster.of::<NetworkPolicy>().get_opt("db").await?.is_some();
+            let service = cluster.of::<Service>().get_opt("db-0").await?.is_some();
+            let client = cluster.of::<Service>().get_opt("db").await?.is_some();
+            Ok((policy == on && service == on && client).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// The operators that may reach nodes.

@@ -39,7 +39,8 @@ pub(super) fn run(site: &Site) -> Outcome {
         .map(crate::audit::Request::line)
         .collect();
     expect(refused.is_empty(), || format!("used and not granted: {}", refused.join(", ")))?;
-    let used: BTreeSet<String> = requests.iter().filter_map(crate::audit::Request::right).collect();
+    let used: BTreeSet<String> =
+        requests.iter().flat_map(|one| one.right().into_iter().chain(one.implied())).collect();
     let listed: Vec<&String> = used
         .iter()
         .filter(|right| {

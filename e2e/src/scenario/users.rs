@@ -53,14 +53,16 @@ impl Guarded {
         Ok(self.agent.ask(method, &url, body, Some(token)).await?.status)
     }
 
-    /// Checks that a token is for what is below `shop/` and for nothing else.
-    async fn is_for_the_shop(&self, token: &str) -> Result<(), Failure> {
+    /// Checks that a token is for what is below `shop/` and for nothing else. The key is one that its user
+    /// owns: a user who is made again is another one.
+    async fn is_for_the_shop(&self, token: &str, key: &str) -> Result<(), Failure> {
+        let key = format!("/kv/shop/{key}");
         for (method, path, wanted) in [
-            ("PUT", "/kv/shop/lamp", 200..300),
-            ("GET", "/kv/shop/lamp", 200..300),
+            ("PUT", key.as_str(), 200..300),
+            ("GET", &key, 200..300),
             ("PUT", "/kv/home/lamp", 403..404),
             ("PUT", "/kv/shopping/lamp", 403..404),
-            ("DELETE", "/kv/shop/lamp", 403..404),
+            ("DELETE", &key, 403..404),
             ("GET", "/api/users", 403..404),
         ] {
             let status = self.asks(method, path, token).await?;
@@ -104,7 +106,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let cluster = &guarded.cluster;
     apply_ours(site, space, USER).await?;
     let (first, took) = guarded.token(SOON, "").await?;
-    guarded.is_for_the_shop(&first).await?;
+    guarded.is_for_the_shop(&first, "lamp").await?;
     guarded.says("cart", "AsAsked").await?;
 
     // What others take away comes back; what they add goes.
@@ -115,20 +117,20 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let status = guarded.asks("DELETE", "/api/users/cart", &root).await?;
     expect(status == 204, || format!("the user is not deleted: {status}"))?;
     let (third, user) = guarded.token(NOTICED, &second).await?;
-    guarded.is_for_the_shop(&third).await?;
+    guarded.is_for_the_shop(&third, "chair").await?;
 
     // Nobody else's user or Secret is touched.
     foreign(&guarded, "root-too", json!({ "userName": "cart" })).await?;
     guarded.says("root-too", "UserTaken").await?;
     foreign(&guarded, "thief", json!({ "token": { "secretName": SECRET } })).await?;
     guarded.says("thief", "SecretTaken").await?;
-    guarded.is_for_the_shop(&third).await?;
+    guarded.is_for_the_shop(&third, "chair").await?;
 
     let users: Api<KvsUser> = cluster.of();
     let wider = Patch::Merge(json!({ "spec": { "scopes": ["read"] } }));
     users.patch("cart", &PatchParams::default(), &wider).await?;
     until("the token permits what is asked for now", SOON, async || {
-        let wrote = guarded.asks("PUT", "/kv/shop/lamp", &third).await?;
+        let wrote = guarded.asks("PUT", "/kv/shop/chair", &third).await?;
         Ok((wrote == 403).then_some(()))
     })
     .await?;
@@ -181,7 +183,8 @@ async fn token_of(site: &Site, space: &str, account: &str) -> Result<String, Fai
 }
 
 pub(super) async fn account(site: &Site, space: &str) -> Outcome {
-    let config = json!({ "auth_enabled": true, "kubernetes": { "audience": "kvs" } });
+    let kubernetes = json!({ "audience": "kvs", "issuer": site.issuer().await? });
+    let config = json!({ "auth_enabled": true, "kubernetes": kubernetes });
     let guarded = Guarded::new(site, space, config).await?;
     apply_ours(site, space, ACCOUNT).await?;
     guarded.says("cart", "AsAsked").await?;
@@ -190,7 +193,7 @@ pub(super) async fn account(site: &Site, space: &str) -> Outcome {
         Ok((guarded.asks("GET", "/api/whoami", &token).await? == 200).then_some(()))
     })
     .await?;
-    guarded.is_for_the_shop(&token).await?;
+    guarded.is_for_the_shop(&token, "lamp").await?;
     let other = token_of(site, space, "default").await?;
     let status = guarded.asks("GET", "/kv/shop/lamp", &other).await?;
     expect(status == 401, || format!("another ServiceAccount is answered {status}"))?;

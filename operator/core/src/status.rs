@@ -8,7 +8,7 @@ use kvs_core::UnixMillis;
 
 use crate::crd::{KvsCluster, KvsClusterStatus, MemberState, Operation, PlannedStep, TlsMode};
 use crate::names::Names;
-use crate::observed::Observed;
+use crate::observed::{Life, Observed, Ordinal};
 use crate::plan::Plan;
 
 /// All that the status is made from.
@@ -88,6 +88,20 @@ fn steps(plan: &Plan, before: &KvsClusterStatus, now: UnixMillis) -> Vec<Planned
 pub fn time(at: UnixMillis) -> Time {
     let seconds = i64::try_from(at.0 / 1000).unwrap_or_default();
     Time(jiff::Timestamp::from_second(seconds).unwrap_or_default())
+}
+
+/// The members that serve and have not agreed with all others of late.
+pub fn apart<'a>(
+    status: &'a KvsClusterStatus,
+    seen: &'a Observed,
+) -> impl DoubleEndedIterator<Item = Ordinal> + 'a {
+    let behind = status.members.iter().filter(|member| member.state == MemberState::Behind);
+    let behind = behind.filter_map(|member| Ordinal::try_from(member.ordinal).ok());
+    let serves = |at: &Ordinal| {
+        let member = seen.members.get(at);
+        member.is_some_and(|one| one.life == Life::Serving && one.departure.is_none())
+    };
+    behind.filter(serves)
 }
 
 /// Whether all members hold the same.

@@ -77,16 +77,15 @@ fn node(ordinal: u32, departure: Option<Departure>, with: &[u32]) -> MemberSeen 
     }
 }
 
-#[test]
-fn who_has_left_and_still_answers_holds_nobody_behind() {
-    let members = [node(0, None, &[1]), node(1, None, &[0]), node(2, Some(Departure::Left), &[])];
+/// A cluster of so many pods, with these nodes.
+fn of(replicas: u32, members: impl IntoIterator<Item = MemberSeen>) -> Observed {
     let mut seen = Observed { now: UnixMillis(100_000), ..Observed::default() };
     seen.members = (0..).zip(members).collect();
     seen.set = Some(crate::observed::SetSeen {
         uid: "set".into(),
         resource_version: "1".into(),
-        replicas: 2,
-        partition: Some(2),
+        replicas,
+        partition: Some(replicas),
         template: "t".into(),
         size: 1,
         current: "r".into(),
@@ -94,17 +93,36 @@ fn who_has_left_and_still_answers_holds_nobody_behind() {
         observed: true,
         deleting: false,
     });
-    let cluster = cluster();
-    let plan = Plan::default();
-    let told = Told {
-        cluster: &cluster,
-        seen: &seen,
-        plan: &plan,
-        template: "t",
-        newer: None,
-        trouble: None,
-    };
-    assert_eq!(condition(&status(&told), "Converged").0, "True");
+    seen
+}
+
+fn status_of(seen: &Observed) -> KvsClusterStatus {
+    let (cluster, plan) = (cluster(), Plan::default());
+    let (cluster, plan) = (&cluster, &plan);
+    status(&Told { cluster, seen, plan, template: "t", newer: None, trouble: None })
+}
+
+#[test]
+fn who_has_left_and_still_answers_holds_nobody_behind() {
+    let seen =
+        of(2, [node(0, None, &[1]), node(1, None, &[0]), node(2, Some(Departure::Left), &[])]);
+    assert_eq!(condition(&status_of(&seen), "Converged").0, "True");
+}
+
+#[test]
+fn who_serves_and_has_not_agreed_with_all_is_apart() {
+    let apart = |seen: &Observed| super::apart(&status_of(seen), seen).collect::<Vec<_>>();
+    let (met, alone) = (node(0, None, &[1]), node(1, None, &[0]));
+    assert!(apart(&of(2, [met.clone(), alone.clone()])).is_empty());
+    let third = node(2, None, &[0]);
+    let seen = of(3, [met.clone(), alone.clone(), third.clone()]);
+    assert_eq!(condition(&status_of(&seen), "Converged").0, "False");
+    assert_eq!(apart(&seen), [0, 1, 2]);
+    // Who is being filled is not asked to compare.
+    let filling = MemberSeen { life: Life::Filling, ..third.clone() };
+    assert_eq!(apart(&of(3, [met.clone(), alone.clone(), filling])), [0, 1]);
+    let leaving = MemberSeen { departure: Some(Departure::Leaving), ..third };
+    assert_eq!(apart(&of(3, [met, alone, leaving])), [0, 1]);
 }
 
 #[test]
@@ -133,16 +151,7 @@ fn a_pod_that_waits_for_its_disk_says_so() {
             trouble: Some("storage class fast has made none".into()),
         },
     );
-    let (cluster, plan) = (cluster(), Plan::default());
-    let told = Told {
-        cluster: &cluster,
-        seen: &seen,
-        plan: &plan,
-        template: "t",
-        newer: None,
-        trouble: None,
-    };
-    let status = status(&told);
+    let status = status_of(&seen);
     assert_eq!(condition(&status, "Degraded"), ("True".into(), "PodFails".into()));
     assert_eq!(condition(&status, "StorageReady"), ("False".into(), "ClaimPending".into()));
     let message = status.message.unwrap();
