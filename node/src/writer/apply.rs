@@ -258,14 +258,16 @@ impl Applier {
         group.append(Said { event, subject, key, outcome: AuditOutcome::Done });
     }
 
-    /// The clock's floor once `batch` is written. It is measured from the wall clock: from the last
-    /// stamp, each sudden end would move the clock on by a step, and a node that dies again and again
-    /// would come to stamp what no other one takes.
+    /// The clock's floor once `batch` is written: a step beyond the last stamp, but no more than that
+    /// beyond the wall clock. Else each sudden end would move the clock on by a step, and a node that
+    /// dies again and again would come to stamp what no other one takes. A wall clock that is ahead does
+    /// not move it: nobody has said that it is right.
     fn raised_clock_floor(&self, batch: &mut Batch, now: UnixMillis) -> Stamp {
         if self.clock.last() <= self.clock_floor {
             return self.clock_floor;
         }
-        let floor = self.clock.last().max(Stamp::at(now.after(CLOCK_STEP)));
+        let last = self.clock.last();
+        let floor = last.max(Stamp::at(last.millis().min(now).after(CLOCK_STEP)));
         batch.put(Column::Local, rows::local::CLOCK, &floor.bits().to_be_bytes());
         floor
     }

@@ -336,6 +336,18 @@ fn a_node_that_dies_again_and_again_does_not_run_ahead_of_the_wall_clock() {
     }
 }
 
+#[test]
+fn a_wall_clock_that_is_ahead_is_not_where_a_node_goes_on_after_a_restart() {
+    let mut fixture = Fixture::new(3);
+    let trusted = Stamp::at(fixture.now);
+    let ahead = fixture.now.after(std::time::Duration::from_hours(1));
+    fixture.applier.raise_clock(&fixture.store, trusted, ahead).unwrap();
+    let state = local::open(&fixture.store, Path::new("memory"), UnixMillis(1)).unwrap();
+    assert!(state.clock_floor >= trusted, "{:?}", state.clock_floor);
+    let latest = fixture.now.after(CLOCK_STEP);
+    assert!(state.clock_floor.millis() <= latest, "{:?}", state.clock_floor);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(usize, u8, Option<u64>),
