@@ -16,8 +16,10 @@ pub(crate) fn sweep<E: From<StoreError>>(
     (start, end): (&[u8], &[u8]),
     mut write: impl FnMut(Batch) -> Result<(), E>,
 ) -> Result<(), E> {
+    let mut from = start.to_vec();
     loop {
-        let batch = deletes(store, column, start, end)?;
+        // Not from the start each time: a store walks over what was deleted.
+        let batch = deletes(store, column, &mut from, end)?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -25,16 +27,18 @@ pub(crate) fn sweep<E: From<StoreError>>(
     }
 }
 
+/// Deletes the first rows from `from` on, which is the last of them then.
 fn deletes(
     store: &dyn Read,
     column: Column,
-    start: &[u8],
+    from: &mut Vec<u8>,
     end: &[u8],
 ) -> Result<Batch, StoreError> {
-    let (mut batch, mut rows) = (Batch::default(), store.cursor(column, start, end));
+    let (mut batch, mut rows) = (Batch::default(), store.cursor(column, from, end));
     for _ in 0..STEP {
         let Some((row, _)) = rows.next()? else { break };
         batch.delete(column, row);
+        row.clone_into(from);
     }
     Ok(batch)
 }

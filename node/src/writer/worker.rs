@@ -24,6 +24,7 @@ const GROUP_WRITES: usize = 256;
 const GROUP_BYTES: usize = 4 << 20;
 /// Dead records that are removed in one group, so that collecting never holds writers up for long.
 pub(super) const COLLECT_STEP: usize = 512;
+
 /// What the thread is to do.
 #[derive(Debug)]
 pub(super) enum Job {
