@@ -94,6 +94,13 @@ pub struct Verdict {
     pub met: Option<bool>,
 }
 
+impl Verdict {
+    /// Whether it was measured and met.
+    pub fn is_met(&self) -> bool {
+        self.met == Some(true)
+    }
+}
+
 /// The bars of one scenario.
 pub fn bars_of(scenario: Scenario) -> impl Iterator<Item = Bar> {
     BARS.into_iter().filter(move |bar| bar.scenario == scenario)

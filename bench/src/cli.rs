@@ -7,7 +7,6 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     load::{MOST_CONNECTIONS, default_threads},
     results::{bench, repository},
-    scenario::Scenario,
     workload::{LEAST_VALUE, MOST_KEYS},
 };
 
@@ -33,8 +32,6 @@ pub enum Command {
     Run(RunArgs),
     /// Ten seconds of load on KVS and on the bare handler, to see that it works
     Smoke(Programs),
-    /// Measure one scenario that has bars and write its evidence; fails if a bar is missed
-    Prove(ProveArgs),
     /// Write the report again from the results of earlier runs
     Report(Places),
     /// Put load on a server that runs already, on this machine
@@ -50,6 +47,9 @@ pub struct RunArgs {
     /// given several times
     #[arg(long, value_name = "SCENARIO")]
     pub only: Vec<Only>,
+    /// Fail if a bar of what is measured is missed
+    #[arg(long)]
+    pub bars: bool,
     /// How long and how often
     #[command(flatten)]
     pub effort: Effort,
@@ -59,26 +59,6 @@ pub struct RunArgs {
     /// Where things are read and written
     #[command(flatten)]
     pub places: Places,
-}
-
-/// Which bar to prove.
-#[derive(Debug, Args)]
-pub struct ProveArgs {
-    /// The scenario that holds the bar
-    #[arg(value_name = "BAR")]
-    pub scenario: Scenario,
-    /// How long and how often
-    #[command(flatten)]
-    pub effort: Effort,
-    /// What is measured
-    #[command(flatten)]
-    pub programs: Programs,
-    /// Where things are read and written
-    #[command(flatten)]
-    pub places: Places,
-    /// The folder of evidence
-    #[arg(long, default_value_os_t = repository().join("evidence"))]
-    pub evidence: PathBuf,
 }
 
 /// How long and how often something is measured.

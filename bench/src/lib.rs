@@ -36,7 +36,7 @@ pub mod bar;
 
 pub mod report;
 
-pub mod evidence;
+pub mod figure;
 
 pub mod cli;
 

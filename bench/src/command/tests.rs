@@ -25,15 +25,6 @@ fn a_name_that_is_not_understood_is_told_what_is_allowed() {
 
 #[test]
 fn without_a_choice_all_scenarios_are_run() {
-    assert_eq!(chosen(&[]).len(), 11);
+    assert_eq!(chosen(&[]).len(), 13);
     assert_eq!(chosen(&[Only(vec![Scenario::Get])]), [Scenario::Get]);
-}
-
-#[test]
-fn scenarios_with_bars_are_named() {
-    assert_eq!(
-        scenarios_with_bars(),
-        "put-disk, put-tmpfs, get, batch, growth, cluster-visible, cluster-throughput, \
-         cluster-repair, cluster-bootstrap"
-    );
 }
