@@ -1,8 +1,9 @@
 //! Rows that were read or written lately, whole.
 //!
 //! RocksDB's own cache holds blocks: to find a row in one it searches an index, a filter and the
-//! block, which costs more than all of KVS's own work on a read. Only what is current is here;
-//! snapshots do not ask.
+//! block, which costs more than all of KVS's own work on a read; to find that there is none, it searches
+//! every level. So absence is kept as well: whether a prefix has a value is asked with each key below it
+//! that is governed by the prefix. Only what is current is here; snapshots do not ask.
 
 use std::time::Duration;
 
@@ -19,15 +20,15 @@ const OVERHEAD: usize = 96;
 /// Roughly how large a row is, for the first size of the tables.
 const TYPICAL: usize = 512;
 
-/// The rows, bounded in bytes.
-pub(super) struct HotRows(Cache<Vec<u8>, Bytes, ByBytes>);
+/// The rows and what is known to be none, bounded in bytes.
+pub(super) struct HotRows(Cache<Vec<u8>, Option<Bytes>, ByBytes>);
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Vec<u8>, Bytes> for ByBytes {
-    fn weight(&self, key: &Vec<u8>, value: &Bytes) -> u64 {
-        (key.len() + value.len() + OVERHEAD) as u64
+impl Weighter<Vec<u8>, Option<Bytes>> for ByBytes {
+    fn weight(&self, key: &Vec<u8>, value: &Option<Bytes>) -> u64 {
+        (key.len() + value.as_ref().map_or(0, Bytes::len) + OVERHEAD) as u64
     }
 }
 
@@ -47,15 +48,15 @@ impl HotRows {
         read: impl FnOnce() -> Result<Cached, StoreError>,
     ) -> Result<Cached, StoreError> {
         match self.0.get_value_or_guard(key, Some(Duration::ZERO)) {
-            GuardResult::Value(value) => Ok(Cached::Known(Some(value.to_vec()))),
+            GuardResult::Value(value) => Ok(Cached::Known(value.map(|value| value.to_vec()))),
             GuardResult::Timeout => read(),
             GuardResult::Guard(place) => {
                 let found = read()?;
-                if let Cached::Known(Some(value)) = &found
-                    && value.len() <= LARGEST
+                if let Cached::Known(value) = &found
+                    && value.as_ref().is_none_or(|value| value.len() <= LARGEST)
                 {
                     // A write that came between has taken the place away: then it is not kept.
-                    let _ = place.insert(Bytes::copy_from_slice(value));
+                    let _ = place.insert(value.as_deref().map(Bytes::copy_from_slice));
                 }
                 Ok(found)
             }
@@ -67,7 +68,7 @@ impl HotRows {
         for change in batch.changes(Column::Data) {
             match change {
                 Change::Put(key, value) if value.len() <= LARGEST => {
-                    self.0.insert(key.to_vec(), Bytes::copy_from_slice(value));
+                    self.0.insert(key.to_vec(), Some(Bytes::copy_from_slice(value)));
                 }
                 Change::Put(key, _) | Change::Delete(key) => {
                     self.0.remove(key);
@@ -117,6 +118,16 @@ mod tests {
         assert_eq!(hot.get(b"k", never).unwrap(), known(b"2"));
         hot.written(&batch(b"k", None));
         assert_eq!(hot.get(b"k", || Ok(Cached::Known(None))).unwrap(), Cached::Known(None));
+    }
+
+    #[test]
+    fn what_is_not_there_is_looked_for_once_until_it_is_written() {
+        let hot = HotRows::new(1 << 20);
+        assert_eq!(hot.get(b"k", || Ok(Cached::OnDisk)).unwrap(), Cached::OnDisk);
+        assert_eq!(hot.get(b"k", || Ok(Cached::Known(None))).unwrap(), Cached::Known(None));
+        assert_eq!(hot.get(b"k", never).unwrap(), Cached::Known(None));
+        hot.written(&batch(b"k", Some(b"1")));
+        assert_eq!(hot.get(b"k", never).unwrap(), known(b"1"));
     }
 
     #[test]
