@@ -103,9 +103,10 @@ async fn drive(run: &Run) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for scenario in chosen {
         rows.push(scenario::run(&site, scenario).await);
-    }
-    if let Some(path) = &run.report {
-        report::write(path, &run.on, &site, &rows).await?;
+        // Whoever breaks off keeps what was seen.
+        if let Some(path) = &run.report {
+            report::write(path, &run.on, &site, &rows).await?;
+        }
     }
     let failed: Vec<_> = rows.iter().filter(|row| row.outcome.is_err()).collect();
     match failed.len() {
