@@ -99,9 +99,9 @@ async fn report(State(agent): State<Arc<Agent>>) -> Answered {
 }
 
 async fn check(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered, Answered> {
-    let Check { at } = read(&body)?;
+    let Check { at, token } = read(&body)?;
     let ledger = agent.traffic.lock().await.as_ref().map(Traffic::ledger).unwrap_or_default();
-    Ok(json(&check::check(&agent.http, &ledger, &at).await))
+    Ok(json(&check::check(&agent.http, &ledger, &at, token.as_deref()).await))
 }
 
 async fn ask(State(agent): State<Arc<Agent>>, body: Bytes) -> Result<Answered, Answered> {

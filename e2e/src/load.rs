@@ -13,6 +13,9 @@ pub(crate) struct Order {
     pub(crate) writes: u32,
     /// Reads a second, in all.
     pub(crate) reads: u32,
+    /// Who asks, where that is asked.
+    #[serde(default)]
+    pub(crate) token: Option<String>,
 }
 
 /// What came of it.
@@ -37,6 +40,8 @@ pub(crate) struct Report {
 pub(crate) struct Check {
     /// The nodes, one by one.
     pub(crate) at: Vec<String>,
+    #[serde(default)]
+    pub(crate) token: Option<String>,
 }
 
 /// What was found.

@@ -31,7 +31,7 @@ use crate::site::Site;
 #[command(version)]
 enum Command {
     /// Runs scenarios on the cluster of KUBECONFIG, and writes a table of what was seen
-    Run(Run),
+    Run(Box<Run>),
     /// Lists the scenarios
     List,
     /// Puts load on a cluster, and checks; runs in a pod
@@ -61,6 +61,12 @@ struct Run {
     /// What reaches the machines of the cluster, where they can be: `e2e/cluster/cluster`
     #[arg(long)]
     machines: Option<PathBuf>,
+    /// The image of a server of S3, where there is one
+    #[arg(long)]
+    s3: Option<String>,
+    /// What starts API servers of other releases: `e2e/cluster/versions`
+    #[arg(long)]
+    versions: Option<PathBuf>,
     /// Where to write the table
     #[arg(long)]
     report: Option<PathBuf>,
@@ -77,7 +83,7 @@ async fn main() -> ExitCode {
     // One provider for everything. A second one is refused, and the first is the same.
     let _ = aws_lc_rs::default_provider().install_default();
     let done = match Command::parse() {
-        Command::Run(run) => drive(run).await,
+        Command::Run(run) => drive(&run).await,
         Command::List => scenario::list(),
         Command::Agent { listen } => agent::serve(listen).await,
     };
@@ -90,16 +96,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn drive(run: Run) -> Result<(), Failure> {
+async fn drive(run: &Run) -> Result<(), Failure> {
     let chosen = scenario::choose(&run.names, run.gate)?;
-    let site = Site::new(&run).await?;
+    let site = Site::new(run).await?;
     site.install().await?;
     let mut rows = Vec::new();
     for scenario in chosen {
         rows.push(scenario::run(&site, scenario).await);
-    }
-    if let Some(path) = &run.report {
-        report::write(path, &run.on, &site, &rows).await?;
+        // Whoever breaks off keeps what was seen.
+        if let Some(path) = &run.report {
+            report::write(path, &run.on, &site, &rows).await?;
+        }
     }
     let failed: Vec<_> = rows.iter().filter(|row| row.outcome.is_err()).collect();
     match failed.len() {

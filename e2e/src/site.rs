@@ -1,6 +1,8 @@
 //! What scenarios run on: the API server, the operator, the images, and an agent in each namespace.
 
 mod agent;
+mod authority;
+mod bucket;
 mod cluster;
 mod gather;
 
@@ -15,6 +17,8 @@ use kube::{Client, Error};
 use serde_json::json;
 
 pub(crate) use self::agent::{Agent, PLACE_OF_TOKEN};
+pub(crate) use self::authority::Authority;
+pub(crate) use self::bucket::Bucket;
 pub(crate) use self::cluster::Cluster;
 
 use crate::audit::Audit;
@@ -38,6 +42,8 @@ pub(crate) struct Site {
     tag: String,
     audit: Option<PathBuf>,
     machines: Option<PathBuf>,
+    s3: Option<String>,
+    versions: Option<PathBuf>,
     out: PathBuf,
     gate: bool,
 }
@@ -56,6 +62,8 @@ impl Site {
             tag: run.tag.clone(),
             audit: run.audit.clone(),
             machines: run.machines.clone(),
+            s3: run.s3.clone(),
+            versions: run.versions.clone(),
             out: run.out.clone(),
             gate: run.gate,
         })
@@ -71,12 +79,54 @@ impl Site {
         format!("{}kvs:next", self.registry)
     }
 
+    /// An empty folder on this machine for what is called so.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+        let folder = self.out.join("work").join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// The image of a server of S3, where there is one.
+    pub(crate) fn s3(&self) -> Option<&str> {
+        self.s3.as_deref()
+    }
+
+    /// What starts API servers of other releases, where some are built.
+    pub(crate) fn versions(&self) -> Option<&Path> {
+        self.versions.as_deref()
+    }
+
+    /// The same scenarios' site on another API server, whose machines are none.
+    pub(crate) fn elsewhere(&self, client: Client) -> Self {
+        Self { client, audit: None, machines: None, s3: None, versions: None, ..self.clone() }
+    }
+
     /// Installs the operator, and waits until one acts.
     ///
     /// # Errors
     ///
     /// The API server refuses, or the operator does not start.
     pub(crate) async fn install(&self) -> Result<(), Failure> {
+        let took = self.apply_operator().await?;
+        self.scale_operator(2).await?;
+        let (leader, waited) = self.leader(Duration::from_secs(90)).await?;
+        say(&format!("operator installed in {took:.1?}, {leader} acts after {waited:.1?}"));
+        Ok(())
+    }
+
+    /// Applies all that an operator is, and does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses.
+    pub(crate) async fn apply_operator(&self) -> Result<Duration, Failure> {
         let manifest = INSTALL
             .replace(&format!("kvs-operator:{VERSION}"), &self.image("kvs-operator"))
             .replace(&format!(" kvs:{VERSION}"), &format!(" {}", self.image("kvs")));
@@ -84,10 +134,7 @@ impl Site {
             kubernetes::apply(&self.client, OPERATOR_SPACE, &manifest).await.map(Some)
         })
         .await?;
-        self.scale_operator(2).await?;
-        let (leader, waited) = self.leader(Duration::from_secs(90)).await?;
-        say(&format!("operator installed in {took:.1?}, {leader} acts after {waited:.1?}"));
-        Ok(())
+        Ok(took)
     }
 
     /// Has so many operators, and waits until they are there, or gone.

@@ -10,15 +10,15 @@ use kube::api::{Api, DeleteParams, EvictParams, Patch, PatchParams, PostParams, 
 use kube::{Client, Error};
 use kvs_client::{ClusterFile, DutyOrder};
 use kvs_operator_core::build::Blueprint;
-use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE};
-use kvs_operator_core::observed::Ordinal;
+use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, RESTORE};
+use kvs_operator_core::observed::{Ordinal, Restore};
 use kvs_operator_core::plan::Act;
 use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::nodes::NodeError;
-use crate::objects::gone;
+use crate::objects::{self, gone};
 use crate::observe::Look;
 
 /// A step was not carried out, or it is not known whether it was. The next look shows.
@@ -58,6 +58,21 @@ pub async fn carry_out(
             claims(client, space)
                 .patch(&names.claim(*ordinal), &PatchParams::default(), &patch)
                 .await?;
+        }
+        Act::MakeClaim { size } => objects::create(client, &plan.first_claim(*size)).await?,
+        Act::Restore { claim } => {
+            if let Some(pod) = plan.restorer(claim) {
+                objects::create(client, &pod).await?;
+            }
+        }
+        Act::NoteRestore { uid, restore } => {
+            let patch = note_restore(uid, *restore);
+            claims(client, space).patch(&names.claim(0), &PatchParams::default(), &patch).await?;
+        }
+        Act::EndRestore { uid, resource_version } => {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), space);
+            let only = only(uid, Some(resource_version));
+            gone(pods.delete(&names.restorer(), &only).await.map(drop))?;
         }
         Act::GrowClaim { ordinal, uid, size } => {
             let storage = size.to_string();
@@ -115,6 +130,11 @@ fn note(uid: &str, node: Option<Uuid>, decommissioned: bool) -> Patch<serde_json
     Patch::Merge(json!({
         "metadata": { "uid": uid, "annotations": { NODE: node, DECOMMISSIONED: mark } },
     }))
+}
+
+fn note_restore(uid: &str, restore: Option<Restore>) -> Patch<serde_json::Value> {
+    let mark = restore.map(Restore::name);
+    Patch::Merge(json!({ "metadata": { "uid": uid, "annotations": { RESTORE: mark } } }))
 }
 
 async fn evict(client: &Client, space: &str, pod: &str, uid: &str) -> Result<(), ActError> {

@@ -1,7 +1,8 @@
 //! Objects, as JSON: read, compared, applied, deleted.
 
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+    Preconditions,
 };
 use kube::core::{GroupVersionKind, TypeMeta};
 use kube::{Client, Error};
@@ -72,6 +73,19 @@ async fn write(client: &Client, object: &Value) -> Result<(), Error> {
     let params = PatchParams::apply(MANAGER).force();
     tracing::info!(kind = %object["kind"], name, "applies");
     api.patch(&name, &params, &Patch::Apply(object)).await.map(drop)
+}
+
+/// Makes an object that must not be there.
+///
+/// # Errors
+///
+/// It is; the API server refuses it, or cannot be asked.
+pub async fn create(client: &Client, object: &Value) -> Result<(), Error> {
+    let (api, name) = api_of(client, object);
+    let typed = serde_json::from_value(object.clone()).map_err(Error::SerdeError)?;
+    tracing::info!(kind = %object["kind"], name, "creates");
+    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    api.create(&params, &typed).await.map(drop)
 }
 
 /// All objects of a kind that are a cluster's.

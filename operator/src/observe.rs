@@ -1,6 +1,7 @@
 //! Reads what there is of a cluster, as the plan sees it.
 
 mod pod;
+mod restorer;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,8 +15,8 @@ use kube::{Client, Error, ResourceExt as _};
 use kvs_client::ClusterFile;
 use kvs_core::UnixMillis;
 use kvs_operator_core::build::Blueprint;
-use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, Names, TEMPLATE};
-use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, SetSeen};
+use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, Names, RESTORE, TEMPLATE};
+use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, Restore, SetSeen};
 use kvs_operator_core::quantity;
 
 use crate::nodes::Nodes;
@@ -82,14 +83,18 @@ pub async fn objects(
     let claims = claims.list(&ours).await?.items;
     let by_ordinal =
         pods.iter().filter_map(|pod| Some((names.ordinal(&pod.name_any())?, pod::seen(pod))));
-    let claims = claims
+    let claims: BTreeMap<Ordinal, ClaimSeen> = claims
         .iter()
-        .filter_map(|claim| Some((names.claim_ordinal(&claim.name_any())?, seen_claim(claim))));
+        .filter_map(|claim| Some((names.claim_ordinal(&claim.name_any())?, seen_claim(claim))))
+        .collect();
+    let begins = claims.get(&0).is_some_and(|claim| claim.restore.is_some());
+    let restorer = if begins { restorer::find(client, names).await? } else { None };
     let seen = Observed {
         now: site::now(),
         set: set.as_ref().map(seen_set),
         pods: by_ordinal.collect(),
-        claims: claims.collect(),
+        claims,
+        restorer,
         ..Observed::default()
     };
     Ok((seen, set, pods))
@@ -160,6 +165,7 @@ fn seen_claim(claim: &PersistentVolumeClaim) -> ClaimSeen {
         node: annotation(NODE).and_then(|node| node.parse().ok()),
         decommissioned: annotation(DECOMMISSIONED).is_some(),
         deleting: claim.metadata.deletion_timestamp.is_some(),
+        restore: annotation(RESTORE).map(|text| Restore::read(text)),
         trouble: waiting(claim),
     }
 }

@@ -13,11 +13,16 @@ const AT_ONCE: usize = 32;
 const EXAMPLES: usize = 20;
 
 /// Looks for every acknowledged key at every node.
-pub(super) async fn check(http: &reqwest::Client, ledger: &Ledger, at: &[String]) -> Checked {
+pub(super) async fn check(
+    http: &reqwest::Client,
+    ledger: &Ledger,
+    at: &[String],
+    token: Option<&str>,
+) -> Checked {
     let written: Vec<&Entry> =
         ledger.0.iter().map(AsRef::as_ref).filter(|entry| *entry.allowed().start() > 0).collect();
     let pairs = at.iter().flat_map(|node| written.iter().map(move |entry| (node, *entry)));
-    let looks: Vec<_> = pairs.map(|(node, entry)| look(http, node, entry)).collect();
+    let looks: Vec<_> = pairs.map(|(node, entry)| look(http, node, entry, token)).collect();
     let mut looking = stream::iter(looks).buffer_unordered(AT_ONCE);
     let mut checked = Checked { keys: written.len() as u64, ..Checked::default() };
     while let Some(found) = looking.next().await {
@@ -30,11 +35,20 @@ pub(super) async fn check(http: &reqwest::Client, ledger: &Ledger, at: &[String]
     checked
 }
 
-async fn look(http: &reqwest::Client, node: &str, entry: &Entry) -> Result<(), String> {
+async fn look(
+    http: &reqwest::Client,
+    node: &str,
+    entry: &Entry,
+    token: Option<&str>,
+) -> Result<(), String> {
     let url = format!("{node}/kv/{}", entry.name);
     let allowed = entry.allowed();
     let failed = |what: &dyn std::fmt::Display| format!("{url}: {what}, not within {allowed:?}");
-    let answer = http.get(&url).send().await.map_err(|error| failed(&error))?;
+    let mut request = http.get(&url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let answer = request.send().await.map_err(|error| failed(&error))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| failed(&error))?;
     let value: Value =

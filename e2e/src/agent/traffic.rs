@@ -44,6 +44,7 @@ struct Counts {
 struct Worker {
     http: reqwest::Client,
     url: String,
+    token: Option<String>,
     keys: Vec<Arc<Entry>>,
     counts: Arc<Counts>,
 }
@@ -54,8 +55,8 @@ impl Traffic {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         for number in 0..WORKERS {
             let keys = ledger.of_writer(&order.prefix, number);
-            let (http, url) = (http.clone(), order.url.clone());
-            let worker = Worker { http, url, keys, counts: counts.clone() };
+            let (http, url, token) = (http.clone(), order.url.clone(), order.token.clone());
+            let worker = Worker { http, url, token, keys, counts: counts.clone() };
             if let Some(pace) = pace(order.writes) {
                 tasks.spawn(stop.clone().run_until_cancelled_owned(worker.clone().write(pace)));
             }
@@ -145,6 +146,10 @@ impl Worker {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, fine: &[u16]) -> Result<(), Failure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let began = Instant::now();
         let answer = request.send().await?;
         let status = answer.status().as_u16();

@@ -62,7 +62,10 @@ async fn status(cluster: &Cluster, name: &str) -> Result<KvsBackupStatus, Failur
 }
 
 /// What became of one.
-async fn over(cluster: &Cluster, name: &str) -> Result<(KvsBackupStatus, Duration), Failure> {
+pub(super) async fn over(
+    cluster: &Cluster,
+    name: &str,
+) -> Result<(KvsBackupStatus, Duration), Failure> {
     until(&format!("{name} is over"), MADE, async || {
         let status = status(cluster, name).await?;
         Ok(status.phase.is_over().then_some(status))

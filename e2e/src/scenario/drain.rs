@@ -45,6 +45,49 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     ))
 }
 
+/// Where disks go with their pods, an evicted pod comes up on another machine at once.
+pub(super) async fn floating(site: &Site, space: &str) -> Outcome {
+    let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
+    cluster.make(json!({ "storage": { "storageClassName": "floating" } })).await?;
+    cluster.settles(3, WITHIN).await?;
+    agent.load("db", 200, 200).await?;
+    let (mut moved, mut slowest) = (0, Duration::ZERO);
+    for name in ["db-0", "db-1", "db-2"] {
+        let pod = cluster.of::<Pod>().get(name).await?;
+        let machine = machine_of(&pod).unwrap_or_default();
+        cordon(site, &machine, true).await?;
+        let came_up = elsewhere(&cluster, &pod, &machine).await;
+        cordon(site, &machine, false).await?;
+        slowest = slowest.max(came_up?);
+        moved += 1;
+    }
+    let report = agent.end_without_failure().await?;
+    let found = agent.find(&cluster.addresses().await?, BAR).await?;
+    expect(slowest <= BAR, || format!("converged {slowest:.1?} after a pod was evicted"))?;
+    Ok(format!(
+        "{moved} pods moved, each converged with the others at most {slowest:.1?} after its eviction; {} \
+         writes and {} reads, none failed; {} keys on every node",
+        report.written, report.read, found.keys,
+    ))
+}
+
+fn machine_of(pod: &Pod) -> Option<String> {
+    pod.spec.as_ref()?.node_name.clone()
+}
+
+/// The pod is evicted and comes up on another machine, while its own takes none.
+async fn elsewhere(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<Duration, Failure> {
+    let began = evicted(cluster, pod).await?;
+    until("the pod is on another machine", WITHIN, async || {
+        let now = cluster.of::<Pod>().get_opt(&pod.name_any()).await?;
+        let other = now.filter(|now| now.uid() != pod.uid()).and_then(|now| machine_of(&now));
+        Ok(other.filter(|other| other != machine))
+    })
+    .await?;
+    cluster.settles(3, WITHIN).await?;
+    Ok(began.elapsed())
+}
+
 async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
     let nodes: Api<Node> = Api::all(site.client.clone());
     let patch = Patch::Merge(json!({ "spec": { "unschedulable": off } }));
@@ -55,14 +98,7 @@ async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
 /// The cluster's pod on a machine is evicted, and has nowhere to go: its disk stays there.
 async fn emptied(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<(), Failure> {
     let name = pod.name_any();
-    until("the budget lets it go", WITHIN, async || {
-        match cluster.of::<Pod>().evict(&name, &EvictParams::default()).await {
-            Ok(_) => Ok(Some(())),
-            Err(Error::Api(status)) if status.code == 429 => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    })
-    .await?;
+    evicted(cluster, pod).await?;
     until("the pod waits for its machine", WITHIN, async || {
         let now = cluster.of::<Pod>().get_opt(&name).await?;
         let waits = now.filter(|now| now.uid() != pod.uid());
@@ -71,4 +107,18 @@ async fn emptied(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<(), Fail
     .await?;
     let up = cluster.pods().await?.iter().filter(|pod| kubernetes::is_ready(pod)).count();
     expect(up == 2, || format!("{up} pods serve while {machine} is empty"))
+}
+
+/// The pod is evicted as soon as the budget lets it go; when that was.
+async fn evicted(cluster: &Cluster, pod: &Pod) -> Result<Instant, Failure> {
+    let name = pod.name_any();
+    until("the budget lets it go", WITHIN, async || {
+        match cluster.of::<Pod>().evict(&name, &EvictParams::default()).await {
+            Ok(_) => Ok(Some(Instant::now())),
+            Err(Error::Api(status)) if status.code == 429 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+    .map(|(when, _)| when)
 }

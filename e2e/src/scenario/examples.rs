@@ -13,6 +13,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("production", include_str!("../../../examples/kubernetes/production.yaml")),
     ("tls", include_str!("../../../examples/kubernetes/tls.yaml")),
     ("backup-s3", include_str!("../../../examples/kubernetes/backup-s3.yaml")),
+    ("from-backup", include_str!("../../../examples/kubernetes/from-backup.yaml")),
     ("application", include_str!("../../../examples/kubernetes/application.yaml")),
     ("user", include_str!("../../../examples/kubernetes/user.yaml")),
     ("service-account", include_str!("../../../examples/kubernetes/service-account.yaml")),

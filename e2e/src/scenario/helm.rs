@@ -37,6 +37,8 @@ const CLUSTERS: &[&str] = &[
     "mode=Paused,config.log_level=debug,config.limits.value_size=2MiB",
     "tls.mode=Secret,tls.secretName=web",
     "service.type=NodePort,service.perPod=true,networkPolicy=false,monitoring=true",
+    "identitySecret=mine,caConfigMap=authority,bootstrap.fromBackup.target=s3://backups/db,\
+     bootstrap.fromBackup.name=kvs-0190b6f24c1e-20261123T030000000Z,bootstrap.fromBackup.secretName=key",
     "rollout.canary=1,rollout.timeoutMinutes=30",
     "resources.requests.memory=1Gi,nodeSelector.disk=fast,podLabels.team=a",
 ];

@@ -25,10 +25,6 @@ const UNUSED: &[(&str, &str)] = &[
         "update kvs.kalzu.dev kvsclusters/finalizers",
         "asked for by a plug-in of API servers that is off here",
     ),
-    (
-        "delete core pods",
-        "pods that never served are deleted where a rollout is stuck: broken-change",
-    ),
 ];
 
 pub(super) fn run(site: &Site) -> Outcome {

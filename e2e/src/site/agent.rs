@@ -23,6 +23,19 @@ const TOKENS: &str = "/var/run/tokens";
 /// The token for the audience that was asked for.
 pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
 
+/// Where an agent has the certificates of authorities that it trusts.
+const AUTHORITIES: &str = "/var/run/authorities";
+
+/// What the pod of an agent has beside itself.
+#[derive(Default)]
+struct Beside {
+    /// A volume called `beside`, and where it is mounted.
+    volume: Option<(Value, &'static str)>,
+    env: Vec<Value>,
+    /// Whether it has its account's own token.
+    account: bool,
+}
+
 /// The agent of a namespace.
 #[derive(Clone)]
 pub(crate) struct Agent {
@@ -38,7 +51,7 @@ impl Agent {
     ///
     /// It does not start.
     pub(crate) async fn start(site: &Site, space: &str) -> Result<Self, Failure> {
-        Self::start_as(site, space, NAME, None, json!({})).await
+        Self::start_as(site, space, NAME, None, Beside::default()).await
     }
 
     /// Starts another one, on a machine.
@@ -52,7 +65,7 @@ impl Agent {
         name: &'static str,
         machine: &str,
     ) -> Result<Self, Failure> {
-        Self::start_as(site, space, name, Some(machine), json!({})).await
+        Self::start_as(site, space, name, Some(machine), Beside::default()).await
     }
 
     /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
@@ -67,10 +80,25 @@ impl Agent {
         audience: &str,
     ) -> Result<Self, Failure> {
         let token = json!({ "audience": audience, "expirationSeconds": 600, "path": "token" });
-        let volume = json!({
-            "name": "token", "projected": { "sources": [{ "serviceAccountToken": token }] },
-        });
-        Self::start_as(site, space, NAME, None, volume).await
+        let volume = json!({ "projected": { "sources": [{ "serviceAccountToken": token }] } });
+        let volume = Some((volume, TOKENS));
+        Self::start_as(site, space, NAME, None, Beside { volume, account: true, env: vec![] }).await
+    }
+
+    /// Starts one that trusts the authority whose certificate is in a `ConfigMap`, and no other.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn with_authority(
+        site: &Site,
+        space: &str,
+        map: &str,
+    ) -> Result<Self, Failure> {
+        let volume = Some((json!({ "configMap": { "name": map } }), AUTHORITIES));
+        let file = format!("{AUTHORITIES}/ca.crt");
+        let env = vec![json!({ "name": "SSL_CERT_FILE", "value": file })];
+        Self::start_as(site, space, NAME, None, Beside { volume, env, account: false }).await
     }
 
     async fn start_as(
@@ -78,20 +106,22 @@ impl Agent {
         space: &str,
         name: &'static str,
         machine: Option<&str>,
-        volume: Value,
+        beside: Beside,
     ) -> Result<Self, Failure> {
-        let named = volume.get("name").is_some();
-        let (volumes, mounts) = if named {
-            (json!([volume]), json!([{ "name": "token", "mountPath": TOKENS, "readOnly": true }]))
-        } else {
-            (json!([]), json!([]))
-        };
+        let Beside { volume, env, account } = beside;
+        let mount = |at: &str| json!({ "name": "beside", "mountPath": at, "readOnly": true });
+        let mounts: Vec<Value> = volume.iter().map(|(_, at)| mount(at)).collect();
+        let volumes = volume.into_iter().map(|(mut volume, _)| {
+            volume["name"] = json!("beside");
+            volume
+        });
+        let volumes: Vec<Value> = volumes.collect();
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": { "name": name },
             "spec": {
                 "nodeName": machine,
-                "automountServiceAccountToken": named,
+                "automountServiceAccountToken": account,
                 "volumes": volumes,
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": 1,
@@ -102,7 +132,7 @@ impl Agent {
                 },
                 "containers": [{
                     "name": NAME, "image": site.image("kvs-e2e"), "args": ["agent"],
-                    "volumeMounts": mounts,
+                    "volumeMounts": mounts, "env": env,
                     "readinessProbe": { "httpGet": { "path": "/livez", "port": PORT }, "periodSeconds": 1 },
                     "securityContext": {
                         "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -151,7 +181,20 @@ impl Agent {
         writes: u32,
         reads: u32,
     ) -> Result<(), Failure> {
-        let order = Order { url, prefix: self.name.into(), writes, reads };
+        self.begin(Order { url, prefix: self.name.into(), writes, reads, token: None }).await
+    }
+
+    /// Puts load on whoever is at this address, with a token.
+    ///
+    /// # Errors
+    ///
+    /// The agent does not answer.
+    pub(crate) async fn load_as(&self, token: &str, url: &str, each: u32) -> Result<(), Failure> {
+        let (url, prefix, token) = (url.to_owned(), self.name.into(), Some(token.to_owned()));
+        self.begin(Order { url, prefix, writes: each, reads: each, token }).await
+    }
+
+    async fn begin(&self, order: Order) -> Result<(), Failure> {
         self.order::<serde_json::Value>("start", &order).await.map(drop)
     }
 
@@ -185,7 +228,24 @@ impl Agent {
     ///
     /// Something is, or was not found within this time.
     pub(crate) async fn find(&self, at: &[String], within: Duration) -> Result<Checked, Failure> {
-        let check = Check { at: at.to_vec() };
+        self.look(Check { at: at.to_vec(), token: None }, within).await
+    }
+
+    /// The same with a token.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::find`].
+    pub(crate) async fn find_as(
+        &self,
+        token: &str,
+        at: &[String],
+        within: Duration,
+    ) -> Result<Checked, Failure> {
+        self.look(Check { at: at.to_vec(), token: Some(token.to_owned()) }, within).await
+    }
+
+    async fn look(&self, check: Check, within: Duration) -> Result<Checked, Failure> {
         let what = "every acknowledged write is on every node";
         let (found, _) = until(what, within, async || {
             let checked: Checked = self.order("check", &check).await?;

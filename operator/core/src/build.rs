@@ -8,6 +8,7 @@ mod config;
 mod identity;
 mod network;
 mod pod;
+mod restore;
 mod service;
 mod set;
 mod template;

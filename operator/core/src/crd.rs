@@ -1,6 +1,7 @@
 //! What people ask for, and what they are told: `KvsCluster` here, the other kinds below.
 
 mod backup;
+mod bootstrap;
 mod config;
 mod definition;
 mod pods;
@@ -29,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::backup::{BackupPhase, KvsBackup, KvsBackupSpec, KvsBackupStatus};
+pub use self::bootstrap::{Bootstrap, FromBackup};
 pub use self::config::NodeConfig;
 pub use self::definition::{definition, definitions, text, texts};
 pub use self::pods::PullPolicy;
@@ -93,6 +95,16 @@ pub const ADOPT: &str = "kvs.kalzu.dev/adopt";
          the Secret; for another identity, make another KvsCluster",
     ),
     (
+        &fixed("bootstrap"),
+        "spec.bootstrap cannot change: it says how the cluster began. To begin anew from another backup, \
+         make another KvsCluster",
+    ),
+    (
+        "!has(self.bootstrap) || has(self.identitySecret)",
+        "spec.bootstrap.fromBackup needs spec.identitySecret: a Secret with the cluster file of the \
+         cluster that the backup is of, under the key cluster.kvs",
+    ),
+    (
         "!has(self.rollout.canary) || self.rollout.canary <= self.replicas",
         "spec.rollout.canary is more than spec.replicas: let fewer pods go first, or leave it out",
     ),
@@ -150,9 +162,19 @@ pub struct KvsClusterSpec {
     #[schemars(length(min = 1, max = 253))]
     pub identity_secret: Option<String>,
 
+    /// What a new cluster begins with. Left out, it begins empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
+
     /// TLS for clients.
     #[serde(default)]
     pub tls: Tls,
+
+    /// A `ConfigMap` with certificates of authorities under the key `ca.crt`. By them, in place of the public
+    /// authorities, nodes know S3 and issuers outside. Kubernetes' own is in `kube-root-ca.crt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub ca_config_map: Option<String>,
 
     /// CPU and memory of each pod. A node takes its `block_cache`, its `write_buffer` and about 100 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]

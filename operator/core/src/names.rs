@@ -16,6 +16,10 @@ pub const NODE: &str = "kvs.kalzu.dev/node";
 /// The annotation of a claim whose node has left the cluster: its id.
 pub const DECOMMISSIONED: &str = "kvs.kalzu.dev/decommissioned";
 
+/// The annotation of a claim that begins with a backup: how far that is. And of the pod that brings it back:
+/// the uid of that claim.
+pub const RESTORE: &str = "kvs.kalzu.dev/restore";
+
 /// The key of the cluster file in the identity Secret.
 pub const CLUSTER_FILE: &str = "cluster.kvs";
 /// The port for clients.
@@ -80,6 +84,11 @@ impl Names {
         format!("{}-template", self.cluster)
     }
 
+    /// The pod that brings a backup back.
+    pub fn restorer(&self) -> String {
+        format!("{}-restore", self.cluster)
+    }
+
     /// Where clients reach the cluster, from within Kubernetes.
     pub fn endpoint(&self, tls: bool) -> String {
         let scheme = if tls { "https" } else { "http" };
@@ -128,7 +137,9 @@ mod tests {
     fn every_name_fits() {
         let names = Names::new("a".repeat(LONGEST), "default");
         let hash = "0123456789";
-        for name in [names.claim(99), names.peers(), names.config(hash), names.template()] {
+        let restorer = names.restorer();
+        for name in [names.claim(99), names.peers(), names.config(hash), names.template(), restorer]
+        {
             assert!(name.len() <= 63, "{name}");
         }
         // The label that Kubernetes gives pods: name, hyphen, ten digits.

@@ -23,6 +23,8 @@ pub struct Observed {
     pub claims: BTreeMap<Ordinal, ClaimSeen>,
     /// The nodes that answered.
     pub members: BTreeMap<Ordinal, MemberSeen>,
+    /// The pod that brings a backup back.
+    pub restorer: Option<RestorerSeen>,
 }
 
 /// The Secret with the cluster file.
@@ -113,8 +115,60 @@ pub struct ClaimSeen {
     pub decommissioned: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// How far it is, if it begins with a backup and its node has not served yet.
+    pub restore: Option<Restore>,
     /// Why there is no disk, in Kubernetes' words.
     pub trouble: Option<String>,
+}
+
+/// How far a disk is that begins with a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// The backup is not on it yet, or in parts.
+    Begun,
+    /// It is there whole, and its node has not served yet.
+    Done,
+}
+
+impl Restore {
+    /// As the claim's annotation spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Done => "done",
+        }
+    }
+
+    /// Reads an annotation. What nobody wrote is half of something.
+    pub fn read(text: &str) -> Self {
+        if text == Self::Done.name() { Self::Done } else { Self::Begun }
+    }
+}
+
+/// The pod that brings a backup back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestorerSeen {
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// The uid of the claim that it was made for.
+    pub claim: String,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// What became of it, once it is over.
+    pub outcome: Option<Outcome>,
+    /// Why it does not get on, in its own words or Kubernetes'.
+    pub trouble: Option<String>,
+}
+
+/// What became of a pod that ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was made for.
+    Succeeded,
+    /// Its machine gave it up.
+    Failed,
 }
 
 /// A node that answered.

@@ -12,6 +12,7 @@ mod case;
 mod disks;
 mod gate;
 mod leave;
+mod restore;
 mod rollout;
 mod set;
 mod shrink;

@@ -31,6 +31,8 @@ pub struct Wish {
     pub exception: Option<(Gate, UnixMillis)>,
     /// The ordinal that is to get a new disk, and the uid of the claim that is lost.
     pub replace: Option<(Ordinal, String)>,
+    /// The backup that it begins with.
+    pub backup: Option<String>,
     /// The hash of the pod template that is to be in force.
     pub template: String,
 }
@@ -52,6 +54,7 @@ impl Wish {
             canary: spec.rollout.canary.map(count).filter(|_| !is_promoted(cluster, template)),
             exception: exception.map(|one| (one.gate, millis(one.expires.0))),
             replace: annotation(cluster, REPLACE).and_then(replacement),
+            backup: spec.bootstrap.as_ref().map(|begins| begins.from_backup.name.clone()),
             template: template.to_owned(),
         }
     }

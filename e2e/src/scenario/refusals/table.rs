@@ -58,6 +58,28 @@ pub(super) static SPECS: &[Wrong] = &[
     wrong("config: {limits: {value: 1MiB}}", "unknown field \"spec.config.limits.value\""),
     wrong("config: {cors_allowed_origins: '*'}", "must be of type array"),
     wrong("identitySecret: ''", "at least 1 chars"),
+    wrong("bootstrap: {}", "spec.bootstrap.fromBackup: Required value"),
+    wrong(
+        "bootstrap: {fromBackup: {target: s3://backups, name: kvs-0190b6f24c1e-20261123T030000000Z}}",
+        "fromBackup.secretName: Required value",
+    ),
+    wrong(
+        "identitySecret: a\nbootstrap: {fromBackup: {target: backups, secretName: s, name: kvs-0190b6f24c1e-20261123T030000000Z}}",
+        "write s3://bucket or s3://bucket/prefix",
+    ),
+    wrong(
+        "identitySecret: a\nbootstrap: {fromBackup: {target: s3://backups, secretName: s, name: nightly}}",
+        "as status.backup of a KvsBackup has it",
+    ),
+    wrong(
+        "identitySecret: a\nbootstrap: {fromBackup: {target: s3://backups, secretName: s, name: kvs-0190b6f24c1e-20261123T030000000Z, endpoint: http://s3.example.org}}",
+        "must be https://host",
+    ),
+    wrong(
+        "bootstrap: {fromBackup: {target: s3://backups, secretName: s, name: kvs-0190b6f24c1e-20261123T030000000Z}}",
+        "fromBackup needs spec.identitySecret",
+    ),
+    wrong("caConfigMap: ''", "at least 1 chars"),
     wrong("tls: {mode: Secret}", "must name a Secret with tls.crt and tls.key"),
     wrong("tls: {secretName: web}", "write mode: Secret, or leave the name out"),
     wrong("tls: {mode: 'On', secretName: web}", "supported values: \"Off\", \"Secret\""),
@@ -89,6 +111,9 @@ pub(super) static SPECS: &[Wrong] = &[
     wrong("networkPolicy: strict", "must be of type boolean"),
 ];
 
+const FROM_BACKUP: &str = "identitySecret: a\nbootstrap: {fromBackup: {target: s3://backups, \
+    secretName: s, name: kvs-0190b6f24c1e-20261123T030000000Z}}";
+
 /// What there is, and the change of it that is refused.
 pub(super) static CHANGES: &[(&str, Wrong)] = &[
     ("storage: {size: 2Gi}", wrong("storage: {size: 1Gi}", "can grow and not shrink")),
@@ -108,4 +133,9 @@ pub(super) static CHANGES: &[(&str, Wrong)] = &[
         wrong("identitySecret: b", "for another identity, make another KvsCluster"),
     ),
     ("{}", wrong("identitySecret: b", "for another identity, make another KvsCluster")),
+    (
+        FROM_BACKUP,
+        wrong("identitySecret: a", "spec.bootstrap cannot change: it says how the cluster began"),
+    ),
+    ("identitySecret: a", wrong(FROM_BACKUP, "make another KvsCluster")),
 ];

@@ -11,6 +11,27 @@ const USER: i64 = 65_532;
 /// Read by the owner and the group, which Kubernetes makes the pod's.
 const SECRET_MODE: i32 = 0o440;
 
+/// As whom a pod runs, so that a `restricted` namespace takes it.
+pub(super) fn user() -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": { "type": "RuntimeDefault" },
+    })
+}
+
+pub(super) fn mount(name: &str, path: &str) -> Value {
+    json!({ "name": name, "mountPath": path, "readOnly": true })
+}
+
+/// A volume with what is in a Secret.
+pub(super) fn secret(name: &str, secret: &str) -> Value {
+    json!({ "name": name, "secret": { "secretName": secret, "defaultMode": SECRET_MODE } })
+}
+
 impl Blueprint<'_> {
     /// The template of pods with this configuration.
     pub fn pod(&self, config: &Config) -> Value {
@@ -24,14 +45,7 @@ impl Blueprint<'_> {
                 "automountServiceAccountToken": self.asks_api_server(),
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": config.grace(),
-                "securityContext": {
-                    "runAsNonRoot": true,
-                    "runAsUser": USER,
-                    "runAsGroup": USER,
-                    "fsGroup": USER,
-                    "fsGroupChangePolicy": "OnRootMismatch",
-                    "seccompProfile": { "type": "RuntimeDefault" },
-                },
+                "securityContext": user(),
                 "containers": [self.container()],
                 "volumes": self.volumes(&config.name),
                 "topologySpreadConstraints": self.spread(),
@@ -48,7 +62,7 @@ impl Blueprint<'_> {
     }
 
     /// What people say of where pods run.
-    fn placement(&self) -> Value {
+    pub(super) fn placement(&self) -> Value {
         let spec = &self.cluster.spec;
         let mut pod = json!({});
         let mut put = |name: &str, value: Value, is_there: bool| {
@@ -74,18 +88,30 @@ impl Blueprint<'_> {
     }
 
     fn container(&self) -> Value {
+        let mut container = self.program();
+        merge(
+            &mut container,
+            json!({
+                "args": ["run", "/etc/kvs/config/config.yaml"],
+                "ports": [
+                    { "name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP" },
+                    { "name": "peer", "containerPort": PEER_PORT, "protocol": "TCP" },
+                    { "name": "gossip", "containerPort": PEER_PORT, "protocol": "UDP" },
+                ],
+                "env": self.environment(),
+                "volumeMounts": self.mounts(),
+            }),
+        );
+        merge(&mut container, self.probes());
+        container
+    }
+
+    /// A container with the node's program, whatever it is to do.
+    pub(super) fn program(&self) -> Value {
         let spec = &self.cluster.spec;
         let mut container = json!({
             "name": "kvs",
             "image": spec.image.as_ref().unwrap_or(&self.site.image),
-            "args": ["run", "/etc/kvs/config/config.yaml"],
-            "ports": [
-                { "name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP" },
-                { "name": "peer", "containerPort": PEER_PORT, "protocol": "TCP" },
-                { "name": "gossip", "containerPort": PEER_PORT, "protocol": "UDP" },
-            ],
-            "env": self.environment(),
-            "volumeMounts": self.mounts(),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {
                 "allowPrivilegeEscalation": false,
@@ -93,7 +119,6 @@ impl Blueprint<'_> {
                 "capabilities": { "drop": ["ALL"] },
             },
         });
-        merge(&mut container, self.probes());
         if let Some(policy) = spec.image_pull_policy {
             container["imagePullPolicy"] = json!(policy.name());
         }
@@ -127,12 +152,21 @@ impl Blueprint<'_> {
         };
         let own =
             [from("KVS__NODE_ID", "metadata.name"), from("KVS__ADVERTISE_ADDRESS", "status.podIP")];
-        own.into_iter().chain(self.cluster.spec.env.iter().map(plain)).collect()
+        let trust = self.trust().map(|(variable, _, _)| variable);
+        own.into_iter().chain(trust).chain(self.cluster.spec.env.iter().map(plain)).collect()
+    }
+
+    /// The variable, the mount and the volume by which the program knows authorities of people's own.
+    pub(super) fn trust(&self) -> Option<(Value, Value, Value)> {
+        let map = self.cluster.spec.ca_config_map.as_ref()?;
+        Some((
+            json!({ "name": "SSL_CERT_FILE", "value": "/etc/kvs/authorities/ca.crt" }),
+            mount("authorities", "/etc/kvs/authorities"),
+            json!({ "name": "authorities", "configMap": { "name": map } }),
+        ))
     }
 
     fn mounts(&self) -> Vec<Value> {
-        let mount =
-            |name: &str, path: &str| json!({ "name": name, "mountPath": path, "readOnly": true });
         let mut mounts = vec![
             json!({ "name": "data", "mountPath": "/data" }),
             mount("config", "/etc/kvs/config"),
@@ -141,11 +175,11 @@ impl Blueprint<'_> {
         if self.cluster.spec.tls.mode == TlsMode::Secret {
             mounts.push(mount("tls", "/etc/kvs/tls"));
         }
+        mounts.extend(self.trust().map(|(_, mount, _)| mount));
         mounts
     }
 
     fn volumes(&self, config: &str) -> Vec<Value> {
-        let secret = |name: &str, secret: &str| json!({ "name": name, "secret": { "secretName": secret, "defaultMode": SECRET_MODE } });
         let mut volumes = vec![
             json!({ "name": "config", "configMap": { "name": config } }),
             secret("identity", &self.identity_name()),
@@ -154,6 +188,7 @@ impl Blueprint<'_> {
         if tls.mode == TlsMode::Secret {
             volumes.push(secret("tls", tls.secret_name.as_deref().unwrap_or_default()));
         }
+        volumes.extend(self.trust().map(|(_, _, volume)| volume));
         volumes
     }
 

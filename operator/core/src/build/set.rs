@@ -45,7 +45,7 @@ fn strategy(partition: Option<u32>) -> Value {
     }
 }
 
-fn claim(blueprint: &Blueprint<'_>, size: u64) -> Value {
+pub(super) fn claim(blueprint: &Blueprint<'_>, size: u64) -> Value {
     let storage = &blueprint.cluster.spec.storage;
     // As people wrote it, where it is the same.
     let asked = Some(&storage.size).filter(|asked| quantity::bytes(asked) == Some(size));

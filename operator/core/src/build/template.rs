@@ -27,8 +27,17 @@ pub struct Kept {
 }
 
 /// Parts of a spec that pods do not depend on.
-const ELSEWHERE: &[&str] =
-    &["replicas", "mode", "forget", "storage", "service", "rollout", "networkPolicy", "monitoring"];
+const ELSEWHERE: &[&str] = &[
+    "replicas",
+    "mode",
+    "forget",
+    "storage",
+    "bootstrap",
+    "service",
+    "rollout",
+    "networkPolicy",
+    "monitoring",
+];
 
 impl Blueprint<'_> {
     /// The template that this operator makes of the spec.

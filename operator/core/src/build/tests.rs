@@ -1,5 +1,5 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::Serialize;
@@ -39,6 +39,12 @@ fn everything() -> Value {
         "podLabels": { "team": "a" },
         "podAnnotations": { "note": "b" },
         "env": [{ "name": "RUST_BACKTRACE", "value": "1" }],
+        "identitySecret": "mine",
+        "caConfigMap": "kube-root-ca.crt",
+        "bootstrap": { "fromBackup": {
+            "target": "s3://backups/db", "name": "kvs-0190b6f24c1e-20261123T030000000Z",
+            "endpoint": "https://s3.example.org", "region": "here", "secretName": "backup-key",
+        } },
         "service": { "type": "LoadBalancer", "annotations": { "lb": "x" }, "perPod": true },
         "monitoring": true,
         "storage": { "storageClassName": "fast", "retain": "Delete" },
@@ -59,6 +65,8 @@ fn typed(object: &Value) -> Value {
         "ConfigMap" => read::<ConfigMap>(object),
         "NetworkPolicy" => read::<NetworkPolicy>(object),
         "PodDisruptionBudget" => read::<PodDisruptionBudget>(object),
+        "Pod" => read::<Pod>(object),
+        "PersistentVolumeClaim" => read::<PersistentVolumeClaim>(object),
         "ServiceMonitor" => object.clone(),
         kind => panic!("{kind}"),
     }
@@ -79,6 +87,7 @@ fn objects(spec: Value) -> Vec<Value> {
     all.push(blueprint.config_map(&template.config));
     all.push(blueprint.template_map(&template));
     all.push(stateful_set(&blueprint, &wanted, &template));
+    all.extend(blueprint.restorer("c"));
     all
 }
 
@@ -89,6 +98,54 @@ fn every_field_is_one_that_the_oldest_supported_release_knows() {
             assert_eq!(sorted(&typed(&object)), sorted(&object));
         }
     }
+}
+
+#[test]
+fn the_first_disk_of_a_backup_is_as_the_stateful_set_would_make_it() {
+    let (cluster, site) = (cluster(everything()), site());
+    let blueprint = Blueprint::new(&cluster, &site);
+    let claim = blueprint.first_claim(1 << 30);
+    assert_eq!(sorted(&typed(&claim)), sorted(&claim));
+    let template = blueprint.template(blueprint.config().unwrap());
+    let wanted = SetWanted {
+        replicas: 1,
+        partition: Some(1),
+        template: template.hash.clone(),
+        size: 1 << 30,
+        from: None,
+    };
+    let set = stateful_set(&blueprint, &wanted, &template);
+    let made = &set["spec"]["volumeClaimTemplates"][0];
+    assert_eq!(
+        (&claim["spec"], &claim["metadata"]["labels"]),
+        (&made["spec"], &made["metadata"]["labels"])
+    );
+    assert_eq!(claim["metadata"]["name"], "data-db-0");
+    assert_eq!(claim["metadata"]["ownerReferences"], Value::Null);
+}
+
+#[test]
+fn who_brings_a_backup_back_is_no_node_and_has_the_key_by_reference() {
+    let mut spec = everything();
+    spec["env"] =
+        json!([{ "name": "AWS_REGION", "value": "there" }, { "name": "A", "value": "b" }]);
+    let (cluster, site) = (cluster(spec), site());
+    let pod = Blueprint::new(&cluster, &site).restorer("uid-of-the-claim").unwrap();
+    assert_eq!(pod["metadata"]["labels"]["app.kubernetes.io/component"], "restore");
+    assert_eq!(pod["metadata"]["annotations"]["kvs.kalzu.dev/restore"], "uid-of-the-claim");
+    assert_eq!(pod["spec"]["nodeSelector"]["disk"], "fast");
+    let container = &pod["spec"]["containers"][0];
+    let archive = "s3://backups/db/kvs-0190b6f24c1e-20261123T030000000Z.tar.zst";
+    assert_eq!(container["args"][2], archive);
+    let of = |name: &str| {
+        let all = container["env"].as_array().unwrap();
+        let found: Vec<_> = all.iter().filter(|one| one["name"] == name).collect();
+        assert_eq!(found.len(), 1, "{name}");
+        found[0].clone()
+    };
+    assert_eq!(of("AWS_SECRET_ACCESS_KEY")["valueFrom"]["secretKeyRef"]["name"], "backup-key");
+    assert_eq!((&of("AWS_REGION")["value"], &of("A")["value"]), (&json!("here"), &json!("b")));
+    assert_eq!(of("SSL_CERT_FILE")["value"], "/etc/kvs/authorities/ca.crt");
 }
 
 #[test]

@@ -103,6 +103,49 @@ fn what_a_cluster_is_does_not_change() {
     check_change(identity("a"), identity("a"), None);
 }
 
+fn of_backup(field: &str, value: &str) -> Value {
+    let mut backup = json!({
+        "target": "s3://backups/db", "name": "kvs-0190b6f24c1e-20261123T030000000Z",
+        "endpoint": "https://s3.example.org:9000", "secretName": "backup-key",
+    });
+    backup[field] = json!(value);
+    json!({ "bootstrap": { "fromBackup": backup }, "identitySecret": "db-identity" })
+}
+
+#[test]
+fn a_backup_is_named_so_that_it_can_be_found() {
+    for (field, value) in [
+        ("region", "eu-central-1"),
+        ("target", "s3://abc"),
+        ("target", "s3://a.b-1/x/y"),
+        ("endpoint", "https://[::1]/"),
+    ] {
+        assert_eq!(refused(&cluster("db", of_backup(field, value)), None), Vec::<String>::new());
+    }
+    for target in ["backups", "s3://ab", "s3://abc/", "s3://abc//x", "s3://ABC", "s3://abc/ x"] {
+        check(of_backup("target", target), "write s3://bucket or s3://bucket/prefix");
+    }
+    for name in ["nightly", "kvs-0190b6f24c1e-20261123T030000000Z.tar.zst"] {
+        check(of_backup("name", name), "as status.backup of a KvsBackup has it");
+    }
+    for endpoint in ["http://s3.example.org", "https://s3.example.org/x", "s3.example.org"] {
+        check(of_backup("endpoint", endpoint), "must be https://host");
+    }
+    let mut alone = of_backup("region", "a");
+    alone.as_object_mut().unwrap().remove("identitySecret");
+    check(alone, "fromBackup needs spec.identitySecret");
+}
+
+#[test]
+fn how_a_cluster_began_does_not_change() {
+    let (one, other) = (of_backup("region", "a"), of_backup("region", "b"));
+    let without = json!({ "identitySecret": "db-identity" });
+    check_change(one.clone(), one.clone(), None);
+    for (from, to) in [(&one, &other), (&one, &without), (&without, &one)] {
+        check_change(from.clone(), to.clone(), Some("spec.bootstrap cannot change"));
+    }
+}
+
 #[test]
 fn canaries_are_at_most_all_pods() {
     let of = |canary: i32| json!({ "replicas": 2, "rollout": { "canary": canary } });
@@ -142,7 +185,7 @@ fn amounts_are_numbers_or_have_a_unit() {
 fn every_rule_is_judged_by_a_test_here() {
     // A rule that is added changes this number, and whoever adds it comes by here.
     let text = schema().to_string();
-    assert_eq!(text.matches("\"rule\":").count(), 17);
+    assert_eq!(text.matches("\"rule\":").count(), 22);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use kvs_core::UnixMillis;
 use uuid::Uuid;
 
 use crate::observed::{
-    ClaimSeen, Departure, Identity, Life, MemberSeen, Observed, Ordinal, PeerSeen, PodSeen,
-    Readiness, SetSeen, Standing,
+    ClaimSeen, Departure, Identity, Life, MemberSeen, Observed, Ordinal, Outcome, PeerSeen,
+    PodSeen, Readiness, Restore, RestorerSeen, SetSeen, Standing,
 };
 use crate::plan::{Act, Plan, SetWanted};
 use crate::wish::Wish;
@@ -82,6 +82,17 @@ impl<'a> Course<'a> {
                     (claim.node, claim.decommissioned) = (*node, *decommissioned);
                 }
             }
+            Act::MakeClaim { size } => {
+                let claim = ClaimSeen { restore: Some(Restore::Begun), ..empty(0, *size) };
+                seen.claims.insert(0, claim);
+            }
+            Act::Restore { claim } => seen.restorer = Some(restorer(claim)),
+            Act::NoteRestore { restore, .. } => {
+                if let Some(claim) = seen.claims.get_mut(&0) {
+                    claim.restore = *restore;
+                }
+            }
+            Act::EndRestore { .. } => seen.restorer = None,
             Act::GrowClaim { ordinal, size, .. } => {
                 if let Some(claim) = seen.claims.get_mut(ordinal) {
                     claim.requested = *size;
@@ -173,15 +184,7 @@ impl<'a> Course<'a> {
             trouble: None,
         };
         self.seen.pods.insert(ordinal, pod);
-        let claim = self.seen.claims.entry(ordinal).or_insert_with(|| ClaimSeen {
-            uid: format!("claim-{ordinal}"),
-            resource_version: "1".into(),
-            requested: set.size,
-            node: None,
-            decommissioned: false,
-            deleting: false,
-            trouble: None,
-        });
+        let claim = self.seen.claims.entry(ordinal).or_insert_with(|| empty(ordinal, set.size));
         let node = claim.node.filter(|_| !claim.decommissioned).unwrap_or_else(|| {
             self.newcomers += 1;
             Uuid::from_u128(u128::MAX - self.newcomers)
@@ -237,6 +240,30 @@ impl<'a> Course<'a> {
     }
 }
 
+fn empty(ordinal: Ordinal, size: u64) -> ClaimSeen {
+    ClaimSeen {
+        uid: format!("claim-{ordinal}"),
+        resource_version: "1".into(),
+        requested: size,
+        node: None,
+        decommissioned: false,
+        deleting: false,
+        restore: None,
+        trouble: None,
+    }
+}
+
+fn restorer(claim: &str) -> RestorerSeen {
+    RestorerSeen {
+        uid: "restorer".into(),
+        resource_version: "1".into(),
+        claim: claim.to_owned(),
+        terminating: false,
+        outcome: Some(Outcome::Succeeded),
+        trouble: None,
+    }
+}
+
 /// Whether nothing changed but the time.
 fn same(before: &Observed, after: &Observed) -> bool {
     before.identity == after.identity
@@ -244,4 +271,5 @@ fn same(before: &Observed, after: &Observed) -> bool {
         && before.pods == after.pods
         && before.claims == after.claims
         && before.members == after.members
+        && before.restorer == after.restorer
 }

@@ -74,3 +74,20 @@ fn what_people_must_do_first_is_said() {
     let made = forecast(&wish(&json!({ "replicas": 5 }), "old"), &seen);
     assert!(made.halts.unwrap().contains("restore the Secret"));
 }
+
+#[test]
+fn a_backup_comes_back_before_there_are_nodes() {
+    let spec = json!({ "identitySecret": "mine", "bootstrap": { "fromBackup": {
+        "target": "s3://backups/db", "name": "kvs-0190b6f24c1e-20261123T030000000Z", "secretName": "key",
+    } } });
+    let seen = Observed { identity: crate::observed::Identity::Present, ..Observed::default() };
+    let steps = steps(&spec, "old", &seen);
+    let at = |text: &str| steps.iter().position(|step| step.contains(text)).expect(text);
+    let order = [
+        "make disk 0 for the backup",
+        "bring the backup back",
+        "make the StatefulSet with 1 pods",
+        "have 3 pods instead of 1",
+    ];
+    assert!(order.map(at).is_sorted(), "{steps:?}");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::step::{Act, Kind, Plan, SetWanted, Wait};
-use super::{Shut, disks, leave, rollout, set, shrink};
+use super::{Shut, disks, leave, restore, rollout, set, shrink};
 use crate::observed::{Life, Observed, Ordinal};
 use crate::wish::Wish;
 
@@ -32,6 +32,7 @@ pub(super) enum Stage {
 /// Stages in the order in which they come. What is in flight comes before what begins.
 const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     disks::notes,
+    restore::finish,
     birth,
     leave::gone,
     leave::drained,
@@ -71,6 +72,9 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn plan(&self) -> Plan {
+        if let Some(plan) = restore::first(self) {
+            return plan;
+        }
         let (wanted, kind) = match set::wanted(self) {
             Ok(found) => found,
             Err(shut) => return Plan::wait(Kind::Start, "apply the StatefulSet", shut),

@@ -50,6 +50,10 @@ pub enum Shut {
     DiskGoing(Ordinal),
     /// The disk of a pod that is to be ended was deleted, and goes with it.
     DiskDeleted(Ordinal),
+    /// A backup is being brought back.
+    Restoring,
+    /// It is not, for this reason.
+    RestoreFails(String),
     /// Nobody answers.
     NobodyAnswers,
 }
@@ -75,6 +79,8 @@ impl Shut {
             Self::NoProof(_) => "NoProof",
             Self::DiskGoing(_) => "DiskGoing",
             Self::DiskDeleted(_) => "DiskDeleted",
+            Self::Restoring => "Restoring",
+            Self::RestoreFails(_) => "RestoreFails",
         }
     }
 
@@ -89,6 +95,7 @@ impl Shut {
                 | Self::Lives(_)
                 | Self::Serves(_)
                 | Self::DiskDeleted(_)
+                | Self::RestoreFails(_)
         )
     }
 }
@@ -144,6 +151,8 @@ impl fmt::Display for Shut {
                 "somebody deleted disk {at}, which goes as soon as its pod does: delete pod {at} \
                  yourself once the others hold what is on it"
             ),
+            Self::Restoring => f.write_str("the backup is being brought back"),
+            Self::RestoreFails(why) => write!(f, "the backup cannot be brought back: {why}"),
             Self::NobodyAnswers => f.write_str("no node answers on its peer port"),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Stage};
 use super::step::{Kind, SetWanted};
-use super::{Shut, disks, leave, rollout, shrink};
+use super::{Shut, disks, leave, restore, rollout, shrink};
 use crate::crd::Mode;
 use crate::observed::Ordinal;
 
@@ -37,6 +37,9 @@ fn replicas(case: &Case<'_>) -> u32 {
     }
     if case.wish.mode == Mode::Hibernated {
         return if doomed(case).is_some() { case.pods } else { 0 };
+    }
+    if restore::holds_up(case) {
+        return case.pods.max(1);
     }
     let population = population(case);
     if case.wish.replicas >= population || case.pods < population {

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::Shut;
-use crate::observed::Ordinal;
+use crate::observed::{Ordinal, Restore};
 
 /// What is to be done now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +52,30 @@ pub enum Act {
         node: Option<Uuid>,
         /// Whether it has gone.
         decommissioned: bool,
+    },
+    /// Makes the first claim, for a backup. It must not be there.
+    MakeClaim {
+        /// In bytes.
+        size: u64,
+    },
+    /// Makes the pod that brings the backup back. It must not be there.
+    Restore {
+        /// The uid of the first claim.
+        claim: String,
+    },
+    /// Notes on the first claim how far its backup is.
+    NoteRestore {
+        /// Its uid.
+        uid: String,
+        /// How far; nothing once its node has served.
+        restore: Option<Restore>,
+    },
+    /// Deletes the pod that brought a backup back.
+    EndRestore {
+        /// Its uid.
+        uid: String,
+        /// Its version.
+        resource_version: String,
     },
     /// Asks for a larger disk.
     GrowClaim {
@@ -225,6 +249,15 @@ impl fmt::Display for Act {
         match self {
             Self::MakeIdentity => f.write_str("make the cluster file"),
             Self::NoteClaim { ordinal, .. } => write!(f, "note whose disk {ordinal} is"),
+            Self::MakeClaim { .. } => f.write_str("make disk 0 for the backup"),
+            Self::Restore { .. } => f.write_str("bring the backup back"),
+            Self::NoteRestore { restore: Some(restore), .. } => {
+                write!(f, "note that bringing the backup back is {}", restore.name())
+            }
+            Self::NoteRestore { restore: None, .. } => {
+                f.write_str("note that the backup is brought back")
+            }
+            Self::EndRestore { .. } => f.write_str("delete the pod that brought the backup back"),
             Self::GrowClaim { ordinal, .. } => write!(f, "let disk {ordinal} grow"),
             Self::DeleteClaim { ordinal, .. } => write!(f, "delete disk {ordinal}"),
             Self::OrphanSet { .. } => f.write_str("make the StatefulSet again"),

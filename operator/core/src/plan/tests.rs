@@ -1,6 +1,7 @@
 //! Steps that one look decides. What many looks come to is the simulation's.
 
 mod disks;
+mod restore;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ fn wish(replicas: u32) -> Wish {
         canary: None,
         exception: None,
         replace: None,
+        backup: None,
         template: "t".into(),
     }
 }
@@ -57,6 +59,7 @@ fn settled(replicas: u32) -> Observed {
         pods: all.clone().map(|ordinal| (ordinal, pod())).collect(),
         claims: all.clone().map(|ordinal| (ordinal, claim(ordinal))).collect(),
         members: all.map(|ordinal| (ordinal, member(ordinal, replicas))).collect(),
+        restorer: None,
     }
 }
 
@@ -79,6 +82,7 @@ fn claim(ordinal: Ordinal) -> ClaimSeen {
         node: Some(node(ordinal)),
         decommissioned: false,
         deleting: false,
+        restore: None,
         trouble: None,
     }
 }

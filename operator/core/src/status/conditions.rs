@@ -103,9 +103,10 @@ fn pod_trouble<'a>(told: &Told<'a>) -> Option<(u32, &'a str)> {
     pods.find_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_deref()?)))
 }
 
-/// Whether a step waits for longer than the spec allows. A canary may wait for ever.
+/// Whether a step waits for longer than the spec allows. A canary may wait for ever, and a backup takes as
+/// long as it is large.
 fn is_late(wait: &Wait, told: &Told<'_>, before: &KvsClusterStatus) -> bool {
-    if matches!(wait.on, Shut::Canary(_)) {
+    if matches!(wait.on, Shut::Canary(_) | Shut::Restoring) {
         return false;
     }
     let since = before.plan.iter().find(|was| was.step == wait.step);

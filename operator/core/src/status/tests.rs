@@ -37,8 +37,13 @@ fn where_nothing_changes_the_status_does_not_either() {
 }
 
 #[test]
-fn a_step_that_waits_too_long_degrades_and_a_canary_never_does() {
-    for (on, late) in [(Shut::PodGoing(1), "True"), (Shut::Canary("t".into()), "False")] {
+fn a_step_that_waits_too_long_degrades_and_a_canary_or_a_backup_never_does() {
+    let all = [
+        (Shut::PodGoing(1), "True"),
+        (Shut::Canary("t".into()), "False"),
+        (Shut::Restoring, "False"),
+    ];
+    for (on, late) in all {
         let wait = Wait { kind: Kind::Rollout, step: "restart pod 1".into(), on };
         let plan = Plan { kind: Some(Kind::Rollout), waits: vec![wait], ..Plan::default() };
         let mut cluster = cluster();
@@ -148,6 +153,7 @@ fn a_pod_that_waits_for_its_disk_says_so() {
             node: None,
             decommissioned: false,
             deleting: false,
+            restore: None,
             trouble: Some("storage class fast has made none".into()),
         },
     );

@@ -63,6 +63,7 @@ fn create(world: &mut World, ordinal: Ordinal, revision: String, size: u64) {
             node: None,
             decommissioned: false,
             deleting: false,
+            restore: None,
         };
         world.claims.insert(ordinal, claim);
     }

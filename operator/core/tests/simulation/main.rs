@@ -12,6 +12,7 @@ mod controller;
 mod figure;
 mod nodes;
 mod operator;
+mod restore;
 #[path = "../../../../node/tests/simulation/seeds.rs"]
 mod seeds;
 mod trials;

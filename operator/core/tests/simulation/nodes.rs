@@ -8,6 +8,7 @@ use kvs_operator_core::observed::{
 };
 use uuid::Uuid;
 
+use crate::restore::IN_BACKUP;
 use crate::world::{Pod, World};
 
 /// What a node keeps.
@@ -47,6 +48,14 @@ impl World {
     fn begin(&mut self, claim: &str, ordinal: Ordinal) {
         let disk = self.new_disk(ordinal);
         self.say(format!("node {} begins at {ordinal}", disk.node.as_u128()));
+        self.disks.insert(claim.to_owned(), disk);
+    }
+
+    /// A backup is on a disk: the first node of its cluster, with all that it had.
+    pub(crate) fn restored(&mut self, claim: &str) {
+        let mut disk = self.new_disk(0);
+        disk.found();
+        disk.data = (1..=IN_BACKUP).collect();
         self.disks.insert(claim.to_owned(), disk);
     }
 
@@ -102,6 +111,7 @@ impl World {
             if known {
                 return false;
             }
+            self.founds_beside();
             one.found();
         }
         for (newcomer, member) in [(0, 1), (1, 0)] {
@@ -125,7 +135,15 @@ impl World {
         if others.count() > 0 {
             self.fault(format!("{ordinal} founds a second cluster"));
         }
+        self.founds_beside();
         self.disks.get_mut(&claim).unwrap().found();
+    }
+
+    /// Empty nodes found no cluster where there is a backup.
+    fn founds_beside(&mut self) {
+        if self.wish.backup.is_some() {
+            self.fault("empty nodes found a cluster beside the backup".into());
+        }
     }
 
     /// A node that was told to leave leaves once all others hold

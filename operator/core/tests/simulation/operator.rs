@@ -5,6 +5,7 @@ use kvs_operator_core::plan::{Act, Plan, SetWanted, plan};
 use kvs_operator_core::wish::Wish;
 
 use crate::controller::terminate;
+use crate::restore;
 use crate::world::{Claim, Set, World};
 
 /// What it is about to write, and whether others were ready when it looked.
@@ -94,6 +95,18 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
                 (claim.node, claim.decommissioned) = (*node, *decommissioned);
                 claim.version = version;
             }
+        }
+        Act::MakeClaim { size } => restore::make_claim(world, *size),
+        Act::Restore { claim } => restore::begin(world, claim),
+        Act::NoteRestore { uid, restore } => {
+            if let Some(claim) = world.claims.get_mut(&0).filter(|one| one.uid == *uid) {
+                (claim.restore, claim.version) = (*restore, version);
+            }
+        }
+        Act::EndRestore { uid, resource_version } => {
+            world
+                .restorer
+                .take_if(|pod| (&pod.uid, &pod.version.to_string()) == (uid, resource_version));
         }
         Act::GrowClaim { ordinal, uid, size } => {
             if let Some(claim) = world.claims.get_mut(ordinal).filter(|one| one.uid == *uid) {

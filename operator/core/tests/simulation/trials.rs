@@ -10,6 +10,7 @@ use rand::RngExt as _;
 
 use crate::controller::{collect, kubelet, sync, terminate};
 use crate::operator::{Pending, SILENT, arrive, look};
+use crate::restore::{self, IN_BACKUP};
 use crate::seeds::each_seed;
 use crate::world::{BROKEN, World};
 
@@ -30,6 +31,7 @@ fn wish() -> Wish {
         canary: None,
         exception: None,
         replace: None,
+        backup: None,
         template: "t0".into(),
     }
 }
@@ -41,7 +43,10 @@ fn happen(world: &mut World) {
     let pods: Vec<u32> = world.pods.keys().copied().collect();
     match world.rng.random_range(0..10) {
         0 | 1 => sync(world),
-        2 => collect(world),
+        2 => {
+            collect(world);
+            restore::get_on(world);
+        }
         3 | 4 => {
             if let Some(ordinal) = world.pick(&pods) {
                 kubelet(world, ordinal);
@@ -204,7 +209,18 @@ fn held_somewhere(world: &World, write: u32) -> bool {
 }
 
 fn trial(seed: u64, troubles: bool) -> Result<String, String> {
-    let mut world = World::new(seed, wish());
+    come_to_rest(World::new(seed, wish()), troubles)
+}
+
+/// The same for a cluster that begins with a backup.
+fn trial_of_backup(seed: u64) -> Result<String, String> {
+    let wish = Wish { backup: Some("kvs-1".into()), ..wish() };
+    let mut world = World::new(seed, wish);
+    world.written = IN_BACKUP;
+    come_to_rest(world, true)
+}
+
+fn come_to_rest(mut world: World, troubles: bool) -> Result<String, String> {
     live(&mut world, 3_000, troubles);
     let told = |world: &World, why: String| {
         let shown = if std::env::var_os("KVS_SEED").is_some() { usize::MAX } else { 150 };
@@ -228,4 +244,9 @@ fn changes_of_mind_lose_nothing_and_come_to_rest() {
 #[test]
 fn nor_do_they_while_processes_crash_and_pods_are_deleted() {
     each_seed("troubles", 60, |seed| trial(seed, true));
+}
+
+#[test]
+fn a_backup_is_brought_back_once_and_whole() {
+    each_seed("backups", 60, trial_of_backup);
 }

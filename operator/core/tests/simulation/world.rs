@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_core::UnixMillis;
 use kvs_operator_core::observed::{
-    ClaimSeen, Identity, Observed, Ordinal, PodSeen, Readiness, SetSeen,
+    ClaimSeen, Identity, Observed, Ordinal, Outcome, PodSeen, Readiness, Restore, RestorerSeen,
+    SetSeen,
 };
 use kvs_operator_core::wish::Wish;
 use rand::rngs::StdRng;
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) looked: u64,
     pub(crate) pods: BTreeMap<Ordinal, Pod>,
     pub(crate) claims: BTreeMap<Ordinal, Claim>,
+    /// What brings a backup back.
+    pub(crate) restorer: Option<Restorer>,
     /// By the uid of their claim.
     pub(crate) disks: BTreeMap<String, Disk>,
     pub(crate) written: u32,
@@ -79,6 +82,15 @@ pub(crate) struct Claim {
     pub(crate) node: Option<Uuid>,
     pub(crate) decommissioned: bool,
     pub(crate) deleting: bool,
+    pub(crate) restore: Option<Restore>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Restorer {
+    pub(crate) uid: String,
+    pub(crate) version: u64,
+    pub(crate) claim: String,
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl World {
@@ -92,6 +104,7 @@ impl World {
             looked: 0,
             pods: BTreeMap::new(),
             claims: BTreeMap::new(),
+            restorer: None,
             disks: BTreeMap::new(),
             written: 0,
             lost: BTreeSet::new(),
@@ -141,6 +154,7 @@ impl World {
             pods: self.pods.iter().map(|(ordinal, pod)| (*ordinal, seen_pod(pod))).collect(),
             claims: self.claims.iter().map(|(at, claim)| (*at, seen_claim(claim))).collect(),
             members: BTreeMap::new(),
+            restorer: self.restorer.as_ref().map(seen_restorer),
         }
     }
 
@@ -159,6 +173,9 @@ impl World {
         }
         if let Some(old) = back(self) {
             seen.claims = old.claims;
+        }
+        if let Some(old) = back(self) {
+            seen.restorer = old.restorer;
         }
         seen
     }
@@ -234,6 +251,18 @@ fn seen_claim(claim: &Claim) -> ClaimSeen {
         node: claim.node,
         decommissioned: claim.decommissioned,
         deleting: claim.deleting,
+        restore: claim.restore,
+        trouble: None,
+    }
+}
+
+fn seen_restorer(pod: &Restorer) -> RestorerSeen {
+    RestorerSeen {
+        uid: pod.uid.clone(),
+        resource_version: pod.version.to_string(),
+        claim: pod.claim.clone(),
+        terminating: false,
+        outcome: pod.outcome,
         trouble: None,
     }
 }
