@@ -96,11 +96,12 @@ pub struct Writer {
     closed: Arc<RwLock<bool>>,
 }
 
-/// The running thread. Joining it yields where it left off.
+/// The running thread. Joining it yields where it left off; dropping it waits for its end, too: a process
+/// that exits while a thread has the store open aborts, since RocksDB's locks are gone before the thread.
 #[derive(Debug)]
 pub struct WriterThread {
     queue: Sender<Job>,
-    handle: JoinHandle<Applier>,
+    handle: Option<JoinHandle<Applier>>,
 }
 
 /// What the thread needs.
@@ -148,7 +149,7 @@ pub fn start(parts: WriterParts) -> std::io::Result<(Writer, WriterThread)> {
     let closed = Arc::default();
     let committed = committed_seen;
     let writer = Writer { queue: queue_to, queue_bytes, flush, figures, committed, closed };
-    Ok((writer, WriterThread { queue, handle }))
+    Ok((writer, WriterThread { queue, handle: Some(handle) }))
 }
 
 impl Writer {
@@ -368,10 +369,22 @@ impl WriterThread {
     /// # Errors
     ///
     /// The thread panicked.
-    pub fn stop(self) -> thread::Result<Applier> {
+    pub fn stop(mut self) -> thread::Result<Applier> {
+        self.join().unwrap_or_else(|| Err(Box::new("the thread was joined before")))
+    }
+
+    fn join(&mut self) -> Option<thread::Result<Applier>> {
+        let handle = self.handle.take()?;
         // A thread that is gone already cannot be told to go.
         let _ = self.queue.send(Job::Stop);
-        self.handle.join()
+        Some(handle.join())
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        // A panic of the thread was said where it happened.
+        let _ = self.join();
     }
 }
 

@@ -67,6 +67,18 @@ async fn what_was_accepted_before_the_stop_is_written() {
     assert_eq!(writer.figures().waiting_bytes.load(Ordering::Relaxed), 0);
 }
 
+/// Else a process that exits then aborts in RocksDB: `pthread lock: Invalid argument`.
+#[test]
+fn nothing_holds_the_store_once_the_thread_was_dropped() {
+    let store = Arc::new(MemoryStore::default());
+    let (writer, thread) = start_on(store.clone(), Durability::Sync, 1 << 20);
+    let written = writer.enqueue_from_client(Subject::Anonymous, vec![put("k")]);
+    drop(thread);
+    assert!(written.unwrap().blocking_recv().is_ok(), "what was accepted is written");
+    assert!(matches!(writer.raise_clock(Stamp::MIN), Err(SubmitError::Stopping)));
+    assert_eq!(Arc::strong_count(&store), 1);
+}
+
 #[tokio::test]
 async fn a_write_goes_on_when_nobody_waits_for_it_any_more() {
     let store = Arc::new(MemoryStore::default());

@@ -145,6 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_was_missed_before_it_was_written_is_not_missed_after() {
+        let large = vec![7; LARGEST + 1];
+        for written in [Some(b"new".as_slice()), Some(&large), None] {
+            let hot = HotRows::new(1 << 20);
+            let read = || {
+                hot.written(&batch(b"k", written));
+                Ok(Cached::Known(None))
+            };
+            assert_eq!(hot.get(b"k", read).unwrap(), Cached::Known(None));
+            let now = hot.get(b"k", || Ok(Cached::Known(written.map(<[u8]>::to_vec)))).unwrap();
+            assert_eq!(now, Cached::Known(written.map(<[u8]>::to_vec)));
+        }
+    }
+
+    #[test]
     fn a_large_row_is_not_kept_and_takes_its_smaller_forerunner_with_it() {
         let hot = HotRows::new(1 << 20);
         hot.written(&batch(b"k", Some(b"small")));
