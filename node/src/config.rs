@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use kvs_config::{BackupTarget, ConfigError, Effective, Origin, Settings};
+use kvs_config::{BackupTarget, ConfigError, Effective, Files, Origin, Settings};
 use thiserror::Error;
 
 /// The configuration that is read, and written if it is not there, when none is named.
@@ -181,6 +181,8 @@ pub fn own_cluster_file(data_dir: &Path) -> PathBuf {
 pub struct Sources {
     /// The file, if there is one.
     pub file: Option<PathBuf>,
+    /// A second file with settings that change while the node runs. It need not be there.
+    pub live: Option<PathBuf>,
     /// The variables of the environment.
     pub environment: Environment,
     /// Settings given on the command line: names and values.
@@ -195,9 +197,13 @@ impl Sources {
     /// The file cannot be read, or something in it, in the environment or in a flag is wrong.
     pub fn load(&self) -> Result<Effective, LoadError> {
         let text = self.file.as_deref().map(read).transpose()?;
-        let file = self.file.as_deref().zip(text.as_deref());
+        let live = self.live.as_deref().map(read_if_there).transpose()?.flatten();
+        let files = Files {
+            main: self.file.as_deref().zip(text.as_deref()),
+            live: self.live.as_deref().zip(live.as_deref()),
+        };
         let variables = self.environment.variables.iter().cloned();
-        let mut effective = kvs_config::load(file, variables, self.flags.iter().cloned())?;
+        let mut effective = kvs_config::load(files, variables, self.flags.iter().cloned())?;
         self.settle_paths(&mut effective);
         effective.settings.node_id.get_or_insert_with(host_name);
         Ok(effective)
@@ -257,6 +263,15 @@ impl Sources {
 fn read(path: &Path) -> Result<String, LoadError> {
     std::fs::read_to_string(path)
         .map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, LoadError> {
+    match read(path) {
+        Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        text => text.map(Some),
+    }
 }
 
 fn host_name() -> String {

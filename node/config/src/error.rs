@@ -83,6 +83,9 @@ pub enum Reason {
         /// Whether leaving the setting out means "none".
         optional: bool,
     },
+    /// In the live file, and not of those that may be there.
+    #[error("this needs a restart, and belongs into the configuration file; the live file has {0}")]
+    NotLive(String),
     /// At odds with another setting.
     #[error("{value} is refused: {why}")]
     AtOdds {

@@ -6,7 +6,7 @@ use crate::{
     check,
     error::{ConfigError, Problem, Reason},
     quantity::QuantityError,
-    renamed,
+    reload, renamed,
     settings::Settings,
     source::{self, Assignment, Origin},
 };
@@ -53,8 +53,35 @@ fn with_old_unit(path: &str, reason: Reason) -> Reason {
     }
 }
 
-/// Makes the effective settings from the text of a file (with the name to use in errors), the
-/// variables of the environment, and flags as pairs of a setting's name and a text.
+/// The texts of files, each with the name to use in errors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// The configuration file.
+    pub main: Option<(&'a Path, &'a str)>,
+    /// A second one that counts more, with such settings as [`may_be_live`](crate::may_be_live).
+    pub live: Option<(&'a Path, &'a str)>,
+}
+
+impl Files<'_> {
+    fn assignments(self, problems: &mut Vec<Problem>) -> Vec<Assignment> {
+        let mut read = |file: Option<(&Path, &str)>| {
+            file.map(|(name, text)| source::from_file(name, text, problems))
+        };
+        let (main, live) =
+            (read(self.main).unwrap_or_default(), read(self.live).unwrap_or_default());
+        let (live, misplaced): (Vec<_>, Vec<_>) =
+            live.into_iter().partition(|one| reload::may_be_live(one.field.path));
+        problems.extend(misplaced.into_iter().map(|Assignment { field, origin, .. }| Problem {
+            origin,
+            name: field.path.to_owned(),
+            reason: Reason::NotLive(reload::live()),
+        }));
+        main.into_iter().chain(live).collect()
+    }
+}
+
+/// Makes the effective settings from the texts of files, the variables of the environment, and flags
+/// as pairs of a setting's name and a text.
 ///
 /// Variables count if they begin with `KVS__`; the rest of the name is the setting's in upper
 /// case, with `__` between group and name. Flags are named like settings, `limits.value_size`.
@@ -65,16 +92,16 @@ fn with_old_unit(path: &str, reason: Reason) -> Reason {
 /// Everything that is wrong, all layers at once: names that are unknown or were renamed, values
 /// that are malformed or out of range. Values that a later layer overrides must be right, too.
 pub fn load(
-    file: Option<(&Path, &str)>,
+    files: Files<'_>,
     environment: impl Iterator<Item = (String, String)>,
     flags: impl Iterator<Item = (String, String)>,
 ) -> Result<Effective, ConfigError> {
     let mut problems = Vec::new();
     let mut effective = Effective::default();
-    let in_file = file.map(|(name, text)| source::from_file(name, text, &mut problems));
+    let in_files = files.assignments(&mut problems);
     let in_environment = source::from_environment(environment, &mut problems);
     let in_flags = source::from_flags(flags, &mut problems);
-    let layers = in_file.into_iter().flatten().chain(in_environment).chain(in_flags);
+    let layers = in_files.into_iter().chain(in_environment).chain(in_flags);
     problems.extend(layers.filter_map(|assignment| effective.apply(assignment)));
     // Rules between settings would misread values that were not taken over.
     if problems.is_empty() {

@@ -20,6 +20,19 @@ pub fn reloadable(path: &str) -> bool {
     RELOADABLE.contains(&path)
 }
 
+/// Whether a setting may be in the live file: a running node takes it over, or one that is held down.
+/// Paths of files are not among them: they are taken from the folder of the configuration file.
+pub fn may_be_live(path: &str) -> bool {
+    path == "fenced" || (reloadable(path) && !path.contains('.'))
+}
+
+/// The settings that may be in the live file, in words.
+pub(crate) fn live() -> String {
+    let names: Vec<_> =
+        FIELDS.iter().map(|field| field.path).filter(|path| may_be_live(path)).collect();
+    names.join(", ")
+}
+
 /// The paths of the settings that differ between two configurations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {

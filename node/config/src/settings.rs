@@ -245,6 +245,10 @@ settings! {
         /// as the network allows.
         bootstrap_rate: Option<Size> = None, between(Size::kib(64), Size::gib(1024));
 
+        /// Names (`node_id`) of nodes that are held down. One that is told to run and finds its own name
+        /// here opens nothing and waits until it is taken out; one that runs is not stopped by it.
+        fenced: Vec<String> = Vec::new();
+
         /// When backups are made, as five cron fields in UTC: minute, hour, day of the month,
         /// month, day of the week, such as `0 3 * * *`. One that was missed is made up for once.
         /// Left out, they are made only on demand. Taken over without a restart.

@@ -9,7 +9,7 @@ mod refusals;
 
 use std::path::Path;
 
-use crate::{ConfigError, Effective, load};
+use crate::{ConfigError, Effective, Files, load};
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
@@ -18,7 +18,14 @@ fn owned(pairs: Pairs<'_>) -> impl Iterator<Item = (String, String)> {
 }
 
 fn layered(file: &str, env: Pairs<'_>, flags: Pairs<'_>) -> Result<Effective, ConfigError> {
-    load(Some((Path::new("config.yaml"), file)), owned(env), owned(flags))
+    let files = Files { main: Some((Path::new("config.yaml"), file)), live: None };
+    load(files, owned(env), owned(flags))
+}
+
+/// A configuration file, and a live one beside it.
+fn with_live(main: &str, live: &str, env: Pairs<'_>) -> Result<Effective, ConfigError> {
+    let main = Some((Path::new("config.yaml"), main));
+    load(Files { main, live: Some((Path::new("live.yaml"), live)) }, owned(env), owned(&[]))
 }
 
 fn from_file(text: &str) -> Result<Effective, ConfigError> {

@@ -78,7 +78,7 @@ pub(super) fn sources(
         Some(named) => Some(named_file(named)?),
         None => existing(Path::new(DEFAULT_FILE)),
     };
-    Ok(Sources { file, environment, flags })
+    Ok(Sources { file, environment, flags, live: None })
 }
 
 fn named_file(named: &Path) -> Result<PathBuf, LoadError> {
@@ -87,7 +87,7 @@ fn named_file(named: &Path) -> Result<PathBuf, LoadError> {
 
 fn check(file: &Path, environment: Environment) -> Done {
     let file = named_file(file)?;
-    let sources = Sources { file: Some(file.clone()), environment, flags: Vec::new() };
+    let sources = Sources { file: Some(file.clone()), environment, ..Sources::default() };
     let _: Effective = sources.load()?;
     output::line(format_args!("{} is fine", file.display()))
 }

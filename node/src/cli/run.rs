@@ -50,6 +50,11 @@ pub(super) struct Run {
     /// The configuration file; its .yaml may be left out [default: config.yaml]
     config: Option<PathBuf>,
 
+    /// A second file, with settings that change while the node runs, such as `log_level` and `fenced`; it
+    /// counts more than the first, and need not be there
+    #[arg(long, value_name = "FILE")]
+    live: Option<PathBuf>,
+
     /// Be this instance of `kvs start`: hold its pid file, write to its log
     #[arg(long, hide = true)]
     instance: Option<PathBuf>,
@@ -91,7 +96,8 @@ impl Run {
             tell(greeting::written(&found.path))?;
         }
         let instance = self.instance;
-        let sources = Sources { file: Some(found.path), environment, flags: self.settings.0 };
+        let (file, live) = (Some(found.path), self.live);
+        let sources = Sources { file, live, environment, flags: self.settings.0 };
         let effective = sources.load()?;
         let clock: Arc<dyn WallClock> = match self.clock_offset {
             None => Arc::new(SystemClock),
@@ -132,6 +138,12 @@ async fn run_node(mut reload: Reload, guise: Guise, background: Option<&mut Back
     let mut background = background;
     let mut told = false;
     loop {
+        if background.is_some() && reload.is_fenced() {
+            return Err(Failure::new("this node is held down: take its name out of `fenced`"));
+        }
+        if signals.hold(&mut reload).await.is_some() {
+            return Ok(());
+        }
         let settings = reload.settings().clone();
         // The port comes first: where it is taken, nothing else need be touched.
         let server = Server::bind(&settings).map_err(|error| Failure::new(error.to_string()))?;

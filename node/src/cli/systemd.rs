@@ -29,7 +29,7 @@ impl Systemd {
     pub(super) fn run(self, environment: &Environment) -> Done {
         let config = std::path::absolute(config::find(self.config.as_deref())?.path)?;
         let file = Some(config.clone());
-        let sources = Sources { file, environment: environment.clone(), flags: Vec::new() };
+        let sources = Sources { file, environment: environment.clone(), ..Sources::default() };
         let settings = sources.load()?.settings;
         let program = std::env::current_exe()?;
         let name = InstanceName::of(&config)?;

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::Signal;
 
-use crate::machine::{Machine, signal, stdout};
+use crate::machine::{Machine, one_line, signal, stdout};
 
 /// A node in the foreground, and what it prints.
 struct Foreground {
@@ -142,4 +142,40 @@ fn a_node_that_cannot_say_where_it_answers_stops_well_and_fails() {
         // Only a node that stopped well leaves one, and the next start takes it away.
         assert!(machine.path("data-node1/digest.tree").exists());
     }
+}
+
+#[test]
+fn a_node_that_is_held_down_opens_nothing_until_it_is_taken_out() {
+    let machine = Machine::new();
+    machine.config("node1");
+    let live = machine.file("live.yaml", "fenced: [other, db-1]\n");
+    let run = ["run", "node1", "--live", "live.yaml", "--node-id", "db-1"];
+    let mut node = Foreground::new(machine.spawn(run));
+    node.line_with("held down: `fenced` names this node");
+    assert!(!machine.path("data-node1").exists(), "it opened its store");
+    // What is wrong is said, and frees nobody.
+    std::fs::write(&live, "fenced: []\nrevisions: 5\n").unwrap();
+    node.line_with("live.yaml:2: revisions: this needs a restart");
+    std::fs::write(&live, "fenced: [other]\n").unwrap();
+    node.line_with("held down no longer");
+    node.line_with("is ready at");
+    // One that runs is told, and goes on.
+    std::fs::write(&live, "fenced: [db-1]\nlog_level: debug\n").unwrap();
+    assert!(node.line_with("was read again").contains("changed=\"log_level\""));
+    node.line_with("in force only after a restart");
+    assert_eq!(node.stop(Signal::TERM), 0);
+}
+
+#[test]
+fn a_node_that_is_held_down_heeds_signals_and_does_not_start_in_the_background() {
+    let machine = Machine::new();
+    machine.config("node1");
+    let run = ["run", "node1", "--fenced", "db-1", "--node-id", "db-1"];
+    let mut node = Foreground::new(machine.spawn(run));
+    node.line_with("held down");
+    assert_eq!(node.stop(Signal::TERM), 0);
+    let mine = "port: 0\nnode_id: db-1\nfenced: [db-1]\n";
+    machine.file("held.yaml", mine);
+    let refused = machine.kvs(["start", "held"]).assert().failure();
+    one_line(&refused, ["held down", "`fenced`"]);
 }

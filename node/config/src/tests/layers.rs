@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
-use super::{from_file, layered};
-use crate::{Changes, Duration, LogLevel, Origin, Settings, Size, diff, load, reloadable};
+use super::{from_file, layered, with_live};
+use crate::{Changes, Duration, Files, LogLevel, Origin, Settings, Size, diff, load, reloadable};
 
 fn file_line(line: u64) -> Origin {
     Origin::File { name: "config.yaml".to_owned(), line }
@@ -49,7 +49,7 @@ fn an_empty_variable_takes_back_what_the_file_set() {
 
 #[test]
 fn no_file_is_fine() {
-    let effective = load(None, std::iter::empty(), std::iter::empty()).unwrap();
+    let effective = load(Files::default(), std::iter::empty(), std::iter::empty()).unwrap();
     assert_eq!(effective.settings, Settings::default());
 }
 
@@ -104,4 +104,29 @@ fn a_difference_says_what_is_taken_over_and_what_needs_a_restart() {
     assert_eq!(diff(&old, &new), changes);
     assert_eq!(diff(&old, &old), Changes::default());
     assert!(reloadable("tls.key_file") && !reloadable("data_dir"));
+}
+
+#[test]
+fn the_live_file_counts_more_than_the_other_and_less_than_a_variable() {
+    let main = "log_level: warn\nrate_limit: 5\nrevisions: 7\n";
+    let live = "log_level: debug\nrate_limit: 6\nfenced: [db-2]\n";
+    let effective = with_live(main, live, &[("KVS__RATE_LIMIT", "7")]).unwrap();
+    let settings = &effective.settings;
+    assert_eq!((settings.log_level, settings.rate_limit), (LogLevel::Debug, 7));
+    assert_eq!((settings.revisions, &settings.fenced[..]), (7, &["db-2".to_owned()][..]));
+    let line = Origin::File { name: "live.yaml".to_owned(), line: 1 };
+    assert_eq!(*effective.origin("log_level"), line);
+    assert!(with_live(main, "", &[]).unwrap().settings.fenced.is_empty());
+}
+
+#[test]
+fn what_needs_a_restart_is_refused_in_the_live_file_by_name() {
+    for line in ["port: 1", "tls:\n  cert_file: a.pem", "revisions: 7"] {
+        let said =
+            with_live("", &format!("log_level: debug\n{line}\n"), &[]).unwrap_err().to_string();
+        assert!(said.starts_with("live.yaml:") && said.contains("needs a restart"), "{said}");
+        assert!(said.contains("log_level, rate_limit,") && said.contains("fenced"), "{said}");
+    }
+    let said = with_live("", "log_levle: debug\n", &[]).unwrap_err().to_string();
+    assert!(said.contains("did you mean log_level?"), "{said}");
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use kvs_config::{Effective, PeerTls, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::cli::failure::chain;
-use crate::config::{self, Sources};
+use crate::config::{self, LoadError, Sources};
 use crate::logging::Logging;
 use crate::node::Node;
 use crate::server::Tls;
@@ -38,20 +39,58 @@ impl Signals {
     pub(super) async fn attend(&mut self, reload: &mut Reload, node: &Node) -> &'static str {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.hangup.recv() => {
+            match self.next(&mut looks).await {
+                Told::Stop(signal) => return signal,
+                Told::ReadAgain => {
                     reload.now(node);
                     if let Some(tls) = &reload.tls {
                         tls.read_again();
                     }
                     reload.renew(node).await;
                 }
-                _ = looks.tick() => reload.if_changed(node).await,
+                Told::Look => reload.if_changed(node).await,
             }
         }
     }
+
+    /// Waits while the node is held down, with nothing open; answers the signal, if it was told to stop
+    /// meanwhile.
+    pub(super) async fn hold(&mut self, reload: &mut Reload) -> Option<&'static str> {
+        if !reload.is_fenced() {
+            return None;
+        }
+        tracing::warn!(
+            "held down: `fenced` names this node, which opens nothing until it is taken out"
+        );
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        while reload.is_fenced() {
+            match self.next(&mut looks).await {
+                Told::Stop(signal) => return Some(signal),
+                Told::ReadAgain => reload.whole(),
+                Told::Look if reload.has_changed() => reload.whole(),
+                Told::Look => {}
+            }
+        }
+        tracing::info!("held down no longer");
+        None
+    }
+
+    async fn next(&mut self, looks: &mut Interval) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Stop("SIGINT"),
+            _ = self.terminate.recv() => Told::Stop("SIGTERM"),
+            _ = self.hangup.recv() => Told::ReadAgain,
+            _ = looks.tick() => Told::Look,
+        }
+    }
+}
+
+/// What a node is told next.
+enum Told {
+    Stop(&'static str),
+    ReadAgain,
+    /// Nothing, and it is time to look at the files.
+    Look,
 }
 
 /// What tells one state of a file from the next: when it was written, which file, how long.
@@ -63,7 +102,8 @@ pub(super) struct Reload {
     sources: Sources,
     effective: Effective,
     logging: Logging,
-    seen: FileState,
+    /// The configuration files.
+    seen: Vec<FileState>,
     /// The cluster file and certificates.
     secrets: Vec<FileState>,
     /// What clients are shown, which looks at its files by itself.
@@ -72,7 +112,7 @@ pub(super) struct Reload {
 
 impl Reload {
     pub(super) fn new(sources: Sources, effective: Effective, logging: Logging) -> Self {
-        let seen = file_state(sources.file.as_deref());
+        let seen = configuration_states(&sources);
         let secrets = secret_states(&effective.settings);
         Self { sources, effective, logging, seen, secrets, tls: None }
     }
@@ -86,10 +126,20 @@ impl Reload {
         &self.effective.settings
     }
 
-    async fn if_changed(&mut self, node: &Node) {
-        let state = file_state(self.sources.file.as_deref());
+    /// Whether this node is held down.
+    pub(super) fn is_fenced(&self) -> bool {
+        let settings = self.settings();
+        settings.node_id.as_ref().is_some_and(|name| settings.fenced.contains(name))
+    }
+
+    fn has_changed(&self) -> bool {
         // A file that is gone is about to be written anew, or nobody's intent.
-        if state.is_some() && state != self.seen {
+        let is_there = file_state(self.sources.file.as_deref()).is_some();
+        is_there && configuration_states(&self.sources) != self.seen
+    }
+
+    async fn if_changed(&mut self, node: &Node) {
+        if self.has_changed() {
             self.now(node);
         }
         if secret_states(self.settings()) != self.secrets {
@@ -116,14 +166,28 @@ impl Reload {
     }
 
     fn now(&mut self, node: &Node) {
-        self.seen = file_state(self.sources.file.as_deref());
-        match self.sources.load() {
-            Ok(effective) => self.take_over(&effective, node),
-            Err(error) => {
-                let reason = chain(&error);
-                tracing::error!(reason, "the configuration is wrong; all stays as it was");
-            }
+        if let Some(effective) = self.load() {
+            self.take_over(&effective, node);
         }
+    }
+
+    /// Takes everything over, for a node that has not started.
+    fn whole(&mut self) {
+        if let Some(effective) = self.load() {
+            self.logging.set_level(effective.settings.log_level);
+            self.secrets = secret_states(&effective.settings);
+            self.effective = effective;
+        }
+    }
+
+    /// What the files say now, if that is right.
+    fn load(&mut self) -> Option<Effective> {
+        self.seen = configuration_states(&self.sources);
+        let wrong = |error: LoadError| {
+            let reason = chain(&error);
+            tracing::error!(reason, "the configuration is wrong; all stays as it was");
+        };
+        self.sources.load().map_err(wrong).ok()
     }
 
     fn take_over(&mut self, effective: &Effective, node: &Node) {
@@ -151,6 +215,11 @@ impl Reload {
         }
         self.effective.settings.log_level = effective.settings.log_level;
     }
+}
+
+/// The states of the files that settings are in.
+fn configuration_states(sources: &Sources) -> Vec<FileState> {
+    [&sources.file, &sources.live].map(|path| file_state(path.as_deref())).to_vec()
 }
 
 /// The states of the cluster file and of the certificates.
