@@ -217,6 +217,8 @@ impl<'a> Turn<'a> {
         let mut wanted = self.blueprint.surroundings(pods);
         wanted.push(self.blueprint.config_map(&kept.template.config));
         wanted.push(self.blueprint.template_map(&kept.template));
+        // What is wrong with it is told; until it is right, what is there stays.
+        wanted.extend(self.blueprint.config().is_ok().then(|| self.blueprint.live_map()));
         let mut known = Vec::new();
         let monitor = self.site.build.monitors.then_some(MONITOR);
         for (version, kind) in KINDS.iter().copied().chain(monitor) {

@@ -77,16 +77,16 @@ fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bo
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
         _ if held(case, next, replicas).is_some() || disks::is_doomed(case, next) => false,
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
-        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next).is_ok(),
+        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next, pod).is_ok(),
         _ => proven(case, set, next).is_ok(),
     }
 }
 
-/// Whether the turn of a pod that never served has come. Where nobody serves, those above may be
-/// waiting for it.
-fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+/// Whether the turn of a pod that never served has come. Where nobody serves, or it never will, those
+/// above may be waiting for it: for its word, if one of them lost its disk.
+fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal, pod: &PodSeen) -> Result<(), Shut> {
     let nobody = !case.seen.pods.values().any(PodSeen::is_ready);
-    if nobody { made(case, set, next) } else { proven(case, set, next) }
+    if nobody || is_hopeless(pod) { made(case, set, next) } else { proven(case, set, next) }
 }
 
 /// The partition above pods that were made again before it was lowered, and serve: its controller
@@ -170,7 +170,7 @@ fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
     match case.seen.pods.get(&next).filter(|pod| !pod.terminating) {
         None => Stage::Wait(Kind::Rollout, step, Shut::PodGoing(next)),
         // Nobody misses what never served.
-        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next) {
+        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next, pod) {
             Ok(()) => Stage::Act(Kind::Rollout, delete(next, pod)),
             Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
         },
