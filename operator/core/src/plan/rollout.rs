@@ -141,15 +141,18 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
     }
 }
 
-/// A pod of a revision that was given up, which never served: it is not worth waiting for.
+/// A pod of a revision that was given up, which never served: it is not worth waiting for. One that
+/// cannot be ended yet may wait for the word of another such pod.
 fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
-    let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
+    let given_up = |(ordinal, pod): &(&Ordinal, &PodSeen)| {
         is_outdated(set, pod)
             && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
             && is_hopeless(pod)
             && !pod.terminating
             && **ordinal < set.replicas
-    })?;
+    };
+    let pods = || case.seen.pods.iter().filter(given_up);
+    let (ordinal, pod) = pods().min_by_key(|(ordinal, _)| disks::is_doomed(case, **ordinal))?;
     Some(Stage::Act(Kind::Rollout, delete(*ordinal, pod)))
 }
 
