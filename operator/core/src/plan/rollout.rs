@@ -41,7 +41,7 @@ pub(super) fn partition(case: &Case<'_>, replicas: u32) -> Option<u32> {
 }
 
 /// Whether a pod that never served can only be made of what does not work, while it is the turn of
-/// one that did.
+/// one that did, or that cannot be ended yet.
 fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
         return false;
@@ -52,8 +52,11 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
         // Until the last of them is made anew.
         return (0..set.replicas).any(|at| pods.get(&at).is_none_or(dead));
     };
-    let next = partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get(&next));
-    let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));
+    let next =
+        partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get_key_value(&next));
+    let served = next.is_some_and(|(at, next)| {
+        is_outdated(set, next) && (!dead(next) || disks::is_doomed(case, *at))
+    });
     let hopeless = |pod: &PodSeen| dead(pod) && !pod.terminating && pod.revision == set.current;
     served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
 }
