@@ -6,6 +6,7 @@ mod broken;
 mod disaster;
 mod drain;
 mod examples;
+mod fence;
 mod growth;
 mod helm;
 mod identity;
@@ -142,6 +143,13 @@ static ALL: &[Scenario] = &[
          nothing acknowledged lost, no failed request",
         false,
         What::Runs(|site, space| Box::pin(resize::killed(site, space))),
+    ),
+    scenario(
+        "fence",
+        "a node held down and let go, and a setting that nodes take over, under load: no other pod \
+         restarted, no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(fence::run(site, space))),
     ),
     scenario(
         "growth",

@@ -73,7 +73,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     ))
 }
 
-async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> {
+pub(super) async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> {
     let one = |pod: Pod| {
         let statuses = pod.status.and_then(|status| status.container_statuses);
         let restarts = statuses.unwrap_or_default().iter().map(|one| one.restart_count).sum();
@@ -83,7 +83,7 @@ async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> 
 }
 
 /// How often each node has said something.
-async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
+pub(super) async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
     let mut counts = Vec::new();
     for pod in cluster.pods().await? {
         let log = cluster.of::<Pod>().logs(&pod.name_any(), &LogParams::default()).await?;
@@ -92,13 +92,19 @@ async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
     Ok(counts)
 }
 
-/// Waits until each node has said it again. Kubelets look at what changed once a minute, or when a pod does.
-async fn heard(cluster: &Cluster, text: &str, before: &[usize]) -> Result<(), Failure> {
+/// Kubelets look at what changed once a minute, or when a pod does.
+pub(super) async fn look(cluster: &Cluster) -> Result<(), Failure> {
     for pod in cluster.pods().await? {
         let look = format!("{:x}", rand::random::<u64>());
         let patch = Patch::Merge(json!({ "metadata": { "annotations": { "e2e/look": look } } }));
         cluster.of::<Pod>().patch(&pod.name_any(), &PatchParams::default(), &patch).await?;
     }
+    Ok(())
+}
+
+/// Waits until each node has said it again.
+pub(super) async fn heard(cluster: &Cluster, text: &str, before: &[usize]) -> Result<(), Failure> {
+    look(cluster).await?;
     until(&format!("every node says {text:?}"), WITHIN, async || {
         let now = said(cluster, text).await?;
         let all = now.len() == before.len() && now.iter().zip(before).all(|(now, was)| now > was);
