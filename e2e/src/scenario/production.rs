@@ -69,16 +69,21 @@ async fn canary(cluster: &Cluster) -> Result<Duration, Failure> {
     cluster.ask_for(json!({ "config": { "revisions": 20 } })).await?;
     let waiting = until("the change waits after one pod", WITHIN, async || {
         let said = cluster.plugin(&["status", "orders"]).await?;
-        expect(said.contains("kubectl kvs promote"), || said)?;
+        let waits = said.contains("kubectl kvs promote") && new(cluster, &before).await? > 0;
+        expect(waits, || said)?;
         Ok(Some(()))
     });
     never_two_down(cluster, NODES, waiting).await?;
-    let now = cluster.uids().await?;
-    let new = now.iter().filter(|uid| !before.contains(uid)).count();
+    let new = new(cluster, &before).await?;
     expect(new == 1, || format!("{new} pods got the change before it was promoted"))?;
     cluster.plugin(&["promote", "orders"]).await?;
     never_two_down(cluster, NODES, replaced(cluster, &before)).await?;
     Ok(began.elapsed())
+}
+
+/// How many of its pods are none of these.
+async fn new(cluster: &Cluster, before: &[String]) -> Result<usize, Failure> {
+    Ok(cluster.uids().await?.iter().filter(|uid| !before.contains(uid)).count())
 }
 
 /// What the change will come to is said before it is applied.

@@ -55,7 +55,7 @@ async fn change_in_drain(cluster: &Cluster, spec: Value) -> Result<Duration, Fai
         drain::cordon(&cluster.site, &machine, false).await
     };
     let both = async { tokio::try_join!(replaced(cluster, &before), draining).map(drop) };
-    let done = never_two_down(cluster, 3, both).await;
+    let done = never_two_down(cluster, 3, Box::pin(both)).await;
     // Whatever happened, others want the machine.
     drain::cordon(&cluster.site, &machine, false).await?;
     done?;
