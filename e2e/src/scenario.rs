@@ -130,9 +130,9 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "examples",
-        "every example is taken by the API server",
+        "every example is taken by the API server as it is, and run by some scenario",
         false,
-        What::Runs(|site, space| Box::pin(examples::run(site, space))),
+        What::Runs(|site, space| Box::pin(examples::all(site, space))),
     ),
     scenario(
         "production",

@@ -60,10 +60,12 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     ))
 }
 
-/// Which scenario runs which file.
-pub(super) fn runs() -> String {
+/// The same, and which scenario runs which file.
+pub(super) async fn all(site: &Site, space: &str) -> Outcome {
+    let taken = run(site, space).await?;
     let each = EXAMPLES.iter().map(|(name, _, scenario)| format!("{name}.yaml in {scenario}"));
-    each.chain(["namespaced.yaml in helm".to_owned()]).collect::<Vec<_>>().join(", ")
+    let each: Vec<_> = each.chain(["namespaced.yaml in helm".to_owned()]).collect();
+    Ok(format!("{taken}; they run for real: {}", each.join(", ")))
 }
 
 /// Applies what is in an example beside its cluster. An agent plays each application.

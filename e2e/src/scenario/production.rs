@@ -9,8 +9,8 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::Outcome;
 use super::rolling::{never_two_down, replaced};
-use super::{Outcome, examples};
 use crate::failure::{Failure, expect};
 use crate::site::{Agent, Authority, Cluster, Site};
 use crate::wait::until;
@@ -54,11 +54,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     Ok(format!(
         "{NODES} nodes with TLS in {made:.0?}; a change waited after one pod, was promoted and done in \
          {changed:.0?}; {} writes and {} reads, none failed; {} keys on every node; kubectl kvs plan, status, \
-         promote, members, logs, backup, gather: {kept} lines of Secrets, none in the archive; elsewhere: {}",
-        report.written,
-        report.read,
-        found.keys,
-        examples::runs(),
+         promote, members, logs, backup, gather: {kept} lines of Secrets, none in the archive",
+        report.written, report.read, found.keys,
     ))
 }
 
