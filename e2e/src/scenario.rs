@@ -13,6 +13,7 @@ mod identity;
 mod nothing;
 mod operators;
 mod policies;
+mod production;
 mod refusals;
 mod resize;
 mod restore;
@@ -21,6 +22,7 @@ mod rolling;
 mod rotation;
 mod scale;
 mod silence;
+mod upgrade;
 mod users;
 mod versions;
 
@@ -62,6 +64,8 @@ enum What {
     MovesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs Helm.
     NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It runs `kubectl kvs`.
+    NeedsPlugin(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs a server of S3.
     NeedsBucket(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs the node's program on this machine.
@@ -102,7 +106,7 @@ static ALL: &[Scenario] = &[
     scenario(
         "rolling-update",
         "image and configuration change under 500 writes/s and 500 reads/s: no failed request, \
-         nothing acknowledged lost, never two members down",
+         nothing acknowledged lost, never two members down, also while another machine is drained",
         true,
         What::Runs(|site, space| Box::pin(rolling::run(site, space))),
     ),
@@ -127,9 +131,17 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "examples",
-        "every example is taken by the API server",
+        "every example is taken by the API server as it is, and run by some scenario",
         false,
-        What::Runs(|site, space| Box::pin(examples::run(site, space))),
+        What::Runs(|site, space| Box::pin(examples::all(site, space))),
+    ),
+    scenario(
+        "production",
+        "examples/kubernetes/production.yaml with five nodes on three machines: a change under load waits \
+         after one pod and is promoted; every command of `kubectl kvs` that only looks is used, and none \
+         shows a Secret",
+        false,
+        What::NeedsPlugin(|site, space| Box::pin(production::run(site, space))),
     ),
     scenario(
         "hibernate",
@@ -166,9 +178,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "disk-lost",
-        "a claim deleted with its pod: a new member fills itself, nothing acknowledged lost",
+        "a claim deleted with its pod, then a machine gone for good and its member replaced: a new member \
+         fills itself, nothing acknowledged lost",
         false,
-        What::Runs(|site, space| Box::pin(disaster::disk(site, space))),
+        What::NeedsPlugin(|site, space| Box::pin(disaster::disk(site, space))),
     ),
     scenario(
         "cut-off",
@@ -239,10 +252,18 @@ static ALL: &[Scenario] = &[
     scenario(
         "helm",
         "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled \
-         and installed again: it finds its data; permutations of values render and pass a \
+         and installed again, also as another release: it finds its data; permutations of values render and pass a \
          server-side dry run",
         false,
         What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
+    ),
+    scenario(
+        "upgrade",
+        "the first release's charts and definitions to today's under load: running pods are left alone until \
+         `kubectl kvs adopt`, no failed request, nothing acknowledged lost; uninstalled and installed again, \
+         with definitions, data and identity",
+        false,
+        What::NeedsHelm(|site, space| Box::pin(upgrade::run(site, space))),
     ),
     scenario(
         "mapped-account",
@@ -374,6 +395,7 @@ async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
         | What::CutsMachines(run)
         | What::MovesDisks(run)
         | What::NeedsHelm(run)
+        | What::NeedsPlugin(run)
         | What::NeedsBucket(run)
         | What::NeedsProgram(run)
         | What::NeedsVersions(run) => run(site, space).await,
@@ -398,6 +420,9 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
         What::NeedsVersions(_) if site.versions().is_none() => Some(
             "API servers of other releases are started on machines of e2e/cluster alone".into(),
         ),
+        What::NeedsPlugin(_) if !machine::is_there("kubectl-kvs") => {
+            Some("there is no kubectl-kvs here".into())
+        }
         What::NeedsHelm(_) if !machine::is_there("helm") => Some("there is no helm here".into()),
         _ => None,
     }

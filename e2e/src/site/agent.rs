@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,11 +18,6 @@ use crate::wait::until;
 /// What an agent is called, where there is one.
 const NAME: &str = "agent";
 const PORT: u16 = 8082;
-/// Where an agent has its tokens.
-const TOKENS: &str = "/var/run/tokens";
-/// The token for the audience that was asked for.
-pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
-
 /// Where an agent has the certificates of authorities that it trusts.
 const AUTHORITIES: &str = "/var/run/authorities";
 
@@ -32,8 +27,6 @@ struct Beside {
     /// A volume called `beside`, and where it is mounted.
     volume: Option<(Value, &'static str)>,
     env: Vec<Value>,
-    /// Whether it has its account's own token.
-    account: bool,
 }
 
 /// The agent of a namespace.
@@ -41,7 +34,7 @@ struct Beside {
 pub(crate) struct Agent {
     client: Client,
     space: String,
-    name: &'static str,
+    name: String,
 }
 
 impl Agent {
@@ -68,23 +61,6 @@ impl Agent {
         Self::start_as(site, space, name, Some(machine), Beside::default()).await
     }
 
-    /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
-    /// pod has.
-    ///
-    /// # Errors
-    ///
-    /// It does not start.
-    pub(crate) async fn with_token(
-        site: &Site,
-        space: &str,
-        audience: &str,
-    ) -> Result<Self, Failure> {
-        let token = json!({ "audience": audience, "expirationSeconds": 600, "path": "token" });
-        let volume = json!({ "projected": { "sources": [{ "serviceAccountToken": token }] } });
-        let volume = Some((volume, TOKENS));
-        Self::start_as(site, space, NAME, None, Beside { volume, account: true, env: vec![] }).await
-    }
-
     /// Starts one that trusts the authority whose certificate is in a `ConfigMap`, and no other.
     ///
     /// # Errors
@@ -98,7 +74,7 @@ impl Agent {
         let volume = Some((json!({ "configMap": { "name": map } }), AUTHORITIES));
         let file = format!("{AUTHORITIES}/ca.crt");
         let env = vec![json!({ "name": "SSL_CERT_FILE", "value": file })];
-        Self::start_as(site, space, NAME, None, Beside { volume, env, account: false }).await
+        Self::start_as(site, space, NAME, None, Beside { volume, env }).await
     }
 
     async fn start_as(
@@ -108,7 +84,7 @@ impl Agent {
         machine: Option<&str>,
         beside: Beside,
     ) -> Result<Self, Failure> {
-        let Beside { volume, env, account } = beside;
+        let Beside { volume, env } = beside;
         let mount = |at: &str| json!({ "name": "beside", "mountPath": at, "readOnly": true });
         let mounts: Vec<Value> = volume.iter().map(|(_, at)| mount(at)).collect();
         let volumes = volume.into_iter().map(|(mut volume, _)| {
@@ -121,7 +97,7 @@ impl Agent {
             "metadata": { "name": name },
             "spec": {
                 "nodeName": machine,
-                "automountServiceAccountToken": account,
+                "automountServiceAccountToken": false,
                 "volumes": volumes,
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": 1,
@@ -142,12 +118,39 @@ impl Agent {
             },
         });
         kubernetes::apply_object(&site.client, space, &pod).await?;
+        Self::in_pod(site, space, &|pod| pod.name_any() == name).await
+    }
+
+    /// The one that runs in a pod which others made, once it takes orders.
+    ///
+    /// # Errors
+    ///
+    /// There is no such pod, or it does not start.
+    pub(crate) async fn in_pod(
+        site: &Site,
+        space: &str,
+        is_it: &(dyn Fn(&Pod) -> bool + Sync),
+    ) -> Result<Self, Failure> {
         let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
-        until("the agent is ready", Duration::from_mins(1), async || {
-            Ok(kubernetes::is_ready(&pods.get(name).await?).then_some(()))
+        let (name, _) = until("the agent is ready", Duration::from_mins(1), async || {
+            let all = pods.list(&ListParams::default()).await?.items;
+            let ready = all.iter().find(|pod| is_it(pod) && kubernetes::is_ready(pod));
+            Ok(ready.map(ResourceExt::name_any))
         })
         .await?;
-        Ok(Self { client: site.client.clone(), space: space.to_owned(), name })
+        let agent = Self { client: site.client.clone(), space: space.to_owned(), name };
+        let live = agent.path("livez");
+        until("the agent answers", Duration::from_secs(20), async || {
+            let request = http::Request::get(&live).body(Vec::new())?;
+            Ok(Some(agent.client.request_text(request).await?))
+        })
+        .await?;
+        Ok(agent)
+    }
+
+    fn path(&self, path: &str) -> String {
+        let Self { space, name, .. } = self;
+        format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}")
     }
 
     async fn order<T: DeserializeOwned>(
@@ -155,9 +158,7 @@ impl Agent {
         path: &str,
         order: &impl Serialize,
     ) -> Result<T, Failure> {
-        let Self { space, name, .. } = self;
-        let uri = format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}");
-        let request = http::Request::post(uri).body(serde_json::to_vec(order)?)?;
+        let request = http::Request::post(self.path(path)).body(serde_json::to_vec(order)?)?;
         Ok(self.client.request(request).await?)
     }
 
@@ -181,7 +182,7 @@ impl Agent {
         writes: u32,
         reads: u32,
     ) -> Result<(), Failure> {
-        self.begin(Order { url, prefix: self.name.into(), writes, reads, token: None }).await
+        self.begin(Order { url, prefix: self.name.clone(), writes, reads, token: None }).await
     }
 
     /// Puts load on whoever is at this address, with a token.
@@ -190,7 +191,7 @@ impl Agent {
     ///
     /// The agent does not answer.
     pub(crate) async fn load_as(&self, token: &str, url: &str, each: u32) -> Result<(), Failure> {
-        let (url, prefix, token) = (url.to_owned(), self.name.into(), Some(token.to_owned()));
+        let (url, prefix, token) = (url.to_owned(), self.name.clone(), Some(token.to_owned()));
         self.begin(Order { url, prefix, writes: each, reads: each, token }).await
     }
 
