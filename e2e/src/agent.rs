@@ -55,10 +55,11 @@ pub(crate) async fn serve(listen: SocketAddr) -> Result<(), Failure> {
     Ok(axum::serve(listener, routes).with_graceful_shutdown(ending).await?)
 }
 
-/// A client that sends nothing twice, but what a peer says that it has not looked at: in HTTP/2 a request may
-/// cross with the news that its connection ends, and every client then takes another one.
+/// A client that sends nothing twice. With TLS, too, it speaks HTTP/1.1: in HTTP/2 a request may cross with the
+/// news that its connection ends, and then has to be sent again.
 fn client() -> Result<reqwest::Client, Failure> {
-    Ok(reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?)
+    let client = reqwest::Client::builder().retry(reqwest::retry::never()).timeout(PATIENCE);
+    Ok(client.http1_only().no_proxy().build()?)
 }
 
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Answered> {

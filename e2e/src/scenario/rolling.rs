@@ -95,12 +95,14 @@ pub(super) async fn replaced(cluster: &Cluster, before: &[String]) -> Result<(),
     cluster.settles(replicas, WITHIN).await.map(drop)
 }
 
-/// Restarts that events tell of: each is planned only once all others have agreed.
+/// Restarts that events tell of, each with the instant up to which all had agreed.
 async fn restarts(cluster: &Cluster) -> Result<u64, Failure> {
     let api = kubernetes::api(&cluster.site.client, &cluster.space, "events.k8s.io/v1", "Event");
     let events = api.list(&ListParams::default()).await?.items;
     let tells = |event: &DynamicObject| {
-        event.data["note"].as_str().is_some_and(|note| note.starts_with("restart pod"))
+        let note = event.data["note"].as_str().unwrap_or_default();
+        note.starts_with("restart pod")
+            && note.contains("all nodes that serve hold what any had at")
     };
     // The same news within some minutes is one event, which counts.
     let times = |event: &DynamicObject| event.data["series"]["count"].as_u64().unwrap_or(1);
