@@ -132,14 +132,20 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "hibernate",
-        "hibernate, 3→2 meanwhile, resume: nothing acknowledged lost",
+        "hibernate, then 3→2, then resume: nothing acknowledged lost, and no disk",
         false,
         What::Runs(|site, space| Box::pin(resize::hibernate(site, space))),
     ),
     scenario(
         "killed-resize",
-        "3→5→3 under writes with the operator killed 20 times at random and the status erased: \
-         nothing acknowledged lost, no failed request",
+        "3→5→3 under writes with the operator ended 20 times at random, 4 of these by SIGKILL, and the status \
+         erased in a step: nothing acknowledged lost, no failed request",
+    scenario(
+        "nothing-retained",
+        "storage.retain: Delete: disks and identity go with the KvsCluster",
+        false,
+        What::Runs(|site, space| Box::pin(resize::nothing_retained(site, space))),
+    ),
         false,
         What::Runs(|site, space| Box::pin(resize::killed(site, space))),
     ),
@@ -183,7 +189,7 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "two-operators",
-        "leader killed: the other acts within 20 s; stopped: within 3 s",
+        "leader killed: the other brings a deleted child back within 20 s; stopped: within 3 s",
         false,
         What::Runs(|site, space| Box::pin(operators::run(site, space))),
     ),
@@ -251,7 +257,7 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "backups",
-        "KvsBackups with the operator killed as each is asked for: each is made once or told as \
+        "KvsBackups with the operator killed or stopped as each is asked for: each is made once or told as \
          failed; a schedule makes one at a time and keeps as many as it says",
         false,
         What::Runs(|site, space| Box::pin(backups::run(site, space))),
