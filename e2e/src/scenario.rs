@@ -182,8 +182,9 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "broken-change",
-        "an image that never starts, a refused configuration: Degraded names the cause within 60 \
-         s, the others serve, reverting heals",
+        "an image that never starts or ends at once, a refused configuration: Degraded names the cause within \
+         60 s, the others serve, an old pod that restarts stays as it was, reverting heals; so are named a \
+         wrong storage class and a garbled certificate",
         false,
         What::Runs(|site, space| Box::pin(broken::run(site, space))),
     ),
