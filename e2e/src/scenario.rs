@@ -278,8 +278,8 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "service-account",
-        "a pod's token, checked by the API server's keys, writes below its prefix and is refused \
-         elsewhere",
+        "a pod's token, checked by the API server's keys, writes below its prefix and is refused elsewhere; \
+         where the API server is asked, it is refused within two minutes of the pod's end",
         false,
         What::Runs(|site, space| Box::pin(accounts::run(site, space))),
     ),
