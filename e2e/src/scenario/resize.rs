@@ -127,7 +127,7 @@ pub(super) async fn nothing_retained(site: &Site, space: &str) -> Outcome {
 
 /// Ends of the operator while the cluster is resized.
 const ENDS: u32 = 20;
-/// Every so manieth of them is a kill: whoever is killed holds the lease until it has run out.
+/// Every fifth of them is a kill: whoever is killed holds the lease until it has run out.
 const KILLED: u32 = 5;
 
 /// 3→5→3, with the operator that acts ended again and again, and the status erased.
@@ -149,10 +149,11 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
     let killing = async {
         for end in 1..=ENDS {
             sleep(Duration::from_millis(rand::random_range(1_000..8_000))).await;
-            match end % KILLED {
-                0 => site.kill_leader().await?,
-                _ => site.end_leader(Some(0)).await?,
-            };
+            if end.is_multiple_of(KILLED) {
+                site.kill_leader().await?;
+            } else {
+                site.end_leader(Some(0)).await?;
+            }
             if end == ENDS / 2 {
                 erase_status(&cluster).await?;
             }
