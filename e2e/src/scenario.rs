@@ -6,20 +6,24 @@ mod broken;
 mod disaster;
 mod drain;
 mod examples;
+mod fence;
 mod growth;
 mod helm;
 mod identity;
 mod nothing;
 mod operators;
 mod policies;
+mod production;
 mod refusals;
 mod resize;
 mod restore;
+mod reviews;
 mod rights;
 mod rolling;
 mod rotation;
 mod scale;
 mod silence;
+mod upgrade;
 mod users;
 mod versions;
 
@@ -63,6 +67,8 @@ enum What {
     MovesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs Helm.
     NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It runs `kubectl kvs`.
+    NeedsPlugin(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs a server of S3.
     NeedsBucket(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs the node's program on this machine.
@@ -105,7 +111,7 @@ static ALL: &[Scenario] = &[
     scenario(
         "rolling-update",
         "image and configuration change under 500 writes/s and 500 reads/s: no failed request, \
-         nothing acknowledged lost, never two members down",
+         nothing acknowledged lost, never two members down, also while another machine is drained",
         true,
         What::Runs(|site, space| Box::pin(rolling::run(site, space))),
     ),
@@ -130,9 +136,17 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "examples",
-        "every example is taken by the API server",
+        "every example is taken by the API server as it is, and run by some scenario",
         false,
-        What::Runs(|site, space| Box::pin(examples::run(site, space))),
+        What::Runs(|site, space| Box::pin(examples::all(site, space))),
+    ),
+    scenario(
+        "production",
+        "examples/kubernetes/production.yaml with five nodes on three machines: a change under load waits \
+         after one pod and is promoted; every command of `kubectl kvs` that only looks is used, and none \
+         shows a Secret",
+        false,
+        What::NeedsPlugin(|site, space| Box::pin(production::run(site, space))),
     ),
     scenario(
         "hibernate",
@@ -154,6 +168,13 @@ static ALL: &[Scenario] = &[
         What::Runs(|site, space| Box::pin(resize::killed(site, space))),
     ),
     scenario(
+        "fence",
+        "a node held down and let go, and a setting that nodes take over, under load: no other pod \
+         restarted, no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(fence::run(site, space))),
+    ),
+    scenario(
         "growth",
         "disks grow without a restart, new ones are as large; a driver of disks is played",
         false,
@@ -168,9 +189,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "disk-lost",
-        "a claim deleted with its pod: a new member fills itself, nothing acknowledged lost",
+        "a claim deleted with its pod, then a machine gone for good and its member replaced: a new member \
+         fills itself, nothing acknowledged lost",
         false,
-        What::Runs(|site, space| Box::pin(disaster::disk(site, space))),
+        What::NeedsPlugin(|site, space| Box::pin(disaster::disk(site, space))),
     ),
     scenario(
         "cut-off",
@@ -242,10 +264,18 @@ static ALL: &[Scenario] = &[
     scenario(
         "helm",
         "an operator of one namespace from the chart; a cluster installed, upgraded, uninstalled \
-         and installed again: it finds its data; permutations of values render and pass a \
+         and installed again, also as another release: it finds its data; permutations of values render and pass a \
          server-side dry run",
         false,
         What::NeedsHelm(|site, space| Box::pin(helm::run(site, space))),
+    ),
+    scenario(
+        "upgrade",
+        "the first release's charts and definitions to today's under load: running pods are left alone until \
+         `kubectl kvs adopt`, no failed request, nothing acknowledged lost; uninstalled and installed again, \
+         with definitions, data and identity",
+        false,
+        What::NeedsHelm(|site, space| Box::pin(upgrade::run(site, space))),
     ),
     scenario(
         "mapped-account",
@@ -276,10 +306,16 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "service-account",
-        "a pod's token, checked by the API server's keys, writes below its prefix and is refused elsewhere; \
-         where the API server is asked, it is refused within two minutes of the pod's end",
+        "a pod's token, checked by the API server's keys, writes below its prefix and is refused elsewhere",
         false,
         What::Runs(|site, space| Box::pin(accounts::run(site, space))),
+    ),
+    scenario(
+        "token-review",
+        "where the API server itself is asked about tokens, a pod's writes, and is refused within two minutes of \
+         the pod's end",
+        false,
+        What::Runs(|site, space| Box::pin(reviews::run(site, space))),
     ),
     scenario(
         "versions",
@@ -380,6 +416,7 @@ async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
         | What::CutsMachines(run)
         | What::MovesDisks(run)
         | What::NeedsHelm(run)
+        | What::NeedsPlugin(run)
         | What::NeedsBucket(run)
         | What::NeedsProgram(run)
         | What::NeedsVersions(run) => run(site, space).await,
@@ -404,6 +441,9 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
         What::NeedsVersions(_) if site.versions().is_none() => Some(
             "API servers of other releases are started on machines of e2e/cluster alone".into(),
         ),
+        What::NeedsPlugin(_) if !machine::is_there("kubectl-kvs") => {
+            Some("there is no kubectl-kvs here".into())
+        }
         What::NeedsHelm(_) if !machine::is_there("helm") => Some("there is no helm here".into()),
         _ => None,
     }

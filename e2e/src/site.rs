@@ -16,7 +16,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
 
-pub(crate) use self::agent::{Agent, PLACE_OF_TOKEN};
+pub(crate) use self::agent::Agent;
 pub(crate) use self::authority::Authority;
 pub(crate) use self::bucket::Bucket;
 pub(crate) use self::cluster::Cluster;

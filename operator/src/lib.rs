@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod schedules;
+mod served;
 pub mod settings;
 pub mod site;
 pub mod users;

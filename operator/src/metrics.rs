@@ -25,6 +25,7 @@ pub struct Metrics {
     errors: Family<ByReason, Counter>,
     seconds: Histogram,
     leader: Gauge<i64, AtomicI64>,
+    unserved: Gauge<i64, AtomicI64>,
     memory: Gauge<i64, AtomicI64>,
 }
 
@@ -43,10 +44,13 @@ impl Default for Metrics {
         let text = "Time of a look with its step";
         registry.register_with_unit("look", text, Unit::Seconds, seconds.clone());
         registry.register("leader", "Whether this operator is the one that acts", leader.clone());
+        let unserved = Gauge::default();
+        let text = "Fields of our kinds that the API server drops, since its CRDs are older";
+        registry.register("crd_fields_unserved", text, unserved.clone());
         let memory = Gauge::default();
         let text = "Memory of the process in RAM";
         registry.register_with_unit("resident_memory", text, Unit::Bytes, memory.clone());
-        Self { registry, looks, steps, errors, seconds, leader, memory }
+        Self { registry, looks, steps, errors, seconds, leader, unserved, memory }
     }
 }
 
@@ -70,6 +74,11 @@ impl Metrics {
     /// Whether this operator is the one that acts.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// So many fields of our kinds are dropped by the API server.
+    pub fn unserved(&self, fields: usize) {
+        self.unserved.set(i64::try_from(fields).unwrap_or(i64::MAX));
     }
 
     /// All of it, as Prometheus reads it.

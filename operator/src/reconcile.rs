@@ -12,7 +12,7 @@ use kvs_client::DutyOrder;
 use kvs_operator_core::build::{self, Blueprint, Kept, Template, stateful_set};
 use kvs_operator_core::crd::{ADOPT, KvsCluster, KvsClusterStatus, Mode};
 use kvs_operator_core::observed::Identity;
-use kvs_operator_core::plan::{Kind, Plan, Shut, Wait, plan};
+use kvs_operator_core::plan::{Act, Kind, Plan, Shut, Wait, plan};
 use kvs_operator_core::status::{self, Told};
 use kvs_operator_core::wish::Wish;
 use kvs_operator_core::{compare, names};
@@ -103,6 +103,9 @@ impl<'a> Turn<'a> {
             trouble = self.step(&look, kept.as_ref(), &plan).await.err();
         }
         let trouble = trouble.filter(|error| !is_passing(error)).map(|error| error.to_string());
+        if trouble.is_some() {
+            self.site.metrics.failed("step");
+        }
         let status = self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
         self.hurry(&look, &plan, &status).await;
         let converged = !status.conditions.iter().any(|one| one.reason == "NotInSync");
@@ -180,7 +183,7 @@ impl<'a> Turn<'a> {
         let Some(act) = &plan.act else { return Ok(()) };
         act::carry_out(client, &self.blueprint, look, act).await?;
         metrics.stepped(plan.kind.map_or("Repair", Kind::name));
-        self.say(plan, act.to_string()).await;
+        self.say(plan, note(act, look)).await;
         Ok(())
     }
 
@@ -217,6 +220,8 @@ impl<'a> Turn<'a> {
         let mut wanted = self.blueprint.surroundings(pods);
         wanted.push(self.blueprint.config_map(&kept.template.config));
         wanted.push(self.blueprint.template_map(&kept.template));
+        // What is wrong with it is told; until it is right, what is there stays.
+        wanted.extend(self.blueprint.config().is_ok().then(|| self.blueprint.live_map()));
         let mut known = Vec::new();
         let monitor = self.site.build.monitors.then_some(MONITOR);
         for (version, kind) in KINDS.iter().copied().chain(monitor) {
@@ -243,6 +248,7 @@ impl<'a> Turn<'a> {
         plan: &Plan,
         trouble: Option<&str>,
     ) -> Result<KvsClusterStatus, kube::Error> {
+        let unserved = self.site.served.lacking();
         let told = Told {
             cluster: self.cluster,
             seen: &look.seen,
@@ -250,6 +256,7 @@ impl<'a> Turn<'a> {
             template: kept.map_or("", |kept| &kept.template.hash),
             newer: kept.and_then(|kept| kept.newer.as_deref()),
             trouble,
+            unserved: unserved.as_deref(),
         };
         let new = status::status(&told);
         if self.cluster.status.as_ref() == Some(&new) {
@@ -300,6 +307,17 @@ fn identify(object: &Value) -> (String, String) {
 fn is_ours(object: &Value) -> bool {
     let managed = &object["metadata"]["labels"]["app.kubernetes.io/managed-by"];
     managed.as_str() == Some(names::MANAGER)
+}
+
+/// What people are told of an act: of a restart also what made it safe.
+fn note(act: &Act, look: &Look) -> String {
+    match (act, look.seen.agreed()) {
+        (Act::Evict { .. }, Some(agreed)) => {
+            let at = status::time(agreed).0;
+            format!("{act}: all nodes that serve hold what any had at {at}")
+        }
+        _ => act.to_string(),
+    }
 }
 
 /// A configuration stays while a pod has it, or could be made with it again.

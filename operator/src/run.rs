@@ -105,6 +105,7 @@ async fn lead(
     site.metrics.leads(true);
     tokio::select! {
         () = holder.keep(stop) => {}
+        () = site.served.follow(&site.client, &site.metrics) => {}
         () = work(settings, site) => tracing::error!("the watches ended"),
     }
     // Only now: whoever has it next finds nothing under way.

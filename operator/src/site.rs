@@ -10,6 +10,7 @@ use kvs_operator_core::build;
 
 use crate::fence::Fence;
 use crate::metrics::Metrics;
+use crate::served::Served;
 
 /// Longest action of an event that Kubernetes takes.
 const ACTION_MAX: usize = 128;
@@ -27,6 +28,8 @@ pub struct Site {
     pub name: String,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What the API server knows of our kinds.
+    pub served: Served,
     recorder: Recorder,
 }
 
@@ -47,7 +50,7 @@ impl Site {
     ) -> Self {
         let reporter = Reporter { controller: "kvs-operator".into(), instance: Some(name.clone()) };
         let recorder = Recorder::new(client.clone(), reporter);
-        Self { client, fence, build, name, metrics, recorder }
+        Self { client, fence, build, name, metrics, served: Served::default(), recorder }
     }
 
     /// Tells people what was done to a cluster, or to whatever else they made.

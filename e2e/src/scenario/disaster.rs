@@ -8,7 +8,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Outcome;
+use super::{Outcome, drain};
 use crate::failure::{Failure, expect};
 use crate::kubernetes;
 use crate::load::Report;
@@ -93,12 +93,39 @@ pub(super) async fn disk(site: &Site, space: &str) -> Outcome {
         cluster.ask_for(json!({ "forget": [node] })).await?;
     }
     let (took, keys) = recovers(&cluster, &agent, began).await?;
+    let moved = machine_gone(&cluster, &agent).await?;
     Ok(format!(
-        "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; {} writes \
-         before, {keys} keys on every node",
+        "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; with another \
+         machine gone for good, `kubectl kvs replace` and {moved:.0?}; {} writes before, {keys} keys on \
+         every node",
         forgotten.as_deref().unwrap_or("unknown"),
         report.written,
     ))
+}
+
+/// A machine never comes back, and the disk on it: a person replaces it. How long until all is well.
+async fn machine_gone(cluster: &Cluster, agent: &Agent) -> Result<Duration, Failure> {
+    let pod = cluster.of::<Pod>().get("db-1").await?;
+    let machine = machine_of(&pod);
+    drain::cordon(&cluster.site, &machine, true).await?;
+    let replaced = replaced(cluster, &pod).await;
+    drain::cordon(&cluster.site, &machine, false).await?;
+    let took = replaced?;
+    agent.find(&cluster.addresses().await?, BAR).await?;
+    Ok(took)
+}
+
+async fn replaced(cluster: &Cluster, pod: &Pod) -> Result<Duration, Failure> {
+    let claims = cluster.of::<PersistentVolumeClaim>();
+    let old = claims.get("data-db-1").await?;
+    cluster.delete_pod(pod).await?;
+    drain::waits(cluster, pod).await?;
+    let began = Instant::now();
+    cluster.plugin(&["replace", "db", "1"]).await?;
+    cluster.settles(3, PATIENCE).await?;
+    let new = claims.get("data-db-1").await?;
+    expect(new.uid() != old.uid(), || "the pod is back on its old disk".into())?;
+    Ok(began.elapsed())
 }
 
 fn node_of(claim: &PersistentVolumeClaim) -> Option<String> {

@@ -71,7 +71,7 @@ pub(super) async fn floating(site: &Site, space: &str) -> Outcome {
     ))
 }
 
-fn machine_of(pod: &Pod) -> Option<String> {
+pub(super) fn machine_of(pod: &Pod) -> Option<String> {
     pod.spec.as_ref()?.node_name.clone()
 }
 
@@ -88,7 +88,8 @@ async fn elsewhere(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<Durati
     Ok(began.elapsed())
 }
 
-async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
+/// Lets nothing come up on a machine, or anything again.
+pub(super) async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
     let nodes: Api<Node> = Api::all(site.client.clone());
     let patch = Patch::Merge(json!({ "spec": { "unschedulable": off } }));
     nodes.patch(machine, &PatchParams::default(), &patch).await?;
@@ -96,17 +97,22 @@ async fn cordon(site: &Site, machine: &str, off: bool) -> Result<(), Failure> {
 }
 
 /// The cluster's pod on a machine is evicted, and has nowhere to go: its disk stays there.
-async fn emptied(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<(), Failure> {
-    let name = pod.name_any();
+pub(super) async fn emptied(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<(), Failure> {
     evicted(cluster, pod).await?;
-    until("the pod waits for its machine", WITHIN, async || {
-        let now = cluster.of::<Pod>().get_opt(&name).await?;
-        let waits = now.filter(|now| now.uid() != pod.uid());
-        Ok(waits.filter(|now| now.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())))
-    })
-    .await?;
+    waits(cluster, pod).await?;
     let up = cluster.pods().await?.iter().filter(|pod| kubernetes::is_ready(pod)).count();
     expect(up == 2, || format!("{up} pods serve while {machine} is empty"))
+}
+
+/// Another pod is there in place of this one, and waits for its machine.
+pub(super) async fn waits(cluster: &Cluster, pod: &Pod) -> Result<(), Failure> {
+    until("the pod waits for its machine", WITHIN, async || {
+        let now = cluster.of::<Pod>().get_opt(&pod.name_any()).await?;
+        let other = now.filter(|now| now.uid() != pod.uid());
+        Ok(other.filter(|now| machine_of(now).is_none()).map(drop))
+    })
+    .await
+    .map(drop)
 }
 
 /// The pod is evicted as soon as the budget lets it go; when that was.

@@ -1,31 +1,44 @@
 //! Every example is one that the API server takes.
 
 use kube::api::{Patch, PatchParams};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use crate::failure::Failure;
 use crate::kubernetes;
 use crate::site::Site;
 
-const EXAMPLES: &[(&str, &str)] = &[
-    ("smallest", include_str!("../../../examples/kubernetes/smallest.yaml")),
-    ("production", include_str!("../../../examples/kubernetes/production.yaml")),
-    ("tls", include_str!("../../../examples/kubernetes/tls.yaml")),
-    ("backup-s3", include_str!("../../../examples/kubernetes/backup-s3.yaml")),
-    ("from-backup", include_str!("../../../examples/kubernetes/from-backup.yaml")),
-    ("application", include_str!("../../../examples/kubernetes/application.yaml")),
-    ("user", include_str!("../../../examples/kubernetes/user.yaml")),
-    ("service-account", include_str!("../../../examples/kubernetes/service-account.yaml")),
-    ("backup", include_str!("../../../examples/kubernetes/backup.yaml")),
-    ("backup-schedule", include_str!("../../../examples/kubernetes/backup-schedule.yaml")),
+/// The examples, and the scenarios that run each.
+const EXAMPLES: &[(&str, &str, &str)] = &[
+    ("smallest", include_str!("../../../examples/kubernetes/smallest.yaml"), "from-nothing"),
+    ("production", include_str!("../../../examples/kubernetes/production.yaml"), "production"),
+    ("tls", include_str!("../../../examples/kubernetes/tls.yaml"), "rotation"),
+    ("backup-s3", include_str!("../../../examples/kubernetes/backup-s3.yaml"), "from-backup"),
+    ("from-backup", include_str!("../../../examples/kubernetes/from-backup.yaml"), "from-backup"),
+    (
+        "application",
+        include_str!("../../../examples/kubernetes/application.yaml"),
+        "service-account",
+    ),
+    ("user", include_str!("../../../examples/kubernetes/user.yaml"), "users"),
+    (
+        "service-account",
+        include_str!("../../../examples/kubernetes/service-account.yaml"),
+        "mapped-account",
+    ),
+    ("backup", include_str!("../../../examples/kubernetes/backup.yaml"), "backups"),
+    (
+        "backup-schedule",
+        include_str!("../../../examples/kubernetes/backup-schedule.yaml"),
+        "backups",
+    ),
 ];
 /// Kinds that other projects bring.
 const OTHERS: &[&str] = &["cert-manager.io/v1"];
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (mut taken, mut others) = (0, 0);
-    for (name, manifest) in EXAMPLES {
+    for (name, manifest, _) in EXAMPLES {
         for object in kubernetes::objects(manifest)? {
             if OTHERS.iter().any(|version| object["apiVersion"] == *version) {
                 others += 1;
@@ -45,6 +58,39 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
          there: not run",
         EXAMPLES.len()
     ))
+}
+
+/// The same, and which scenario runs which file.
+pub(super) async fn all(site: &Site, space: &str) -> Outcome {
+    let taken = run(site, space).await?;
+    let each = EXAMPLES.iter().map(|(name, _, scenario)| format!("{name}.yaml in {scenario}"));
+    let each: Vec<_> = each.chain(["namespaced.yaml in helm".to_owned()]).collect();
+    Ok(format!("{taken}; they run for real: {}", each.join(", ")))
+}
+
+/// Applies what is in an example beside its cluster. An agent plays each application.
+pub(super) async fn apply_beside(site: &Site, space: &str, example: &str) -> Result<(), Failure> {
+    for mut object in kubernetes::objects(example)? {
+        if object["kind"] != "KvsCluster" {
+            play(site, &mut object);
+            kubernetes::apply_object(&site.client, space, &object).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts an agent in place of the program of an application, and changes nothing else.
+fn play(site: &Site, object: &mut Value) {
+    let pod = match object["kind"].as_str() {
+        Some("Pod") => &mut object["spec"],
+        Some("Deployment") => &mut object["spec"]["template"]["spec"],
+        _ => return,
+    };
+    for container in pod["containers"].as_array_mut().into_iter().flatten() {
+        container["image"] = json!(site.image("kvs-e2e"));
+        container["command"] = json!(null);
+        container["args"] = json!(["agent"]);
+    }
 }
 
 async fn dry_run(site: &Site, space: &str, object: &Value) -> Result<(), Failure> {

@@ -21,7 +21,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     cluster.make(json!({ "storage": { "size": BEFORE } })).await?;
     cluster.settles(3, WITHIN).await?;
     agent.load("db", 100, 100).await?;
-    let pods = uids(&cluster).await?;
+    let pods = cluster.uids().await?;
     cluster.ask_for(json!({ "storage": { "size": AFTER } })).await?;
     let ((), asked) = until("every claim asks for more", WITHIN, async || {
         let claims = cluster.claims().await?;
@@ -33,7 +33,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     .await?;
     resize(site, &cluster).await?;
     let settled = cluster.settles(3, WITHIN).await?;
-    expect(uids(&cluster).await? == pods, || "pods were restarted for it".into())?;
+    expect(cluster.uids().await? == pods, || "pods were restarted for it".into())?;
     cluster.ask_for(json!({ "replicas": 4 })).await?;
     cluster.settles(4, WITHIN).await?;
     let claims = cluster.claims().await?;
@@ -71,8 +71,4 @@ async fn resize(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
         claims.patch_status(&claim.name_any(), &params, &Patch::Merge(status)).await?;
     }
     Ok(())
-}
-
-async fn uids(cluster: &Cluster) -> Result<Vec<String>, Failure> {
-    Ok(cluster.pods().await?.into_iter().filter_map(|pod| pod.metadata.uid).collect())
 }

@@ -15,7 +15,7 @@ use crate::{kubernetes, machine};
 
 const WITHIN: Duration = Duration::from_mins(2);
 /// A cluster that takes little.
-const SMALL: &str = "storage.size=1Gi,config.auth_enabled=false,config.digest_leaves=65536,config.block_cache=16MiB,\
+pub(super) const SMALL: &str = "storage.size=1Gi,config.auth_enabled=false,config.digest_leaves=65536,config.block_cache=16MiB,\
                      config.write_buffer=16MiB";
 
 /// Values for the operator's chart, as an example has them.
@@ -72,7 +72,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     ))
 }
 
-async fn helm(arguments: &[&str]) -> Result<String, Failure> {
+/// Runs Helm.
+pub(super) async fn helm(arguments: &[&str]) -> Result<String, Failure> {
     machine::run(Path::new("helm"), arguments).await
 }
 
@@ -119,12 +120,13 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
     let image = site.image("kvs-operator");
     let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
-    let watch = format!(
-        "watchNamespaces={{{space}}},crds.install=false,userRoles=false,image.repository={repository},\
-         image.tag={tag},nodeImage={},podLabels.from=chart",
+    let here = format!(
+        "watchNamespaces={{{space}}},image.repository={repository},image.tag={tag},nodeImage={},\
+         podLabels.from=chart",
         site.image("kvs"),
     );
-    helm(&["install", "kvs-operator", "charts/kvs-operator", "-n", space, "--set", &watch]).await?;
+    let operator = ["install", "kvs-operator", "charts/kvs-operator", "-n", space, "-f", EXAMPLE];
+    helm(&[&operator[..], &["--set", &here]].concat()).await?;
     let install = ["install", "db", "charts/kvs-cluster", "-n", space, "--set", SMALL];
     helm(&install).await?;
     let installed = cluster.settles(3, WITHIN).await?;
@@ -134,21 +136,30 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     cluster.says("Progressing", "True", "Rollout", WITHIN).await?;
     let upgraded = cluster.settles(3, WITHIN).await?;
     let report = agent.end_without_failure().await?;
-    helm(&["uninstall", "db", "-n", space]).await?;
+    uninstalled(&cluster, "db").await?;
+    helm(&install).await?;
+    let back = cluster.settles(3, WITHIN).await?;
+    uninstalled(&cluster, "db").await?;
+    let named = format!("{SMALL},name=db");
+    helm(&["install", "other", "charts/kvs-cluster", "-n", space, "--set", &named]).await?;
+    let other = cluster.settles(3, WITHIN).await?;
+    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
+    uninstalled(&cluster, "other").await?;
+    Ok(format!(
+        "installed in {installed:.0?}, upgraded in {upgraded:.0?} under {} writes of which none \
+         failed, back after an uninstall in {back:.0?} and as another release in {other:.0?} with {} keys",
+        report.written, found.keys,
+    ))
+}
+
+/// Its release goes, and its pods; disks and identity stay.
+pub(super) async fn uninstalled(cluster: &Cluster, release: &str) -> Result<(), Failure> {
+    helm(&["uninstall", release, "-n", &cluster.space]).await?;
     until("its pods are gone", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
         .await?;
     let (disks, identity) =
         (cluster.claims().await?.len(), cluster.of::<Secret>().get_opt("db-identity").await?);
     expect(disks == 3 && identity.is_some(), || {
         format!("{disks} disks are left, identity: {}", identity.is_some())
-    })?;
-    helm(&install).await?;
-    let back = cluster.settles(3, WITHIN).await?;
-    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
-    helm(&["uninstall", "db", "-n", space]).await?;
-    Ok(format!(
-        "installed in {installed:.0?}, upgraded in {upgraded:.0?} under {} writes of which none \
-         failed, back after an uninstall in {back:.0?} with {} keys",
-        report.written, found.keys,
-    ))
+    })
 }

@@ -13,6 +13,7 @@ use crate::kubernetes;
 use crate::site::{Agent, Bucket, Cluster, Site};
 use crate::wait::until;
 
+const BACKED_UP: &str = include_str!("../../../examples/kubernetes/backup-s3.yaml");
 const EXAMPLE: &str = include_str!("../../../examples/kubernetes/from-backup.yaml");
 const WITHIN: Duration = Duration::from_mins(2);
 /// Within which a backup that is not there is named.
@@ -26,7 +27,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let image = site.s3().ok_or_else(|| Failure::new("there is no server of S3 here"))?;
     let bucket = Bucket::start(site, space, image).await?;
     let (old, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
-    old.make(bucket.spec()).await?;
+    old.make_as(BACKED_UP, bucket.spec()).await?;
     old.settles(3, WITHIN).await?;
     agent.load("db", 300, 0).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -18,6 +18,9 @@ use crate::machine;
 use crate::site::{Agent, Authority, Cluster, Site};
 use crate::wait::until;
 
+const EXAMPLE: &str = include_str!("../../../examples/kubernetes/tls.yaml");
+/// The Secret that the example names; openssl plays cert-manager's part.
+const CERTIFICATES: &str = "db-tls";
 const WITHIN: Duration = Duration::from_mins(2);
 /// What is asked a second, of reads and of writes.
 const LOAD: u32 = 200;
@@ -31,15 +34,10 @@ const STEPS: [&[&str]; 3] = [&["add"], &["promote", "2"], &["drop", "2"]];
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let authority = Authority::new(site, space, "authority").await?;
     let names = [format!("db.{space}.svc"), format!("*.{space}.svc")];
-    authority.issue(site, space, "web", &names).await?;
+    authority.issue(site, space, CERTIFICATES, &names).await?;
     let cluster = Cluster::new(site, space, "db");
-    cluster
-        .make(json!({
-            "config": { "auth_enabled": true },
-            "tls": { "mode": "Secret", "secretName": "web" },
-            "service": { "perPod": true },
-        }))
-        .await?;
+    // Each node is asked for what was written, by a name of its own.
+    cluster.make_as(EXAMPLE, json!({ "service": { "perPod": true } })).await?;
     let agent = Agent::with_authority(site, space, "authority").await?;
     cluster.settles(3, WITHIN).await?;
     let (token, url) = (cluster.root_token().await?, format!("https://db.{space}.svc:8080"));
@@ -57,7 +55,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let key = new_key(&agent, &url, &token).await?;
     let seen = said(&cluster, CERTIFICATE).await?;
     let began = Instant::now();
-    authority.issue(site, space, "web", &names).await?;
+    authority.issue(site, space, CERTIFICATES, &names).await?;
     heard(&cluster, CERTIFICATE, &seen).await?;
     let certificate = began.elapsed();
     let report = agent.end_without_failure().await?;
@@ -73,7 +71,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     ))
 }
 
-async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> {
+pub(super) async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> {
     let one = |pod: Pod| {
         let statuses = pod.status.and_then(|status| status.container_statuses);
         let restarts = statuses.unwrap_or_default().iter().map(|one| one.restart_count).sum();
@@ -83,7 +81,7 @@ async fn uids(cluster: &Cluster) -> Result<Vec<(Option<String>, i32)>, Failure> 
 }
 
 /// How often each node has said something.
-async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
+pub(super) async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
     let mut counts = Vec::new();
     for pod in cluster.pods().await? {
         let log = cluster.of::<Pod>().logs(&pod.name_any(), &LogParams::default()).await?;
@@ -92,13 +90,19 @@ async fn said(cluster: &Cluster, text: &str) -> Result<Vec<usize>, Failure> {
     Ok(counts)
 }
 
-/// Waits until each node has said it again. Kubelets look at what changed once a minute, or when a pod does.
-async fn heard(cluster: &Cluster, text: &str, before: &[usize]) -> Result<(), Failure> {
+/// Kubelets look at what changed once a minute, or when a pod does.
+pub(super) async fn look(cluster: &Cluster) -> Result<(), Failure> {
     for pod in cluster.pods().await? {
         let look = format!("{:x}", rand::random::<u64>());
         let patch = Patch::Merge(json!({ "metadata": { "annotations": { "e2e/look": look } } }));
         cluster.of::<Pod>().patch(&pod.name_any(), &PatchParams::default(), &patch).await?;
     }
+    Ok(())
+}
+
+/// Waits until each node has said it again.
+pub(super) async fn heard(cluster: &Cluster, text: &str, before: &[usize]) -> Result<(), Failure> {
+    look(cluster).await?;
     until(&format!("every node says {text:?}"), WITHIN, async || {
         let now = said(cluster, text).await?;
         let all = now.len() == before.len() && now.iter().zip(before).all(|(now, was)| now > was);

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kvs_operator_core::crd::KvsUser;
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::{Outcome, examples};
 use crate::failure::{Failure, expect};
 use crate::kubernetes;
 use crate::site::{Agent, Cluster, Site};
@@ -16,22 +17,12 @@ use crate::wait::until;
 const USER: &str = include_str!("../../../examples/kubernetes/user.yaml");
 const ACCOUNT: &str = include_str!("../../../examples/kubernetes/service-account.yaml");
 const SECRET: &str = "cart-kvs";
+/// Where the examples' pods have their token.
+const TOKEN: &str = "/kvs/token";
 /// Within which a user is as it was asked for.
 const SOON: Duration = Duration::from_secs(20);
 /// Within which it is noticed what others did.
 const NOTICED: Duration = Duration::from_secs(80);
-
-/// Applies what is of our kinds: the rest shows how applications use it.
-async fn apply_ours(site: &Site, space: &str, manifest: &str) -> Result<(), Failure> {
-    for object in kubernetes::objects(manifest)? {
-        let version = object["apiVersion"].as_str().unwrap_or_default();
-        let ours = version.starts_with("kvs.") && object["kind"] != "KvsCluster";
-        if ours || object["kind"] == "ServiceAccount" {
-            kubernetes::apply_object(&site.client, space, &object).await?;
-        }
-    }
-    Ok(())
-}
 
 struct Guarded {
     cluster: Cluster,
@@ -39,11 +30,20 @@ struct Guarded {
 }
 
 impl Guarded {
-    async fn new(site: &Site, space: &str, config: Value) -> Result<Self, Failure> {
-        let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
-        cluster.make(json!({ "config": config })).await?;
+    /// A cluster that was asked for, once it is there.
+    async fn new(cluster: Cluster) -> Result<Self, Failure> {
+        let agent = Agent::start(&cluster.site, &cluster.space).await?;
         cluster.settles(3, Duration::from_secs(90)).await?;
         Ok(Self { cluster, agent })
+    }
+
+    /// The application of an example writes with the token that it has in its pod.
+    async fn serves_its_pod(&self) -> Result<(), Failure> {
+        let Cluster { site, space, .. } = &self.cluster;
+        let cart = Agent::in_pod(site, space, &|pod| pod.name_any() == "cart").await?;
+        let url = format!("http://db.{space}.svc:8080/kv/shop/from-its-pod");
+        let wrote = cart.ask_as(TOKEN, "PUT", &url, Some("1")).await?;
+        expect((200..300).contains(&wrote.status), || format!("the example's pod: {wrote:?}"))
     }
 
     /// The status that a request with a token is answered with.
@@ -102,11 +102,14 @@ impl Guarded {
 }
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
-    let guarded = Guarded::new(site, space, json!({ "auth_enabled": true })).await?;
+    let cluster = Cluster::new(site, space, "db");
+    cluster.make(json!({ "config": { "auth_enabled": true } })).await?;
+    let guarded = Guarded::new(cluster).await?;
     let cluster = &guarded.cluster;
-    apply_ours(site, space, USER).await?;
+    examples::apply_beside(site, space, USER).await?;
     let (first, took) = guarded.token(SOON, "").await?;
     guarded.is_for_the_shop(&first, "lamp").await?;
+    guarded.serves_its_pod().await?;
     guarded.says("cart", "AsAsked").await?;
 
     // What others take away comes back; what they add goes.
@@ -167,11 +170,16 @@ async fn foreign(guarded: &Guarded, name: &str, fields: Value) -> Result<(), Fai
     Ok(kubernetes::apply_object(&cluster.site.client, &cluster.space, &object).await?)
 }
 
-/// A pod's token, as Kubernetes gives it for our audience.
-async fn token_of(site: &Site, space: &str, account: &str) -> Result<String, Failure> {
+/// A pod's token, as Kubernetes gives it for an audience.
+pub(super) async fn token_of(
+    site: &Site,
+    space: &str,
+    account: &str,
+    audience: &str,
+) -> Result<String, Failure> {
     let request = json!({
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": { "audiences": ["kvs"], "expirationSeconds": 600 },
+        "spec": { "audiences": [audience], "expirationSeconds": 600 },
     });
     let uri = format!("/api/v1/namespaces/{space}/serviceaccounts/{account}/token");
     let request = http::Request::post(uri)
@@ -183,18 +191,19 @@ async fn token_of(site: &Site, space: &str, account: &str) -> Result<String, Fai
 }
 
 pub(super) async fn account(site: &Site, space: &str) -> Outcome {
-    let kubernetes = json!({ "audience": "kvs", "issuer": site.issuer().await? });
-    let config = json!({ "auth_enabled": true, "kubernetes": kubernetes });
-    let guarded = Guarded::new(site, space, config).await?;
-    apply_ours(site, space, ACCOUNT).await?;
+    let (issuer, cluster) = (site.issuer().await?, Cluster::new(site, space, "db"));
+    cluster.make_as(ACCOUNT, json!({ "config": { "kubernetes": { "issuer": issuer } } })).await?;
+    let guarded = Guarded::new(cluster).await?;
+    examples::apply_beside(site, space, ACCOUNT).await?;
     guarded.says("cart", "AsAsked").await?;
-    let token = token_of(site, space, "cart").await?;
+    let token = token_of(site, space, "cart", "kvs").await?;
     let ((), took) = until("the token of the ServiceAccount is believed", SOON, async || {
         Ok((guarded.asks("GET", "/api/whoami", &token).await? == 200).then_some(()))
     })
     .await?;
     guarded.is_for_the_shop(&token, "lamp").await?;
-    let other = token_of(site, space, "default").await?;
+    guarded.serves_its_pod().await?;
+    let other = token_of(site, space, "default", "kvs").await?;
     let status = guarded.asks("GET", "/kv/shop/lamp", &other).await?;
     expect(status == 401, || format!("another ServiceAccount is answered {status}"))?;
     Ok(format!(

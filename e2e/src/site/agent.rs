@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
-use kube::ResourceExt as _;
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,11 +18,6 @@ use crate::wait::until;
 /// What an agent is called, where there is one.
 const NAME: &str = "agent";
 const PORT: u16 = 8082;
-/// Where an agent has its tokens.
-const TOKENS: &str = "/var/run/tokens";
-/// The token for the audience that was asked for.
-pub(crate) const PLACE_OF_TOKEN: &str = "/var/run/tokens/token";
-
 /// Where an agent has the certificates of authorities that it trusts.
 const AUTHORITIES: &str = "/var/run/authorities";
 
@@ -33,8 +27,6 @@ struct Beside {
     /// A volume called `beside`, and where it is mounted.
     volume: Option<(Value, &'static str)>,
     env: Vec<Value>,
-    /// Whether it has its account's own token.
-    account: bool,
 }
 
 /// The agent of a namespace.
@@ -42,7 +34,7 @@ struct Beside {
 pub(crate) struct Agent {
     client: Client,
     space: String,
-    name: &'static str,
+    name: String,
 }
 
 impl Agent {
@@ -111,29 +103,12 @@ impl Agent {
     /// The API server refuses, or the pod stays.
     pub(crate) async fn delete(&self) -> Result<(), Failure> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.space);
-        pods.delete(self.name, &DeleteParams::default()).await?;
+        pods.delete(&self.name, &DeleteParams::default()).await?;
         until("the agent is gone", Duration::from_mins(1), async || {
-            Ok(pods.get_opt(self.name).await?.is_none().then_some(()))
+            Ok(pods.get_opt(&self.name).await?.is_none().then_some(()))
         })
         .await?;
         Ok(())
-    }
-
-    /// Starts one that has tokens of its `ServiceAccount`: one for this audience, and the one that every
-    /// pod has.
-    ///
-    /// # Errors
-    ///
-    /// It does not start.
-    pub(crate) async fn with_token(
-        site: &Site,
-        space: &str,
-        audience: &str,
-    ) -> Result<Self, Failure> {
-        let token = json!({ "audience": audience, "expirationSeconds": 600, "path": "token" });
-        let volume = json!({ "projected": { "sources": [{ "serviceAccountToken": token }] } });
-        let volume = Some((volume, TOKENS));
-        Self::start_as(site, space, NAME, None, Beside { volume, account: true, env: vec![] }).await
     }
 
     /// Starts one that trusts the authority whose certificate is in a `ConfigMap`, and no other.
@@ -149,7 +124,7 @@ impl Agent {
         let volume = Some((json!({ "configMap": { "name": map } }), AUTHORITIES));
         let file = format!("{AUTHORITIES}/ca.crt");
         let env = vec![json!({ "name": "SSL_CERT_FILE", "value": file })];
-        Self::start_as(site, space, NAME, None, Beside { volume, env, account: false }).await
+        Self::start_as(site, space, NAME, None, Beside { volume, env }).await
     }
 
     async fn start_as(
@@ -159,7 +134,7 @@ impl Agent {
         machine: Option<&str>,
         beside: Beside,
     ) -> Result<Self, Failure> {
-        let Beside { volume, env, account } = beside;
+        let Beside { volume, env } = beside;
         let mount = |at: &str| json!({ "name": "beside", "mountPath": at, "readOnly": true });
         let mounts: Vec<Value> = volume.iter().map(|(_, at)| mount(at)).collect();
         let volumes = volume.into_iter().map(|(mut volume, _)| {
@@ -172,7 +147,7 @@ impl Agent {
             "metadata": { "name": name },
             "spec": {
                 "nodeName": machine,
-                "automountServiceAccountToken": account,
+                "automountServiceAccountToken": false,
                 "volumes": volumes,
                 "enableServiceLinks": false,
                 "terminationGracePeriodSeconds": 1,
@@ -193,12 +168,39 @@ impl Agent {
             },
         });
         kubernetes::apply_object(&site.client, space, &pod).await?;
+        Self::in_pod(site, space, &|pod| pod.name_any() == name).await
+    }
+
+    /// The one that runs in a pod which others made, once it takes orders.
+    ///
+    /// # Errors
+    ///
+    /// There is no such pod, or it does not start.
+    pub(crate) async fn in_pod(
+        site: &Site,
+        space: &str,
+        is_it: &(dyn Fn(&Pod) -> bool + Sync),
+    ) -> Result<Self, Failure> {
         let pods: Api<Pod> = Api::namespaced(site.client.clone(), space);
-        until("the agent is ready", Duration::from_mins(1), async || {
-            Ok(kubernetes::is_ready(&pods.get(name).await?).then_some(()))
+        let (name, _) = until("the agent is ready", Duration::from_mins(1), async || {
+            let all = pods.list(&ListParams::default()).await?.items;
+            let ready = all.iter().find(|pod| is_it(pod) && kubernetes::is_ready(pod));
+            Ok(ready.map(ResourceExt::name_any))
         })
         .await?;
-        Ok(Self { client: site.client.clone(), space: space.to_owned(), name })
+        let agent = Self { client: site.client.clone(), space: space.to_owned(), name };
+        let live = agent.path("livez");
+        until("the agent answers", Duration::from_secs(20), async || {
+            let request = http::Request::get(&live).body(Vec::new())?;
+            Ok(Some(agent.client.request_text(request).await?))
+        })
+        .await?;
+        Ok(agent)
+    }
+
+    fn path(&self, path: &str) -> String {
+        let Self { space, name, .. } = self;
+        format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}")
     }
 
     async fn order<T: DeserializeOwned>(
@@ -206,9 +208,7 @@ impl Agent {
         path: &str,
         order: &impl Serialize,
     ) -> Result<T, Failure> {
-        let Self { space, name, .. } = self;
-        let uri = format!("/api/v1/namespaces/{space}/pods/{name}:{PORT}/proxy/{path}");
-        let request = http::Request::post(uri).body(serde_json::to_vec(order)?)?;
+        let request = http::Request::post(self.path(path)).body(serde_json::to_vec(order)?)?;
         Ok(self.client.request(request).await?)
     }
 
@@ -232,7 +232,7 @@ impl Agent {
         writes: u32,
         reads: u32,
     ) -> Result<(), Failure> {
-        self.begin(Order { url, prefix: self.name.into(), writes, reads, token: None }).await
+        self.begin(Order { url, prefix: self.name.clone(), writes, reads, token: None }).await
     }
 
     /// Puts load on whoever is at this address, with a token.
@@ -241,7 +241,7 @@ impl Agent {
     ///
     /// The agent does not answer.
     pub(crate) async fn load_as(&self, token: &str, url: &str, each: u32) -> Result<(), Failure> {
-        let (url, prefix, token) = (url.to_owned(), self.name.into(), Some(token.to_owned()));
+        let (url, prefix, token) = (url.to_owned(), self.name.clone(), Some(token.to_owned()));
         self.begin(Order { url, prefix, writes: each, reads: each, token }).await
     }
 

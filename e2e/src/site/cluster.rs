@@ -37,15 +37,27 @@ impl Cluster {
         let mut object = json!({
             "apiVersion": "kvs.kalzu.dev/v1alpha1", "kind": "KvsCluster",
             "metadata": { "name": self.name },
-            "spec": {
-                "storage": { "size": "1Gi" },
-                "config": {
-                    "auth_enabled": false,
-                    "digest_leaves": 65_536, "block_cache": "16MiB", "write_buffer": "16MiB",
-                },
-            },
+            "spec": { "config": { "auth_enabled": false } },
         });
+        merge(&mut object["spec"], small());
         merge(&mut object["spec"], spec);
+        Ok(kubernetes::apply_object(&self.site.client, &self.space, &object).await?)
+    }
+
+    /// Makes it as an example has it, as small as here is room for; with what the place needs.
+    ///
+    /// # Errors
+    ///
+    /// There is no such cluster in the example, or the API server refuses it.
+    pub(crate) async fn make_as(&self, example: &str, place: Value) -> Result<(), Failure> {
+        let mut objects = kubernetes::objects(example)?.into_iter();
+        let ours = |one: &Value| {
+            one["kind"] == "KvsCluster" && one["metadata"]["name"] == json!(self.name)
+        };
+        let object = objects.find(ours);
+        let mut object = object.ok_or_else(|| Failure::new("the example has no such cluster"))?;
+        merge(&mut object["spec"], small());
+        merge(&mut object["spec"], place);
         Ok(kubernetes::apply_object(&self.site.client, &self.space, &object).await?)
     }
 
@@ -140,17 +152,38 @@ impl Cluster {
         Ok(())
     }
 
+    /// Runs `kvs` in the first pod, as a person who may `exec` there.
+    ///
+    /// # Errors
+    ///
+    /// There is no kubectl, or the command fails.
+    pub(crate) async fn kvs(&self, arguments: &[&str]) -> Result<String, Failure> {
+        self.kvs_in(&format!("{}-0", self.name), arguments).await
+    }
+
+    async fn kvs_in(&self, pod: &str, arguments: &[&str]) -> Result<String, Failure> {
+        let exec = ["-n", &self.space, "exec", pod, "--", "kvs"];
+        let local = ["--local", "/etc/kvs/config/config.yaml"];
+        machine::run(Path::new("kubectl"), &[&exec[..], arguments, &local].concat()).await
+    }
+
+    /// Runs `kubectl kvs` in its namespace.
+    ///
+    /// # Errors
+    ///
+    /// There is no such plug-in, or it refuses.
+    pub(crate) async fn plugin(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let place = ["kvs", "-n", &self.space];
+        machine::run(Path::new("kubectl"), &[&place[..], arguments].concat()).await
+    }
+
     /// A token with every right, as a person makes one.
     ///
     /// # Errors
     ///
     /// There is no kubectl, or the node makes none.
     pub(crate) async fn root_token(&self) -> Result<String, Failure> {
-        let pod = format!("{}-0", self.name);
-        let make = ["kvs", "token", "create", "--root", "--local", "/etc/kvs/config/config.yaml"];
-        let exec = ["-n", &self.space, "exec", &pod, "--"];
-        let said = machine::run(Path::new("kubectl"), &[&exec[..], &make].concat()).await?;
-        Ok(said.trim().to_owned())
+        Ok(self.kvs(&["token", "create", "--root"]).await?.trim().to_owned())
     }
 
     /// The names of the backups on the disk of a pod's node.
@@ -159,12 +192,19 @@ impl Cluster {
     ///
     /// There is no kubectl, or the node does not say.
     pub(crate) async fn backups_of(&self, pod: &str) -> Result<Vec<String>, Failure> {
-        let list = ["kvs", "backup", "list", "--json", "--local", "/etc/kvs/config/config.yaml"];
-        let exec = ["-n", &self.space, "exec", pod, "--"];
-        let said = machine::run(Path::new("kubectl"), &[&exec[..], &list].concat()).await?;
+        let said = self.kvs_in(pod, &["backup", "list", "--json"]).await?;
         let name = |line: &str| Ok(serde_json::from_str::<Value>(line)?["name"].clone());
         let names: Vec<Value> = said.lines().map(name).collect::<Result<_, Failure>>()?;
         Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+    }
+
+    /// The uids of its pods.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer.
+    pub(crate) async fn uids(&self) -> Result<Vec<String>, Failure> {
+        Ok(self.pods().await?.into_iter().filter_map(|pod| pod.metadata.uid).collect())
     }
 
     /// Deletes a pod.
@@ -241,12 +281,24 @@ impl Cluster {
     }
 }
 
-/// Adds members; objects into objects, anything else in place of what is there.
+/// What a node takes little with.
+fn small() -> Value {
+    json!({
+        "storage": { "size": "1Gi" },
+        "config": { "digest_leaves": 65_536, "block_cache": "16MiB", "write_buffer": "16MiB" },
+    })
+}
+
+/// Adds members; objects into objects, anything else in place of what is there, and null to take it away.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (name, value) in from {
-                merge(into.entry(name).or_insert_with(|| json!({})), value);
+                if value.is_null() {
+                    into.remove(&name);
+                } else {
+                    merge(into.entry(name).or_insert_with(|| json!({})), value);
+                }
             }
         }
         (into, from) => *into = from,

@@ -9,6 +9,7 @@ mod resources;
 mod rollout;
 mod rule;
 mod schedule;
+mod served;
 mod service;
 mod state;
 mod storage;
@@ -37,6 +38,7 @@ pub use self::pods::PullPolicy;
 pub use self::resources::{Amount, Resources};
 pub use self::rollout::{Gate, Override, Rollout};
 pub use self::schedule::{KvsBackupSchedule, KvsBackupScheduleSpec, KvsBackupScheduleStatus};
+pub use self::served::unserved;
 pub use self::service::{Service, ServiceType};
 pub use self::state::{KvsClusterStatus, MemberState, MemberStatus, Operation, PlannedStep};
 pub use self::storage::{Retain, Storage};
@@ -105,6 +107,11 @@ pub const ADOPT: &str = "kvs.kalzu.dev/adopt";
          cluster that the backup is of, under the key cluster.kvs",
     ),
     (
+        "!has(self.fenced) || self.fenced.all(ordinal, ordinal < self.replicas)",
+        "spec.fenced has ordinals from 0 to spec.replicas - 1: take out what is above, or hold nodes down \
+         that there are",
+    ),
+    (
         "!has(self.rollout.canary) || self.rollout.canary <= self.replicas",
         "spec.rollout.canary is more than spec.replicas: let fewer pods go first, or leave it out",
     ),
@@ -147,6 +154,16 @@ pub struct KvsClusterSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub forget: Vec<String>,
+
+    /// Ordinals of nodes that are held down: their pods run, and open neither disk nor port. One node at a
+    /// time, each only while all others agree. Taken out, a node goes on within two minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(range(min = 0, max = 99)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub fenced: Vec<i32>,
 
     /// The nodes' disks.
     pub storage: Storage,

@@ -79,6 +79,11 @@ impl Names {
         format!("{}-config-{hash}", self.cluster)
     }
 
+    /// The `ConfigMap` with what nodes take over while they run.
+    pub fn live(&self) -> String {
+        format!("{}-live", self.cluster)
+    }
+
     /// The pod template that is in force.
     pub fn template(&self) -> String {
         format!("{}-template", self.cluster)

@@ -244,6 +244,16 @@ impl MemberSeen {
 }
 
 impl Observed {
+    /// Up to when all nodes that serve hold what any of them had; nothing if two never agreed.
+    pub fn agreed(&self) -> Option<UnixMillis> {
+        let serving = || self.members.values().filter(|member| member.life == Life::Serving);
+        let pairs = serving().flat_map(|one| serving().map(move |other| (one, other)));
+        let mut pairs = pairs.filter(|(one, other)| one.node != other.node);
+        pairs.try_fold(self.now, |least, (one, other)| {
+            Some(least.min(one.peers.get(&other.node)?.agreed?))
+        })
+    }
+
     /// The nodes that some node counts as members, with the names they go by.
     pub fn joined(&self) -> BTreeMap<Uuid, Option<&str>> {
         let own = self.members.values().filter(|member| member.is_member());

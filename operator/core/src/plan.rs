@@ -10,6 +10,7 @@
 
 mod case;
 mod disks;
+mod fence;
 mod gate;
 mod leave;
 mod restore;

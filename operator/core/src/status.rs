@@ -26,6 +26,8 @@ pub struct Told<'a> {
     pub newer: Option<&'a str>,
     /// What went wrong with the last step.
     pub trouble: Option<&'a str>,
+    /// What the API server does not know of our kinds.
+    pub unserved: Option<&'a str>,
 }
 
 /// The status. Where nothing changed it equals what it was.

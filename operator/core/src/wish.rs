@@ -21,6 +21,8 @@ pub struct Wish {
     pub mode: Mode,
     /// Nodes that were given up.
     pub forget: BTreeSet<Uuid>,
+    /// Those that are held down.
+    pub fenced: BTreeSet<Ordinal>,
     /// The size of each disk, in bytes.
     pub size: u64,
     /// What becomes of disks.
@@ -49,6 +51,7 @@ impl Wish {
             replicas: count(spec.replicas),
             mode: spec.mode,
             forget: spec.forget.iter().filter_map(|id| id.parse().ok()).collect(),
+            fenced: spec.fenced.iter().copied().map(count).collect(),
             size: quantity::bytes(&spec.storage.size).unwrap_or_default(),
             retain: spec.storage.retain,
             canary: spec.rollout.canary.map(count).filter(|_| !is_promoted(cluster, template)),

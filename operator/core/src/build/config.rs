@@ -1,9 +1,10 @@
-//! The nodes' configuration file, in a `ConfigMap` that never changes: another content, another name.
+//! The nodes' configuration: a file in a `ConfigMap` that never changes (another content, another name), and
+//! what nodes take over while they run in another one, which does.
 
 use std::iter;
 use std::path::Path;
 
-use kvs_config::{ConfigError, Settings};
+use kvs_config::{ConfigError, Files, Settings, may_be_live};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -43,9 +44,17 @@ impl Config {
     }
 }
 
+/// The name of the file with what nodes take over while they run.
+pub(super) const LIVE_FILE: &str = "live.yaml";
+
+/// Settings, as a file has them.
+fn file(settings: &Map<String, Value>) -> String {
+    serde_json::to_string_pretty(settings).unwrap_or_default() + "\n"
+}
+
 fn read(text: &str) -> Result<Settings, ConfigError> {
-    let file = Some((Path::new("spec.config"), text));
-    Ok(kvs_config::load(file, iter::empty(), iter::empty())?.settings)
+    let main = Some((Path::new("spec.config"), text));
+    Ok(kvs_config::load(Files { main, live: None }, iter::empty(), iter::empty())?.settings)
 }
 
 /// What is another default in a pod: whoever sends it requests hears only after a while that it goes.
@@ -67,8 +76,9 @@ impl Blueprint<'_> {
         let mut settings = preset();
         settings.extend(asked.clone());
         settings.extend(self.decided());
-        let text = serde_json::to_string_pretty(&settings).unwrap_or_default() + "\n";
-        read(&text)?;
+        read(&file(&settings))?;
+        settings.retain(|name, _| !may_be_live(name));
+        let text = file(&settings);
         let name = self.names.config(&hash(&json!(text)));
         Ok(Config { text, name })
     }
@@ -77,6 +87,18 @@ impl Blueprint<'_> {
     pub fn config_map(&self, config: &Config) -> Value {
         let fields = json!({ "immutable": true, "data": { "config.yaml": config.text } });
         self.object("v1", "ConfigMap", &config.name, fields)
+    }
+
+    /// The `ConfigMap` of what nodes take over while they run, and of who is held down.
+    pub fn live_map(&self) -> Value {
+        let spec = &self.cluster.spec;
+        let mut settings = spec.config.0.clone();
+        settings.retain(|name, _| may_be_live(name));
+        let fenced = spec.fenced.iter().filter_map(|ordinal| u32::try_from(*ordinal).ok());
+        let fenced: Vec<_> = fenced.map(|ordinal| self.names.pod(ordinal)).collect();
+        settings.insert("fenced".into(), json!(fenced));
+        let fields = json!({ "data": { LIVE_FILE: file(&settings) } });
+        self.object("v1", "ConfigMap", &self.names.live(), fields)
     }
 
     fn decided(&self) -> Map<String, Value> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::config::LIVE_FILE;
 use super::{Blueprint, Config, merge, plain};
 use crate::crd::TlsMode;
 use crate::names::{CLIENT_PORT, PEER_PORT};
@@ -92,7 +93,7 @@ impl Blueprint<'_> {
         merge(
             &mut container,
             json!({
-                "args": ["run", "/etc/kvs/config/config.yaml"],
+                "args": ["run", "/etc/kvs/config/config.yaml", "--live", format!("/etc/kvs/live/{LIVE_FILE}")],
                 "ports": [
                     { "name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP" },
                     { "name": "peer", "containerPort": PEER_PORT, "protocol": "TCP" },
@@ -170,6 +171,7 @@ impl Blueprint<'_> {
         let mut mounts = vec![
             json!({ "name": "data", "mountPath": "/data" }),
             mount("config", "/etc/kvs/config"),
+            mount("live", "/etc/kvs/live"),
             mount("identity", "/etc/kvs/identity"),
         ];
         if self.cluster.spec.tls.mode == TlsMode::Secret {
@@ -182,6 +184,7 @@ impl Blueprint<'_> {
     fn volumes(&self, config: &str) -> Vec<Value> {
         let mut volumes = vec![
             json!({ "name": "config", "configMap": { "name": config } }),
+            json!({ "name": "live", "configMap": { "name": self.names.live(), "optional": true } }),
             secret("identity", &self.identity_name()),
         ];
         let tls = &self.cluster.spec.tls;

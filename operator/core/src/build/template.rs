@@ -1,6 +1,6 @@
 //! Which template is in force: a newer operator leaves running pods alone.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Blueprint, Config, hash};
 
@@ -31,6 +31,7 @@ const ELSEWHERE: &[&str] = &[
     "replicas",
     "mode",
     "forget",
+    "fenced",
     "storage",
     "bootstrap",
     "service",
@@ -51,6 +52,7 @@ impl Blueprint<'_> {
         let mut spec = super::plain(&self.cluster.spec);
         if let Value::Object(fields) = &mut spec {
             fields.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
+            drop_live(fields);
         }
         hash(&spec)
     }
@@ -65,6 +67,16 @@ impl Blueprint<'_> {
             "config": template.config.name,
         });
         self.object("v1", "ConfigMap", &self.names.template(), json!({ "data": data }))
+    }
+}
+
+/// Takes out what nodes take over while they run.
+fn drop_live(spec: &mut Map<String, Value>) {
+    if let Some(Value::Object(config)) = spec.get_mut("config") {
+        config.retain(|name, _| !kvs_config::may_be_live(name));
+        if config.is_empty() {
+            spec.remove("config");
+        }
     }
 }
 

@@ -26,6 +26,7 @@ fn site() -> Site {
 fn everything() -> Value {
     json!({
         "replicas": 2,
+        "fenced": [1],
         "config": { "log_level": "debug", "limits": { "value_size": "2MiB" } },
         "tls": { "mode": "Secret", "secretName": "web" },
         "imagePullPolicy": "Never",
@@ -86,6 +87,7 @@ fn objects(spec: Value) -> Vec<Value> {
     let mut all = blueprint.surroundings(2);
     all.push(blueprint.config_map(&template.config));
     all.push(blueprint.template_map(&template));
+    all.push(blueprint.live_map());
     all.push(stateful_set(&blueprint, &wanted, &template));
     all.extend(blueprint.restorer("c"));
     all
@@ -168,6 +170,35 @@ fn the_nodes_take_the_configuration_that_is_made() {
     let (cluster, site) = (cluster(everything()), site());
     let text = Blueprint::new(&cluster, &site).config().unwrap().text;
     assert!(text.contains("\"db-peers.apps.svc:8080\"") && text.contains("2MiB"), "{text}");
+}
+
+#[test]
+fn what_nodes_take_over_while_they_run_changes_no_pod() {
+    let site = site();
+    let template = |spec: Value| {
+        let cluster = cluster(spec);
+        let blueprint = Blueprint::new(&cluster, &site);
+        blueprint.template(blueprint.config().unwrap())
+    };
+    let live = json!({ "fenced": [0], "config": { "log_level": "debug", "rate_limit": 5 } });
+    assert_eq!(template(live), template(json!({})));
+    let other = template(json!({ "config": { "log_level": "debug", "revisions": 5 } }));
+    assert_ne!(other.asked, template(json!({})).asked);
+    assert!(!other.config.text.contains("log_level"), "{}", other.config.text);
+}
+
+#[test]
+fn the_nodes_take_what_they_are_to_take_over_while_they_run() {
+    let (cluster, site) = (cluster(everything()), site());
+    let blueprint = Blueprint::new(&cluster, &site);
+    let map = blueprint.live_map();
+    let (main, name) = (blueprint.config().unwrap().text, std::path::Path::new("file"));
+    let live = map["data"]["live.yaml"].as_str().map(|live| (name, live));
+    let files = kvs_config::Files { main: Some((name, &main)), live };
+    let taken = kvs_config::load(files, std::iter::empty(), std::iter::empty()).unwrap().settings;
+    assert_eq!(taken.log_level, kvs_config::LogLevel::Debug);
+    assert_eq!(taken.fenced, ["db-1"]);
+    assert_eq!(taken.limits.value_size, kvs_config::Size::mib(2));
 }
 
 #[test]

@@ -17,6 +17,7 @@ const DECIDED: &[&str] = &[
     "seed_nodes",
     "cluster_file",
     "peer_port",
+    "fenced",
     "tls",
     "peer_tls",
 ];

@@ -180,7 +180,11 @@ impl<'a> Course<'a> {
             resource_version: "1".into(),
             revision,
             terminating: false,
-            ready: Readiness::Since(self.seen.now),
+            ready: if self.is_fenced(ordinal) {
+                Readiness::Never
+            } else {
+                Readiness::Since(self.seen.now)
+            },
             trouble: None,
         };
         self.seen.pods.insert(ordinal, pod);
@@ -189,8 +193,14 @@ impl<'a> Course<'a> {
             self.newcomers += 1;
             Uuid::from_u128(u128::MAX - self.newcomers)
         });
-        let name = self.wish.names.pod(ordinal);
-        self.join(ordinal, node, &name);
+        if !self.is_fenced(ordinal) {
+            let name = self.wish.names.pod(ordinal);
+            self.join(ordinal, node, &name);
+        }
+    }
+
+    fn is_fenced(&self, ordinal: Ordinal) -> bool {
+        self.wish.fenced.contains(&ordinal)
     }
 
     fn join(&mut self, ordinal: Ordinal, node: Uuid, name: &str) {
@@ -222,7 +232,8 @@ impl<'a> Course<'a> {
     fn wake(&mut self) {
         let now = self.seen.now;
         for (ordinal, pod) in &mut self.seen.pods {
-            let held = self.seen.members.get(ordinal).is_some_and(|member| member.draining);
+            let held = self.seen.members.get(ordinal).is_some_and(|member| member.draining)
+                || self.wish.fenced.contains(ordinal);
             if !matches!(pod.ready, Readiness::Since(_)) && !held {
                 (pod.ready, pod.trouble) = (Readiness::Since(now), None);
             }

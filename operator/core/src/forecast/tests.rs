@@ -59,6 +59,13 @@ fn nodes_leave_before_their_pods_and_disks_do() {
 }
 
 #[test]
+fn a_node_that_is_to_be_held_down_is_restarted_once() {
+    let made = forecast(&wish(&json!({ "fenced": [1] }), "old"), &settled(3));
+    assert_eq!(made.steps, [("Fence", "restart pod 1".to_owned())]);
+    assert!(made.halts.unwrap().contains("take it out of spec.fenced"));
+}
+
+#[test]
 fn larger_disks_make_the_stateful_set_anew() {
     let storage = json!({ "storage": { "size": "2Gi" } });
     let steps = steps(&storage, "old", &settled(3));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::step::{Act, Kind, Plan, SetWanted, Wait};
-use super::{Shut, disks, leave, restore, rollout, set, shrink};
+use super::{Shut, disks, fence, leave, restore, rollout, set, shrink};
 use crate::observed::{Life, Observed, Ordinal};
 use crate::wish::Wish;
 
@@ -39,6 +39,7 @@ const STAGES: &[fn(&Case<'_>) -> Stage] = &[
     leave::forget,
     disks::growth,
     set::waits,
+    fence::next,
     shrink::next,
     disks::replacement,
     rollout::next,

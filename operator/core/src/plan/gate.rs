@@ -26,6 +26,8 @@ pub enum Shut {
     PodGoing(Ordinal),
     /// It does not serve; why, if that is known.
     PodUnready(Ordinal, Option<String>),
+    /// People hold it down.
+    Fenced(Ordinal),
     /// Its node does not answer the operator.
     Silent(Ordinal),
     /// Its node is not caught up.
@@ -67,6 +69,7 @@ impl Shut {
             Self::Refused(_) => "ConfigurationRefused",
             Self::SetUnsettled => "StatefulSetUnsettled",
             Self::PodAbsent(_) | Self::PodGoing(_) | Self::PodUnready(..) => "PodNotReady",
+            Self::Fenced(_) => "Fenced",
             Self::Silent(_) | Self::NobodyAnswers => "NoAnswer",
             Self::CatchingUp(_) => "CatchingUp",
             Self::NotAgreed(..) => "NotAgreed",
@@ -91,6 +94,7 @@ impl Shut {
             Self::IdentityLost
                 | Self::IdentityUnusable(_)
                 | Self::Refused(_)
+                | Self::Fenced(_)
                 | Self::Dead(..)
                 | Self::Lives(_)
                 | Self::Serves(_)
@@ -116,6 +120,9 @@ impl fmt::Display for Shut {
             Self::PodGoing(at) => write!(f, "pod {at} is going"),
             Self::PodUnready(at, None) => write!(f, "pod {at} is not ready"),
             Self::PodUnready(at, Some(why)) => write!(f, "pod {at} is not ready: {why}"),
+            Self::Fenced(at) => {
+                write!(f, "node {at} is held down: take it out of spec.fenced to let it go on")
+            }
             Self::Silent(at) => write!(f, "node {at} does not answer on its peer port"),
             Self::CatchingUp(at) => write!(f, "node {at} has not caught up yet"),
             Self::NotAgreed(one, other) => {
@@ -159,9 +166,9 @@ impl fmt::Display for Shut {
 }
 
 impl Case<'_> {
-    /// Whether a node may be out of service: every other one that there is to be serves, and has
-    /// agreed with every other one since both began to. Nobody waits for a node that has left: below
-    /// one that goes first it stays, and serves no more.
+    /// Whether a node may be out of service: every other one that there is to be serves, and has agreed
+    /// with every other one since both began to, and with the one that goes, if that serves. Nobody waits
+    /// for a node that has left: below one that goes first it stays, and serves no more.
     pub(super) fn gate(&self, except: Ordinal) -> Result<(), Shut> {
         let counts = |ordinal: &Ordinal| *ordinal != except && !self.has_left(*ordinal);
         let others: Vec<Ordinal> = (0..self.pods).filter(counts).collect();
@@ -175,7 +182,16 @@ impl Case<'_> {
         if self.wish.does_without(Gate::Agreement, self.seen.now) {
             return Ok(());
         }
-        others.iter().try_for_each(|ordinal| self.agrees(*ordinal, &others))
+        // What it has must be elsewhere while it is away, and if its disk does not come back.
+        let all: Vec<Ordinal> =
+            others.iter().copied().chain(self.is_at_work(except).then_some(except)).collect();
+        others.iter().try_for_each(|ordinal| self.agrees(*ordinal, &all))
+    }
+
+    fn is_at_work(&self, ordinal: Ordinal) -> bool {
+        let serves =
+            |member: &MemberSeen| member.life == Life::Serving && member.departure.is_none();
+        self.seen.is_ready(ordinal) && self.seen.members.get(&ordinal).is_some_and(serves)
     }
 
     fn has_left(&self, ordinal: Ordinal) -> bool {
@@ -189,6 +205,7 @@ impl Case<'_> {
         match pod.ready {
             _ if pod.terminating => Err(Shut::PodGoing(ordinal)),
             Readiness::Since(_) => Ok(pod),
+            _ if self.wish.fenced.contains(&ordinal) => Err(Shut::Fenced(ordinal)),
             _ => Err(Shut::PodUnready(ordinal, pod.trouble.clone())),
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn partition(case: &Case<'_>, replicas: u32) -> Option<u32> {
 }
 
 /// Whether a pod that never served can only be made of what does not work, while it is the turn of
-/// one that did.
+/// one that did, or that cannot be ended yet.
 fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
         return false;
@@ -52,8 +52,11 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
         // Until the last of them is made anew.
         return (0..set.replicas).any(|at| pods.get(&at).is_none_or(dead));
     };
-    let next = partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get(&next));
-    let served = next.is_some_and(|next| !dead(next) && is_outdated(set, next));
+    let next =
+        partition.min(set.replicas).checked_sub(1).and_then(|next| pods.get_key_value(&next));
+    let served = next.is_some_and(|(at, next)| {
+        is_outdated(set, next) && (!dead(next) || disks::is_doomed(case, *at))
+    });
     let hopeless = |pod: &PodSeen| dead(pod) && !pod.terminating && pod.revision == set.current;
     served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
 }
@@ -77,16 +80,16 @@ fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bo
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
         _ if held(case, next, replicas).is_some() || disks::is_doomed(case, next) => false,
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
-        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next).is_ok(),
+        Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next, pod).is_ok(),
         _ => proven(case, set, next).is_ok(),
     }
 }
 
-/// Whether the turn of a pod that never served has come. Where nobody serves, those above may be
-/// waiting for it.
-fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal) -> Result<(), Shut> {
+/// Whether the turn of a pod that never served has come. Where nobody serves, or it never will, those
+/// above may be waiting for it: for its word, if one of them lost its disk.
+fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal, pod: &PodSeen) -> Result<(), Shut> {
     let nobody = !case.seen.pods.values().any(PodSeen::is_ready);
-    if nobody { made(case, set, next) } else { proven(case, set, next) }
+    if nobody || is_hopeless(pod) { made(case, set, next) } else { proven(case, set, next) }
 }
 
 /// The partition above pods that were made again before it was lowered, and serve: its controller
@@ -141,15 +144,18 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
     }
 }
 
-/// A pod of a revision that was given up, which never served: it is not worth waiting for.
+/// A pod of a revision that was given up, which never served: it is not worth waiting for. One that
+/// cannot be ended yet may wait for the word of another such pod.
 fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
-    let (ordinal, pod) = case.seen.pods.iter().find(|(ordinal, pod)| {
+    let given_up = |(ordinal, pod): &(&Ordinal, &PodSeen)| {
         is_outdated(set, pod)
             && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
             && is_hopeless(pod)
             && !pod.terminating
             && **ordinal < set.replicas
-    })?;
+    };
+    let pods = || case.seen.pods.iter().filter(given_up);
+    let (ordinal, pod) = pods().min_by_key(|(ordinal, _)| disks::is_doomed(case, **ordinal))?;
     Some(Stage::Act(Kind::Rollout, delete(*ordinal, pod)))
 }
 
@@ -170,7 +176,7 @@ fn in_turn(case: &Case<'_>, set: &SetSeen) -> Stage {
     match case.seen.pods.get(&next).filter(|pod| !pod.terminating) {
         None => Stage::Wait(Kind::Rollout, step, Shut::PodGoing(next)),
         // Nobody misses what never served.
-        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next) {
+        Some(pod) if pod.ready == Readiness::Never => match unserved(case, set, next, pod) {
             Ok(()) => Stage::Act(Kind::Rollout, delete(next, pod)),
             Err(shut) => Stage::Wait(Kind::Rollout, step, shut),
         },

@@ -182,6 +182,8 @@ pub enum Kind {
     Growth,
     /// All pods go.
     Hibernate,
+    /// Nodes are held down.
+    Fence,
     /// Nodes are given up.
     Forget,
     /// A member gets a new disk.
@@ -202,6 +204,7 @@ impl Kind {
             Self::Rollout => "Rollout",
             Self::Growth => "Growth",
             Self::Hibernate => "Hibernate",
+            Self::Fence => "Fence",
             Self::Forget => "Forget",
             Self::Replace => "Replace",
             Self::Cleanup => "Cleanup",

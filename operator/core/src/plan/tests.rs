@@ -1,6 +1,7 @@
 //! Steps that one look decides. What many looks come to is the simulation's.
 
 mod disks;
+mod fence;
 mod restore;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ fn wish(replicas: u32) -> Wish {
         replicas,
         mode: Mode::Running,
         forget: BTreeSet::new(),
+        fenced: BTreeSet::new(),
         size: 1 << 30,
         retain: Retain::DeleteOnScaleDown,
         canary: None,
@@ -191,6 +193,20 @@ fn a_restart_is_an_eviction_of_the_highest_and_waits_for_agreement() {
     assert!(plan(&Wish { exception: without, ..wish(3) }, &apart).act.is_some());
     let expired = Some((crate::crd::Gate::Agreement, UnixMillis(NOW)));
     assert!(plan(&Wish { exception: expired, ..wish(3) }, &apart).act.is_none());
+}
+
+#[test]
+fn who_is_restarted_has_agreed_with_the_others_as_well() {
+    for replicas in [2, 3] {
+        let mut apart = rolling(replicas);
+        let of_first = &mut apart.members.get_mut(&0).unwrap().peers;
+        of_first.get_mut(&node(replicas - 1)).unwrap().agreed = Some(UnixMillis(NOW - 10_000));
+        let wait = plan(&wish(replicas), &apart);
+        assert_eq!((wait.act.clone(), waits(&wait)), (None, vec!["NotAgreed"]), "{replicas}");
+        // One that does not answer has nothing to say, and a restart may mend it.
+        apart.members.remove(&(replicas - 1));
+        assert!(plan(&wish(replicas), &apart).act.is_some(), "{replicas}");
+    }
 }
 
 #[test]

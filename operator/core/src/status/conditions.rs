@@ -92,6 +92,12 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
         let disk = disk.unwrap_or_default();
         return said(kind, true, "PodFails", format!("pod {ordinal} does not start: {disk}{why}"));
     }
+    if let Some(fields) = told.unserved {
+        let message = format!(
+            "the API server drops {fields}: its CRDs are older than the operator; apply the operator's"
+        );
+        return said(kind, true, "CrdsOlder", message);
+    }
     match told.plan.waits.iter().find(|wait| is_late(wait, told, before)) {
         Some(wait) => said(kind, true, wait.on.reason(), format!("{}: {}", wait.step, wait.on)),
         None => said(kind, false, "AsExpected", ""),

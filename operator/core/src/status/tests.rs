@@ -19,7 +19,15 @@ fn cluster() -> KvsCluster {
 fn told(cluster: &KvsCluster, plan: &Plan, now: u64) -> KvsClusterStatus {
     let (now, identity) = (UnixMillis(now), Identity::Present);
     let seen = Observed { now, identity, ..Observed::default() };
-    status(&Told { cluster, seen: &seen, plan, template: "t", newer: None, trouble: None })
+    status(&Told {
+        cluster,
+        seen: &seen,
+        plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+        unserved: None,
+    })
 }
 
 fn condition(status: &KvsClusterStatus, kind: &str) -> (String, String) {
@@ -104,7 +112,7 @@ fn of(replicas: u32, members: impl IntoIterator<Item = MemberSeen>) -> Observed 
 fn status_of(seen: &Observed) -> KvsClusterStatus {
     let (cluster, plan) = (cluster(), Plan::default());
     let (cluster, plan) = (&cluster, &plan);
-    status(&Told { cluster, seen, plan, template: "t", newer: None, trouble: None })
+    status(&Told { cluster, seen, plan, template: "t", newer: None, trouble: None, unserved: None })
 }
 
 #[test]
@@ -162,4 +170,23 @@ fn a_pod_that_waits_for_its_disk_says_so() {
     assert_eq!(condition(&status, "StorageReady"), ("False".into(), "ClaimPending".into()));
     let message = status.message.unwrap();
     assert!(message.contains("class fast") && message.contains("none fits"), "{message}");
+}
+
+#[test]
+fn crds_that_are_older_than_the_operator_are_a_reason_for_a_look() {
+    let (cluster, seen, plan) = (cluster(), Observed::default(), Plan::default());
+    let fields = Some("KvsCluster.spec.fenced");
+    let told = Told {
+        cluster: &cluster,
+        seen: &seen,
+        plan: &plan,
+        template: "t",
+        newer: None,
+        trouble: None,
+        unserved: fields,
+    };
+    let status = status(&told);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "CrdsOlder".into()));
+    let message = status.message.unwrap();
+    assert!(message.contains("drops KvsCluster.spec.fenced"), "{message}");
 }

@@ -137,7 +137,13 @@ pub(crate) fn kubelet(world: &mut World, ordinal: Ordinal) {
     let broken = pod.revision.starts_with(BROKEN);
     let claim = world.claims.get(&ordinal).filter(|claim| !claim.deleting).cloned();
     if pod.runs.is_none() && !broken {
-        let Some(claim) = claim else { return };
+        if world.wish.fenced.contains(&ordinal) {
+            return;
+        }
+        let Some(claim) = claim.filter(|claim| world.unreadable.as_ref() != Some(&claim.uid))
+        else {
+            return;
+        };
         world.boot(&claim.uid, ordinal);
         pod.runs = Some(claim.uid);
     } else {

@@ -10,6 +10,7 @@
 mod controller;
 #[path = "../../../../node/tests/cluster/figure.rs"]
 mod figure;
+mod hands;
 mod nodes;
 mod operator;
 mod restore;

@@ -253,7 +253,7 @@ impl Disk {
         self.members.insert(self.node, (self.name.clone(), Standing::Joined));
     }
 
-    const fn is_member(&self) -> bool {
+    pub(crate) const fn is_member(&self) -> bool {
         self.born && !self.left
     }
 

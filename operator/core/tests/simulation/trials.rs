@@ -9,6 +9,7 @@ use kvs_operator_core::wish::Wish;
 use rand::RngExt as _;
 
 use crate::controller::{collect, kubelet, sync, terminate};
+use crate::hands;
 use crate::operator::{Pending, SILENT, arrive, look};
 use crate::restore::{self, IN_BACKUP};
 use crate::seeds::each_seed;
@@ -26,6 +27,7 @@ fn wish() -> Wish {
         replicas: 3,
         mode: Mode::Running,
         forget: BTreeSet::new(),
+        fenced: BTreeSet::new(),
         size: 1 << 30,
         retain: Retain::Retain,
         canary: None,
@@ -74,6 +76,22 @@ fn trouble(world: &mut World) {
     let pods: Vec<u32> = world.pods.keys().copied().collect();
     let Some(ordinal) = world.pick(&pods) else { return };
     if world.chance(70) { world.crash(ordinal) } else { terminate(world, ordinal) }
+}
+
+/// People lay hands on single nodes.
+fn handle(world: &mut World) {
+    match world.rng.random_range(0..5) {
+        0 | 1 => {
+            let ordinal = world.rng.random_range(0..world.wish.replicas);
+            world.say(format!("people: hold {ordinal} down"));
+            world.wish.fenced = [ordinal].into();
+        }
+        2 => world.wish.fenced.clear(),
+        3 => hands::break_a_disk(world),
+        _ => hands::replace(world),
+    }
+    let replicas = world.wish.replicas;
+    world.wish.fenced.retain(|ordinal| *ordinal < replicas);
 }
 
 /// People change their mind.
@@ -127,7 +145,7 @@ fn meanwhile(world: &mut World, pending: &mut Pending, troubles: bool) {
     }
 }
 
-fn live(world: &mut World, ticks: u32, troubles: bool) {
+fn live(world: &mut World, ticks: u32, troubles: bool, hands: bool) {
     for _ in 0..ticks {
         happen(world);
         if world.chance(40) {
@@ -139,6 +157,9 @@ fn live(world: &mut World, ticks: u32, troubles: bool) {
         if world.chance(2) {
             change(world);
         }
+        if hands && world.chance(2) {
+            handle(world);
+        }
     }
 }
 
@@ -147,6 +168,8 @@ fn calm(world: &mut World) -> Result<(), String> {
     world.wish.mode = Mode::Running;
     world.wish.canary = None;
     world.wish.template = "good".into();
+    world.wish.fenced.clear();
+    hands::replace(world);
     world.say("people: calm".to_owned());
     let mut quiet = 0;
     for _ in 0..60_000 {
@@ -209,7 +232,12 @@ fn held_somewhere(world: &World, write: u32) -> bool {
 }
 
 fn trial(seed: u64, troubles: bool) -> Result<String, String> {
-    come_to_rest(World::new(seed, wish()), troubles)
+    come_to_rest(World::new(seed, wish()), troubles, false)
+}
+
+/// The same with nodes that are held down, and disks that are lost and replaced.
+fn trial_of_hands(seed: u64) -> Result<String, String> {
+    come_to_rest(World::new(seed, wish()), true, true)
 }
 
 /// The same for a cluster that begins with a backup.
@@ -217,11 +245,11 @@ fn trial_of_backup(seed: u64) -> Result<String, String> {
     let wish = Wish { backup: Some("kvs-1".into()), ..wish() };
     let mut world = World::new(seed, wish);
     world.written = IN_BACKUP;
-    come_to_rest(world, true)
+    come_to_rest(world, true, false)
 }
 
-fn come_to_rest(mut world: World, troubles: bool) -> Result<String, String> {
-    live(&mut world, 3_000, troubles);
+fn come_to_rest(mut world: World, troubles: bool, hands: bool) -> Result<String, String> {
+    live(&mut world, 3_000, troubles, hands);
     let told = |world: &World, why: String| {
         let shown = if std::env::var_os("KVS_SEED").is_some() { usize::MAX } else { 150 };
         let from = world.log.len().saturating_sub(shown);
@@ -249,4 +277,9 @@ fn nor_do_they_while_processes_crash_and_pods_are_deleted() {
 #[test]
 fn a_backup_is_brought_back_once_and_whole() {
     each_seed("backups", 60, trial_of_backup);
+}
+
+#[test]
+fn nor_do_they_while_nodes_are_held_down_and_disks_are_lost() {
+    each_seed("hands", 60, trial_of_hands);
 }

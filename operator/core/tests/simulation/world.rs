@@ -32,7 +32,9 @@ pub(crate) struct World {
     /// By the uid of their claim.
     pub(crate) disks: BTreeMap<String, Disk>,
     pub(crate) written: u32,
-    /// Writes that are on a disk that people said is lost.
+    /// The claim whose disk nobody can read any more.
+    pub(crate) unreadable: Option<String>,
+    /// Writes that were on such a disk alone.
     pub(crate) lost: BTreeSet<u32>,
     /// What the API server showed lately.
     pub(crate) past: Vec<Observed>,
@@ -107,6 +109,7 @@ impl World {
             restorer: None,
             disks: BTreeMap::new(),
             written: 0,
+            unreadable: None,
             lost: BTreeSet::new(),
             past: Vec::new(),
             disrupted: BTreeSet::new(),
