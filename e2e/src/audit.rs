@@ -8,8 +8,10 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 
-/// The account of the operator that all scenarios share.
-const OPERATOR: &str = "system:serviceaccount:kvs-system:kvs-operator";
+/// The account of operators, in whichever namespace.
+const OPERATOR: &str = "kvs-operator";
+/// Where the operator is that all scenarios share.
+const SPACE: &str = "kvs-system";
 
 /// A log that is read from a point on.
 #[derive(Clone, Debug)]
@@ -72,12 +74,22 @@ impl Audit {
         Ok(Self { path: path.to_owned(), from: std::fs::metadata(path)?.len() })
     }
 
-    /// The requests of the operator.
+    /// The requests of the operator that all scenarios share.
     ///
     /// # Errors
     ///
     /// It cannot be read.
     pub(crate) fn of_operator(&self) -> Result<Vec<Request>, Failure> {
+        self.of_operator_in(SPACE)
+    }
+
+    /// The requests of the operator that is in this namespace.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub(crate) fn of_operator_in(&self, space: &str) -> Result<Vec<Request>, Failure> {
+        let account = format!("system:serviceaccount:{space}:{OPERATOR}");
         let mut file = std::fs::File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.from))?;
         let lines = BufReader::new(file).lines().map_while(Result::ok);
@@ -85,7 +97,7 @@ impl Audit {
         let all = lines.filter_map(|line| serde_json::from_str::<Request>(&line).ok());
         let ours = |request: &Request| {
             let whole = request.stage == "ResponseComplete" || request.verb == "watch";
-            whole && request.user.username == OPERATOR
+            whole && request.user.username == account
         };
         Ok(all.filter(ours).collect())
     }

@@ -41,6 +41,7 @@ fn earlier(text: &str) -> BTreeMap<String, String> {
 
 fn line(row: &Row, on: &str) -> String {
     let (result, seen) = match &row.outcome {
+        Ok(seen) if row.shortened => ("shortened: not passed", seen.clone()),
         Ok(seen) => ("passed", seen.clone()),
         Err(failure) => ("**failed**", failure.to_string()),
     };
@@ -57,7 +58,19 @@ fn line(row: &Row, on: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn what_ran_for_less_than_the_bar_says_has_not_passed_it() {
+        let scenario = scenario::choose(&["silence".into()], true).unwrap()[0];
+        let (outcome, took) = (Ok("nothing".to_owned()), Duration::ZERO);
+        let mut row = Row { scenario, outcome, not_run: None, shortened: true, took };
+        assert!(line(&row, "here").contains("| shortened: not passed | 0 | nothing |"));
+        row.shortened = false;
+        assert!(line(&row, "here").contains("| passed | 0 | nothing |"));
+    }
 
     #[test]
     fn rows_of_earlier_runs_are_found_by_their_scenario() {

@@ -164,13 +164,24 @@ impl Site {
         until("an operator acts", within, async || Ok(self.holder().await?)).await
     }
 
-    /// Kills the operator that acts; says how long it takes until another one does.
+    /// Kills the operator that acts, where the site has machines by a signal that it never sees: its lease
+    /// runs out. Its pod goes, too, or the same one would act again. Says how long it takes until another
+    /// one does.
     ///
     /// # Errors
     ///
     /// None does, within a minute.
     pub(crate) async fn kill_leader(&self) -> Result<Duration, Failure> {
+        if self.has_machines() {
+            let (leader, _) = self.leader(Duration::from_secs(30)).await?;
+            self.signal("KILL", &leader).await?;
+        }
         self.end_leader(Some(0)).await
+    }
+
+    /// What [`Site::kill_leader`] does, in words.
+    pub(crate) const fn how_killed(&self) -> &'static str {
+        if self.has_machines() { "killed by SIGKILL" } else { "deleted without grace" }
     }
 
     /// Ends the operator that acts, with so many seconds to do it in; says how long it takes until

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use serde_json::json;
 
@@ -20,24 +21,30 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     cluster.make(json!({})).await?;
     cluster.settles(3, Duration::from_secs(90)).await?;
     agent.load("db", 100, 100).await?;
-    let (image, named_image) = image(&cluster).await?;
-    let (config, named_config) = configuration(&cluster).await?;
+    let absent = image(&cluster, "localhost/no-such-image:1", "no-such-image").await?;
+    // A program that knows no scenario of the name of a node's configuration.
+    let ends = image(&cluster, &site.image("kvs-e2e"), "no scenario").await?;
+    let config = configuration(&cluster).await?;
     let report = agent.end_without_failure().await?;
-    let (class, named_class) = class(site, space).await?;
-    Ok(format!(
-        "image after {named_image:.0?}: “{image}”; configuration after {named_config:.0?}: \
-         “{config}”; storage class after {named_class:.0?}: “{class}”; {} writes meanwhile, \
-         none failed",
-        report.written,
-    ))
+    let (class, certificate) = tokio::try_join!(class(site, space), certificate(site, space))?;
+    let all = [
+        ("image", absent),
+        ("image that ends", ends),
+        ("configuration", config),
+        ("storage class", class),
+        ("certificate", certificate),
+    ];
+    let all = all.map(|(what, (said, after))| format!("{what} after {after:.0?}: “{said}”"));
+    Ok(format!("{}; {} writes meanwhile, none failed", all.join("; "), report.written))
 }
 
 type Named = (String, Duration);
 
-async fn image(cluster: &Cluster) -> Result<Named, Failure> {
+/// An image that does not come up, and what is said of it.
+async fn image(cluster: &Cluster, bad: &str, cause: &str) -> Result<Named, Failure> {
     let good = cluster.site.image("kvs");
-    cluster.ask_for(json!({ "image": "localhost/no-such-image:1" })).await?;
-    let named = cluster.says("Degraded", "True", "no-such-image", NAMED).await?;
+    cluster.ask_for(json!({ "image": bad })).await?;
+    let named = cluster.says("Degraded", "True", cause, NAMED).await?;
     serves(cluster, 2).await?;
     old_pods_stay_old(cluster).await?;
     cluster.ask_for(json!({ "image": good })).await?;
@@ -51,20 +58,42 @@ async fn serves(cluster: &Cluster, least: usize) -> Result<(), Failure> {
     expect(up >= least, || format!("only {up} pods serve while a change does not work"))
 }
 
+/// What a pod is made of: its revision, image and configuration.
+#[derive(Debug, PartialEq)]
+struct Made {
+    revision: Option<String>,
+    image: Option<String>,
+    config: Option<String>,
+}
+
+impl Made {
+    fn of(pod: &Pod) -> Self {
+        let spec = pod.spec.as_ref();
+        let volumes = spec.and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
+        let mut maps = volumes.filter_map(|volume| Some(volume.config_map.as_ref()?.name.clone()));
+        Self {
+            revision: pod.labels().get("controller-revision-hash").cloned(),
+            image: spec.and_then(|spec| spec.containers.first()?.image.clone()),
+            config: maps.find(|map| map.contains("-config-")),
+        }
+    }
+}
+
 /// A pod that is restarted meanwhile comes back as it was.
 async fn old_pods_stay_old(cluster: &Cluster) -> Result<(), Failure> {
     let pods = cluster.pods().await?;
     let old = pods.first().ok_or_else(|| Failure::new("there is no pod"))?;
     cluster.delete_pod(old).await?;
-    until("the pod is back as it was", WITHIN, async || {
+    let (back, _) = until("the pod is back", WITHIN, async || {
         let pods = cluster.pods().await?;
-        let back = pods.iter().find(|pod| pod.name_any() == old.name_any());
-        let back =
-            back.filter(|pod| pod.metadata.uid != old.metadata.uid && kubernetes::is_ready(pod));
-        Ok(back.map(drop))
+        let other = |pod: &Pod| pod.name_any() == old.name_any() && pod.uid() != old.uid();
+        Ok(pods.into_iter().find(|pod| other(pod) && kubernetes::is_ready(pod)))
     })
     .await?;
-    Ok(())
+    let (was, is) = (Made::of(old), Made::of(&back));
+    expect(was == is && was.config.is_some(), || {
+        format!("a restart of a pod that was not to change made {is:?} of {was:?}")
+    })
 }
 
 /// What the schema lets through and a node would refuse.
@@ -82,4 +111,18 @@ async fn class(site: &Site, space: &str) -> Result<Named, Failure> {
     let storage = json!({ "size": "1Gi", "storageClassName": "no-such-class" });
     cluster.make(json!({ "storage": storage })).await?;
     cluster.says("Degraded", "True", "no-such-class", NAMED).await
+}
+
+/// The pod starts, and the node itself refuses its certificate.
+async fn certificate(site: &Site, space: &str) -> Result<Named, Failure> {
+    let object = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "garbled" },
+        "type": "kubernetes.io/tls",
+        "stringData": { "tls.crt": "no certificate", "tls.key": "no key" },
+    });
+    kubernetes::apply_object(&site.client, space, &object).await?;
+    let cluster = Cluster::new(site, space, "garbled");
+    let tls = json!({ "mode": "Secret", "secretName": "garbled" });
+    cluster.make(json!({ "replicas": 1, "tls": tls })).await?;
+    cluster.says("Degraded", "True", "tls.crt", NAMED).await
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Outcome;
@@ -43,34 +47,48 @@ async fn without_operator(site: &Site, space: &str, agent: &Agent) -> Result<Dur
         Ok(cluster.of::<StatefulSet>().get_opt("alone").await?)
     })
     .await?;
-    let stopped = stopped_operator(site).await;
-    let ready = until("three pods are ready", Duration::from_secs(90), async || {
-        let pods = cluster.pods().await?;
-        Ok((pods.iter().filter(|pod| kubernetes::is_ready(pod)).count() == 3).then_some(()))
-    });
-    let done = match stopped {
-        Ok(()) => match ready.await {
-            Ok(_) => is_one_store(&cluster, agent).await,
-            Err(failure) => Err(failure),
-        },
-        Err(failure) => Err(failure),
-    };
+    let done = alone(site, &cluster, agent).await;
     let took = began.elapsed();
     site.scale_operator(2).await?;
     done?;
     Ok(took)
 }
 
-/// Deletes the operators' pods along with their Deployment's wish for any; does not wait.
-async fn stopped_operator(site: &Site) -> Result<(), Failure> {
-    let object = serde_json::json!({ "spec": { "replicas": 0 } });
-    let all = kubernetes::api(&site.client, OPERATOR_SPACE, "apps/v1", "Deployment");
-    all.patch(OPERATOR, &kube::api::PatchParams::default(), &kube::api::Patch::Merge(object))
-        .await?;
-    Ok(())
+async fn alone(site: &Site, cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
+    stop_operators(site, cluster).await?;
+    until("three pods are ready", Duration::from_secs(90), async || {
+        Ok((ready(cluster).await? == 3).then_some(()))
+    })
+    .await?;
+    is_one_store(cluster, agent).await
 }
 
-/// A key that is written through one node is read from all.
+async fn ready(cluster: &Cluster) -> Result<usize, Failure> {
+    Ok(cluster.pods().await?.iter().filter(|pod| kubernetes::is_ready(pod)).count())
+}
+
+/// Takes the operators away, before a node is ready: they are killed, and no others are wanted.
+async fn stop_operators(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
+    let pods: Api<Pod> = Api::namespaced(site.client.clone(), OPERATOR_SPACE);
+    let ours = ListParams::default().labels(&format!("app.kubernetes.io/name={OPERATOR}"));
+    let there: Vec<String> =
+        pods.list(&ours).await?.items.iter().map(ResourceExt::name_any).collect();
+    for pod in there.iter().filter(|_| site.has_machines()) {
+        site.signal("KILL", pod).await?;
+    }
+    let all: Api<Deployment> = Api::namespaced(site.client.clone(), OPERATOR_SPACE);
+    let none = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
+    all.patch(OPERATOR, &PatchParams::default(), &none).await?;
+    until("no operator is there", Duration::from_secs(20), async || {
+        Ok(pods.list(&ours).await?.items.is_empty().then_some(()))
+    })
+    .await?;
+    let early = ready(cluster).await?;
+    expect(early == 0, || format!("{early} pods were ready before the operators were gone"))
+}
+
+/// A key that is written through one node is read from all, and each node says that the two others are
+/// members and hold what it holds.
 async fn is_one_store(cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
     let token = cluster.root_token().await?;
     let at = cluster.addresses().await?;
@@ -86,5 +104,21 @@ async fn is_one_store(cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
         Ok(Some(()))
     })
     .await?;
+    until("every node agrees with the two others", Duration::from_secs(30), async || {
+        for node in &at {
+            let said = agent.ask("GET", &format!("{node}/cluster"), None, Some(&token)).await?;
+            agrees(&serde_json::from_str(&said.body)?)?;
+        }
+        Ok(Some(()))
+    })
+    .await?;
     Ok(())
+}
+
+/// Whether a node serves and has agreed with two others that it reaches.
+fn agrees(status: &Value) -> Result<(), Failure> {
+    let peers = status["peers"].as_array().cloned().unwrap_or_default();
+    let agreed = |peer: &Value| peer["standing"] == "joined" && peer["agreed"].is_u64();
+    let all = peers.len() == 2 && peers.iter().all(agreed);
+    expect(status["life"] == "serving" && all, || format!("it says {status}"))
 }

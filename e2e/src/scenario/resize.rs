@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::ResourceExt as _;
 use kvs_operator_core::names::DECOMMISSIONED;
 use serde_json::json;
@@ -80,23 +81,56 @@ pub(super) async fn hibernate(site: &Site, space: &str) -> Outcome {
     sleep(Duration::from_secs(5)).await;
     let report = agent.end_without_failure().await?;
     cluster.ask_for(json!({ "mode": "Hibernated" })).await?;
-    let ((), asleep) =
-        until("no pod runs", WITHIN, async || Ok(cluster.pods().await?.is_empty().then_some(())))
-            .await?;
-    expect(cluster.claims().await?.len() == 3, || "a hibernated cluster has lost a disk".into())?;
-    cluster.ask_for(json!({ "replicas": 2, "mode": "Running" })).await?;
+    let asleep = sleeps(&cluster).await?;
+    cluster.ask_for(json!({ "replicas": 2 })).await?;
+    sleeps(&cluster).await?;
+    cluster.ask_for(json!({ "mode": "Running" })).await?;
     let awake = cluster.settles(2, WITHIN).await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
+    let left = cluster.of::<PersistentVolumeClaim>().get_opt("data-db-2").await?;
+    expect(left.is_some_and(|claim| claim.metadata.deletion_timestamp.is_none()), || {
+        "the disk of the node that left went with it, though it is to be retained".into()
+    })?;
     Ok(format!(
-        "asleep in {asleep:.0?}, awake and 3→2 in {awake:.0?}; {} writes before, {} keys on every node",
+        "asleep in {asleep:.0?}; 3→2 asked for meanwhile; awake and left by one in {awake:.0?}, whose disk is \
+         still there; {} writes before, {} keys on every node",
         report.written, found.keys,
     ))
 }
 
-/// Kills of the operator while the cluster is resized.
-const KILLS: u32 = 20;
+/// Waits until no pod runs, nothing is under way, and all three disks are there.
+async fn sleeps(cluster: &Cluster) -> Result<Duration, Failure> {
+    let asleep = cluster.settles(0, WITHIN).await?;
+    let disks = cluster.claims().await?.len();
+    expect(disks == 3, || format!("a hibernated cluster of three has {disks} disks"))?;
+    Ok(asleep)
+}
 
-/// 3→5→3, with the operator that acts killed again and again, and the status erased.
+/// `storage.retain: Delete`: disks and identity go with their `KvsCluster`.
+pub(super) async fn nothing_retained(site: &Site, space: &str) -> Outcome {
+    let cluster = Cluster::new(site, space, "db");
+    cluster.make(json!({ "replicas": 1, "storage": { "retain": "Delete" } })).await?;
+    cluster.settles(1, Duration::from_secs(90)).await?;
+    let secrets = cluster.of::<Secret>();
+    let (disks, identity) = (cluster.claims().await?.len(), secrets.get_opt("db-identity").await?);
+    expect(disks == 1 && identity.is_some(), || format!("{disks} disks before it is deleted"))?;
+    cluster.delete().await?;
+    let ((), took) = until("disk and identity are gone", WITHIN, async || {
+        let left = cluster.claims().await?.len();
+        let identity = secrets.get_opt("db-identity").await?.is_some();
+        expect(left == 0 && !identity, || format!("{left} disks left, identity: {identity}"))?;
+        Ok(Some(()))
+    })
+    .await?;
+    Ok(format!("disk and identity gone {took:.0?} after the KvsCluster was deleted"))
+}
+
+/// Ends of the operator while the cluster is resized.
+const ENDS: u32 = 20;
+/// Every fifth of them is a kill: whoever is killed holds the lease until it has run out.
+const KILLED: u32 = 5;
+
+/// 3→5→3, with the operator that acts ended again and again, and the status erased.
 pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
     cluster.make(json!({ "storage": { "retain": "DeleteOnScaleDown" } })).await?;
@@ -113,11 +147,15 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
         Ok::<u32, Failure>(rounds)
     };
     let killing = async {
-        for kill in 1..=KILLS {
-            sleep(Duration::from_millis(rand::random_range(1_000..10_000))).await;
-            site.kill_leader().await?;
-            if kill == KILLS / 2 {
-                cluster.erase_status().await?;
+        for end in 1..=ENDS {
+            sleep(Duration::from_millis(rand::random_range(1_000..8_000))).await;
+            if end.is_multiple_of(KILLED) {
+                site.kill_leader().await?;
+            } else {
+                site.end_leader(Some(0)).await?;
+            }
+            if end == ENDS / 2 {
+                erase_status(&cluster).await?;
             }
         }
         killed.set(true);
@@ -128,10 +166,29 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "3→5→3 {rounds} times in {:.0?} with the operator killed {KILLS} times and the status erased \
-         once; {} writes, none failed; {} keys on every node",
+        "3→5→3 {rounds} times in {:.0?} with the operator ended {ENDS} times, {} of these {}, and the status \
+         erased in a step; {} writes, none failed; {} keys on every node",
         began.elapsed(),
+        ENDS / KILLED,
+        site.how_killed(),
         report.written,
         found.keys,
     ))
+}
+
+/// Takes the status away while a step is under way.
+async fn erase_status(cluster: &Cluster) -> Result<(), Failure> {
+    until("a status is erased in a step", WITHIN, async || {
+        let now = cluster.get().await?;
+        let conditions = now.status.iter().flat_map(|status| &status.conditions);
+        let stepping = conditions.filter(|one| one.type_ == "Progressing" && one.status == "True");
+        if stepping.count() == 0 {
+            return Ok(None);
+        }
+        // Not if it has changed since.
+        let version = now.resource_version().unwrap_or_default();
+        cluster.erase_status(&version).await.map(Some)
+    })
+    .await?;
+    Ok(())
 }

@@ -45,11 +45,13 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     expect_no_later(&agent, space).await?;
     let again = made_again(&new, &agent, spec).await?;
     Ok(format!(
-        "{} writes in a backup of {size} bytes in S3; all disks deleted; with the operator killed meanwhile, \
+        "{} writes in a backup of {size} bytes in S3; all disks deleted; with the operator {} meanwhile, \
          three nodes converged {restored:.0?} later, {} keys on every node and nothing later; a backup that \
          is not there named after {named:.0?}; made again on its disks with what was written since in \
          {again:.0?}",
-        report.written, found.keys,
+        report.written,
+        site.how_killed(),
+        found.keys,
     ))
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kube::ResourceExt as _;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
-use serde_json::json;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams, PropagationPolicy};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::Outcome;
@@ -18,7 +18,7 @@ use crate::wait::until;
 const LISTEN: [Duration; 2] = [Duration::from_mins(5), Duration::from_mins(1)];
 /// Within which a child comes back.
 const BACK: Duration = Duration::from_secs(5);
-/// The children: version, kind, and whether it may be deleted with what it has made.
+/// The children: version and kind.
 const CHILDREN: &[(&str, &str)] = &[
     ("v1", "Service"),
     ("v1", "ConfigMap"),
@@ -26,6 +26,19 @@ const CHILDREN: &[(&str, &str)] = &[
     ("policy/v1", "PodDisruptionBudget"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("apps/v1", "StatefulSet"),
+];
+/// The label that all have.
+const LABEL: &str = "/metadata/labels/app.kubernetes.io~1managed-by";
+/// What others may do to them besides: the name, where in the object, and what they write there.
+const EDITS: &[(&str, &str, &str)] = &[
+    ("db", "/spec/selector/app.kubernetes.io~1instance", r#""nobody""#),
+    ("db", "/spec/ports/0/targetPort", "1"),
+    ("db", "/spec/maxUnavailable", "3"),
+    ("db", "/spec/ingress", "[{}]"),
+    ("db", "/spec/replicas", "2"),
+    ("db", "/spec/updateStrategy/rollingUpdate/partition", "1"),
+    ("db-peers", "/spec/ports/1/targetPort", "1"),
+    ("db-template", "/data/pod.json", r#""{}""#),
 ];
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
@@ -41,12 +54,13 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let busy = listen(site, time).await?;
     let report = agent.end_without_failure().await?;
     let after = restarted(site).await?;
-    let (children, slowest) = children_come_back(&cluster).await?;
+    let Back { edits, children, slowest } = children_come_back(&cluster).await?;
     cluster.settles(3, Duration::from_mins(1)).await?;
     let idle = idle.map_or("not listened to".into(), |rate| format!("{rate:.2} reads/s"));
     Ok(format!(
         "{time:?} each: settled {idle}, {busy:.2} reads/s under {} writes, no write; {after} reads and no \
-         write after a restart; {children} children came back, the slowest after {slowest:.1?}",
+         write after a restart; {edits} edits of {children} children undone and each of these made again, the \
+         slowest after {slowest:.1?}",
         report.written,
     ))
 }
@@ -82,41 +96,88 @@ async fn restarted(site: &Site) -> Result<usize, Failure> {
     silent(&from.of_operator()?)
 }
 
-/// Deletes every child, one by one; edits those that can be.
-async fn children_come_back(cluster: &Cluster) -> Result<(usize, Duration), Failure> {
+/// What came back.
+#[derive(Default)]
+struct Back {
+    edits: usize,
+    children: usize,
+    slowest: Duration,
+}
+
+/// Edits every child in all ways, and deletes it: one after the other.
+async fn children_come_back(cluster: &Cluster) -> Result<Back, Failure> {
     let ours = ListParams::default().labels(&format!(
         "app.kubernetes.io/managed-by=kvs-operator,app.kubernetes.io/instance={}",
         cluster.name
     ));
-    let (mut count, mut slowest) = (0, Duration::ZERO);
+    let mut back = Back::default();
     for (version, kind) in CHILDREN {
         let api = kubernetes::api(&cluster.site.client, &cluster.space, version, kind);
         for child in api.list(&ours).await?.items {
-            let name = child.name_any();
-            let edit =
-                json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "nobody" } } });
-            let orphan = DeleteParams {
-                propagation_policy: Some(PropagationPolicy::Orphan),
-                ..DeleteParams::default()
-            };
-            api.patch(&name, &PatchParams::default(), &Patch::Merge(edit)).await?;
-            let what = format!("{kind} {name} is as it was");
-            let (_, mended) = until(&what, BACK, async || {
-                let label =
-                    api.get(&name).await?.labels().get("app.kubernetes.io/managed-by").cloned();
-                Ok(label.filter(|label| label == "kvs-operator"))
-            })
-            .await?;
-            api.delete(&name, &orphan).await?;
-            let what = format!("{kind} {name} is made again");
-            let (_, made) = until(&what, BACK, async || {
-                let now = api.get_opt(&name).await?;
-                Ok(now.filter(|now| now.uid() != child.uid()))
-            })
-            .await?;
-            slowest = slowest.max(mended).max(made);
-            count += 1;
+            for (at, to) in edits(&child)? {
+                let mended = mended(&api, kind, &child.name_any(), at, &to).await?;
+                (back.edits, back.slowest) = (back.edits + 1, back.slowest.max(mended));
+            }
+            back.slowest = back.slowest.max(made_again(&api, kind, &child).await?);
+            back.children += 1;
         }
     }
-    Ok((count, slowest))
+    let wanted = back.children + EDITS.len();
+    expect(back.edits == wanted, || format!("{} edits, not {wanted}", back.edits))?;
+    Ok(back)
+}
+
+/// What can be written into this object: a label, and what of [`EDITS`] has a place in it.
+fn edits(child: &DynamicObject) -> Result<Vec<(&'static str, Value)>, Failure> {
+    let object = serde_json::to_value(child)?;
+    let mut all = vec![(LABEL, json!("nobody"))];
+    for (name, at, to) in EDITS {
+        if child.name_any() == *name && object.pointer(at).is_some() {
+            all.push((at, serde_json::from_str(to)?));
+        }
+    }
+    Ok(all)
+}
+
+/// Writes something there, and says how long it takes until what was there before is there again.
+async fn mended(
+    api: &Api<DynamicObject>,
+    kind: &str,
+    name: &str,
+    at: &str,
+    to: &Value,
+) -> Result<Duration, Failure> {
+    let mut edited = serde_json::to_value(api.get(name).await?)?;
+    let place = edited.pointer_mut(at).ok_or_else(|| Failure::new(format!("no {at} in {name}")))?;
+    let before = std::mem::replace(place, to.clone());
+    let edited = serde_json::from_value(edited)?;
+    let written = api.replace(name, &PostParams::default(), &edited).await?;
+    let written = serde_json::to_value(written)?;
+    expect(written.pointer(at) == Some(to), || format!("{kind} {name} was not edited at {at}"))?;
+    let what = format!("{kind} {name} is as it was at {at}");
+    let ((), took) = until(&what, BACK, async || {
+        let now = serde_json::to_value(api.get(name).await?)?;
+        let found = now.pointer(at).cloned().unwrap_or_default();
+        expect(found == before, || format!("it is {found}"))?;
+        Ok(Some(()))
+    })
+    .await?;
+    Ok(took)
+}
+
+/// Deletes a child, and says how long it takes until there is another one.
+async fn made_again(
+    api: &Api<DynamicObject>,
+    kind: &str,
+    child: &DynamicObject,
+) -> Result<Duration, Failure> {
+    let (name, orphan) = (child.name_any(), Some(PropagationPolicy::Orphan));
+    let orphan = DeleteParams { propagation_policy: orphan, ..DeleteParams::default() };
+    api.delete(&name, &orphan).await?;
+    let ((), took) = until(&format!("{kind} {name} is made again"), BACK, async || {
+        let now = api.get_opt(&name).await?;
+        Ok(now.filter(|now| now.uid() != child.uid()).map(drop))
+    })
+    .await?;
+    Ok(took)
 }

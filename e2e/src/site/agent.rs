@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, DeleteParams, ListParams};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,6 +59,56 @@ impl Agent {
         machine: &str,
     ) -> Result<Self, Failure> {
         Self::start_as(site, space, name, Some(machine), Beside::default()).await
+    }
+
+    /// Starts another one, anywhere.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub(crate) async fn beside(
+        site: &Site,
+        space: &str,
+        name: &'static str,
+    ) -> Result<Self, Failure> {
+        Self::start_as(site, space, name, None, Beside::default()).await
+    }
+
+    /// A token of its account for this audience, good for as long as its pod is there.
+    ///
+    /// # Errors
+    ///
+    /// The API server gives none.
+    pub(crate) async fn bound_token(&self, audience: &str) -> Result<String, Failure> {
+        let Self { space, name, .. } = self;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), space);
+        let bound = json!({
+            "apiVersion": "v1", "kind": "Pod", "name": name, "uid": pods.get(name).await?.uid(),
+        });
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": { "audiences": [audience], "expirationSeconds": 600, "boundObjectRef": bound },
+        });
+        let uri = format!("/api/v1/namespaces/{space}/serviceaccounts/default/token");
+        let request = http::Request::post(uri).body(serde_json::to_vec(&request)?)?;
+        let made: Value = self.client.request(request).await?;
+        let none = || Failure::new("the API server gave no token");
+        made["status"]["token"].as_str().map(str::to_owned).ok_or_else(none)
+    }
+
+    /// Deletes its pod, and waits until that is gone.
+    ///
+    /// # Errors
+    ///
+    /// The API server refuses, or the pod stays.
+    pub(crate) async fn delete(&self) -> Result<(), Failure> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.space);
+        pods.delete(&self.name, &DeleteParams::default()).await?;
+        until("the agent is gone", Duration::from_mins(1), async || {
+            Ok(pods.get_opt(&self.name).await?.is_none().then_some(()))
+        })
+        .await?;
+        Ok(())
     }
 
     /// Starts one that trusts the authority whose certificate is in a `ConfigMap`, and no other.

@@ -140,13 +140,14 @@ impl Cluster {
         Ok(kubernetes::addresses(&self.pods().await?))
     }
 
-    /// Takes its status away, as a restore from a backup does.
+    /// Takes its status away, as a restore from a backup does, if this is its version.
     ///
     /// # Errors
     ///
-    /// The API server refuses.
-    pub(crate) async fn erase_status(&self) -> Result<(), Failure> {
-        let patch = Patch::Merge(json!({ "status": null }));
+    /// It is another one by now, or the API server refuses.
+    pub(crate) async fn erase_status(&self, version: &str) -> Result<(), Failure> {
+        let of = json!({ "resourceVersion": version });
+        let patch = Patch::Merge(json!({ "metadata": of, "status": null }));
         self.api().patch_status(&self.name, &PatchParams::default(), &patch).await?;
         Ok(())
     }
@@ -216,8 +217,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until it is as it was asked for: so many nodes that serve and hold the same, and nothing
-    /// under way.
+    /// Waits until it is as it was asked for: so many nodes that serve and hold the same, or none, and
+    /// nothing under way.
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl Cluster {
                 && (status.replicas, status.ready_replicas) == (replicas, replicas)
                 && i32::try_from(ready) == Ok(replicas)
                 && pods.len() == ready
-                && holds("Converged", "True")
+                && (replicas == 0 || holds("Converged", "True"))
                 && holds("Progressing", "False");
             if settled {
                 return Ok(Some(()));
