@@ -210,7 +210,7 @@ static ALL: &[Scenario] = &[
         "broken-change",
         "an image that never starts or ends at once, a refused configuration: Degraded names the cause within \
          60 s, the others serve, an old pod that restarts stays as it was, reverting heals; so are named a \
-         wrong storage class and a garbled certificate",
+         wrong storage class, a garbled certificate and an absent Secret",
         false,
         What::Runs(|site, space| Box::pin(broken::run(site, space))),
     ),

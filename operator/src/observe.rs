@@ -1,5 +1,6 @@
 //! Reads what there is of a cluster, as the plan sees it.
 
+mod absent;
 mod pod;
 mod restorer;
 
@@ -53,6 +54,7 @@ pub async fn look(site: &Site, plan: &Blueprint<'_>) -> Result<Look, Error> {
     let (identity, nodes) = identity(site, plan, secret.as_ref());
     let (mut seen, set, pods) = objects(&site.client, &plan.names).await?;
     seen.identity = identity;
+    absent::name(&site.client, plan, &mut seen).await?;
     let addresses: BTreeMap<Ordinal, IpAddr> = pods
         .iter()
         .filter_map(|pod| Some((plan.names.ordinal(&pod.name_any())?, pod::address(pod)?)))

@@ -26,13 +26,15 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let ends = image(&cluster, &site.image("kvs-e2e"), "no scenario").await?;
     let config = configuration(&cluster).await?;
     let report = agent.end_without_failure().await?;
-    let (class, certificate) = tokio::try_join!(class(site, space), certificate(site, space))?;
+    let (class, certificate, secret) =
+        tokio::try_join!(class(site, space), certificate(site, space), secret(site, space))?;
     let all = [
         ("image", absent),
         ("image that ends", ends),
         ("configuration", config),
         ("storage class", class),
         ("certificate", certificate),
+        ("Secret", secret),
     ];
     let all = all.map(|(what, (said, after))| format!("{what} after {after:.0?}: “{said}”"));
     Ok(format!("{}; {} writes meanwhile, none failed", all.join("; "), report.written))
@@ -113,6 +115,15 @@ async fn class(site: &Site, space: &str) -> Result<Named, Failure> {
     cluster.says("Degraded", "True", "no-such-class", NAMED).await
 }
 
+/// A cluster of one node whose certificate for clients is in this Secret.
+async fn with_tls(site: &Site, space: &str, name: &str, secret: &str) -> Result<Cluster, Failure> {
+    let cluster = Cluster::new(site, space, name);
+    cluster
+        .make(json!({ "replicas": 1, "tls": { "mode": "Secret", "secretName": secret } }))
+        .await?;
+    Ok(cluster)
+}
+
 /// The pod starts, and the node itself refuses its certificate.
 async fn certificate(site: &Site, space: &str) -> Result<Named, Failure> {
     let object = json!({
@@ -121,8 +132,12 @@ async fn certificate(site: &Site, space: &str) -> Result<Named, Failure> {
         "stringData": { "tls.crt": "no certificate", "tls.key": "no key" },
     });
     kubernetes::apply_object(&site.client, space, &object).await?;
-    let cluster = Cluster::new(site, space, "garbled");
-    let tls = json!({ "mode": "Secret", "secretName": "garbled" });
-    cluster.make(json!({ "replicas": 1, "tls": tls })).await?;
+    let cluster = with_tls(site, space, "garbled", "garbled").await?;
     cluster.says("Degraded", "True", "tls.crt", NAMED).await
+}
+
+/// The pod cannot start: it is to have a Secret that is not there.
+async fn secret(site: &Site, space: &str) -> Result<Named, Failure> {
+    let cluster = with_tls(site, space, "without", "no-such-secret").await?;
+    cluster.says("Degraded", "True", "no-such-secret", NAMED).await
 }
