@@ -22,8 +22,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     cluster.settles(3, Duration::from_secs(90)).await?;
     agent.load("db", 100, 100).await?;
     let absent = image(&cluster, "localhost/no-such-image:1", "no-such-image").await?;
-    // A program that knows no scenario of the name of a node's configuration.
-    let ends = image(&cluster, &site.image("kvs-e2e"), "no scenario").await?;
+    // A program that has a command `run`, too, and knows nothing of what a node is given with it.
+    let ends = image(&cluster, &site.image("kvs-e2e"), "unexpected argument").await?;
     let config = configuration(&cluster).await?;
     let report = agent.end_without_failure().await?;
     let (class, certificate, secret) =
