@@ -25,6 +25,4 @@ pub use create::CreateError;
 pub use keeper::{Backups, BeginError, schedule};
 pub use manifest::{Manifest, ManifestError};
 pub use name::BackupName;
-pub use restore::{
-    Order as RestoreOrder, RESTORING, RestoreError, Restored, check_not_broken_off, restore,
-};
+pub use restore::{Order as RestoreOrder, RESTORING, RestoreError, Restored, hand_over, restore};

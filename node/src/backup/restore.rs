@@ -27,6 +27,9 @@ use crate::writer::{Applier, Retention, Write};
 /// What is there while a directory is being restored into: no node runs on it.
 pub const RESTORING: &str = "restoring";
 
+/// What names the backup that was restored into a directory, until a node runs on it.
+const RESTORED: &str = "restored";
+
 /// What an empty data directory may have.
 const EMPTY: [&str; 4] = ["kvs.lock", CLUSTER_FILE, RESTORING, "lost+found"];
 
@@ -162,10 +165,14 @@ pub enum RestoreError {
 /// # Errors
 ///
 /// The backup is not whole, too new or of another cluster, or the directory is not empty. A restore
-/// that was killed leaves a directory that no node starts on, and that it can be restored into again.
+/// that was killed leaves a directory that no node starts on, and that it can be restored into again; one that
+/// was killed when all was done is found done.
 pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, RestoreError> {
     let dir = order.data_dir;
     let manifest = catalog::read_manifest(order.shelf, order.name)?;
+    if is_restored(dir, order.name) {
+        return order.found(manifest);
+    }
     check_empty(dir)?;
     let _lock = DataLock::take(dir)?;
     let cluster = order.cluster_file(&manifest)?;
@@ -174,21 +181,36 @@ pub fn restore(order: &Order<'_>, progress: &Progress) -> Result<Restored, Resto
     let site = Site::begin(dir)?;
     site.unpack(order, &manifest, progress)?;
     let restored = site.renew(order, manifest, &cluster)?;
-    site.finish(&cluster.file)?;
+    site.finish(&cluster.file, order.name)?;
     Ok(restored)
 }
 
-/// Refuses a data directory in which a restore was broken off.
+/// A node is to run on a data directory: from then on it is no longer what was restored.
 ///
 /// # Errors
 ///
-/// One was.
-pub fn check_not_broken_off(data_dir: &Path) -> Result<(), OpenError> {
-    if !is_broken_off(data_dir) {
-        return Ok(());
+/// A restore into it was broken off, or it cannot be written.
+pub fn hand_over(data_dir: &Path) -> Result<(), OpenError> {
+    let refused = |reason| OpenError::Failed { path: data_dir.to_owned(), reason };
+    if is_broken_off(data_dir) {
+        let reason = "a restore into it was broken off: remove what is in it and restore again";
+        return Err(refused(reason.into()));
     }
-    let reason = "a restore into it was broken off: remove what is in it and restore again".into();
-    Err(OpenError::Failed { path: data_dir.to_owned(), reason })
+    forget(data_dir).map_err(|error| refused(format!("cannot remove {RESTORED} in it: {error}")))
+}
+
+/// Removes the note of what was restored.
+fn forget(data_dir: &Path) -> io::Result<()> {
+    match fs::remove_file(data_dir.join(RESTORED)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this backup was restored into it, and no node ran on it since.
+fn is_restored(data_dir: &Path, name: &BackupName) -> bool {
+    let note = fs::read_to_string(data_dir.join(RESTORED));
+    note.is_ok_and(|note| note == name.as_str()) && !is_broken_off(data_dir)
 }
 
 /// Whether a restore into it began and did not come to its end. What is left of one that did and was
@@ -204,6 +226,7 @@ fn clear(data_dir: &Path) -> io::Result<()> {
     if is_broken_off(data_dir) {
         remove(&RocksStore::directory(data_dir))?;
         remove(Archives::of(data_dir).folder())?;
+        forget(data_dir)?;
     }
     remove(&data_dir.join(RESTORING))
 }
@@ -215,6 +238,22 @@ struct Cluster {
 }
 
 impl Order<'_> {
+    /// What was restored by this very order before, and then never used.
+    fn found(&self, manifest: Manifest) -> Result<Restored, RestoreError> {
+        let _lock = DataLock::take(self.data_dir)?;
+        let path = self.data_dir.join(CLUSTER_FILE);
+        let found = ClusterFile::load(&path)?.cluster();
+        if let Some(given) = self.cluster.as_ref().filter(|given| given.cluster() != found) {
+            return Err(RestoreError::OtherFile { path, found, wanted: given.cluster() });
+        }
+        let store = RocksStore::open(self.data_dir, &options())?;
+        let identity = copy::inspect(&store)?.identity;
+        let records = digest::of_index(&store, &identity.digest_key, DEPTH)?.count.into();
+        let new_cluster = manifest.cluster != Some(found);
+        remove(&self.data_dir.join(RESTORING)).map_err(failed(self.data_dir))?;
+        Ok(Restored { manifest, node: identity.node, cluster: found, new_cluster, records })
+    }
+
     fn cluster_file(&self, manifest: &Manifest) -> Result<Cluster, RestoreError> {
         let path = self.data_dir.join(CLUSTER_FILE);
         let own = path.exists().then(|| ClusterFile::load(&path)).transpose()?;
@@ -294,9 +333,12 @@ impl<'a> Site<'a> {
 
     /// Puts the store in its place. A node refuses the directory until the cluster file is there as
     /// well, which comes last.
-    fn finish(&self, file: &ClusterFile) -> Result<(), RestoreError> {
+    fn finish(&self, file: &ClusterFile, name: &BackupName) -> Result<(), RestoreError> {
         // First, so that the folder is not empty before the last step.
         file.save(&self.path.join(CLUSTER_FILE))?;
+        let note = self.path.join(RESTORED);
+        fs::write(&note, name.as_str()).map_err(failed(&note))?;
+        sync(&note)?;
         sync(&self.path)?;
         let (from, to) = (RocksStore::directory(&self.path), RocksStore::directory(self.dir));
         fs::rename(&from, &to).map_err(failed(&to))?;
@@ -304,6 +346,8 @@ impl<'a> Site<'a> {
         if from.folder().exists() {
             fs::rename(from.folder(), to.folder()).map_err(failed(to.folder()))?;
         }
+        let to = self.dir.join(RESTORED);
+        fs::rename(&note, &to).map_err(failed(&to))?;
         let (from, to) = (self.path.join(CLUSTER_FILE), self.dir.join(CLUSTER_FILE));
         sync(self.dir)?;
         fs::rename(&from, &to).map_err(failed(&to))?;
@@ -340,8 +384,9 @@ fn check_empty(dir: &Path) -> Result<(), RestoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(dir)(error)),
     };
-    let left =
-        is_broken_off(dir).then(|| [RocksStore::directory(dir), Archives::of(dir).folder().into()]);
+    let left = is_broken_off(dir).then(|| {
+        [RocksStore::directory(dir), Archives::of(dir).folder().into(), dir.join(RESTORED)]
+    });
     for entry in entries {
         let entry = entry.map_err(failed(dir))?;
         let name = entry.file_name();
@@ -363,8 +408,8 @@ fn check_room(dir: &Path, needed: u64) -> Result<(), RestoreError> {
     Err(RestoreError::NoRoom { dir: dir.to_owned(), needed, free })
 }
 
-fn sync(dir: &Path) -> Result<(), RestoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir))
+fn sync(path: &Path) -> Result<(), RestoreError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(failed(path))
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> RestoreError {

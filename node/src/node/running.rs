@@ -87,7 +87,7 @@ impl Running {
         newest: Format,
     ) -> Result<Self, StartError> {
         let lock = DataLock::take(&settings.data_dir).map_err(OpenError::from)?;
-        backup::check_not_broken_off(&settings.data_dir)?;
+        backup::hand_over(&settings.data_dir)?;
         let store = Arc::new(RocksStore::open(&settings.data_dir, &rocks_options(&settings))?);
         let backups = Backups::new(&settings, Some(store.clone()))?;
         Self::start_on(store, backups, lock, settings, clock, client, newest)
