@@ -73,8 +73,13 @@ async fn metrics_count_what_was_done_and_name_no_key() {
     ] {
         assert!(answered.text.lines().any(|known| known == line), "{line} in\n{}", answered.text);
     }
-    for name in ["kvs_build_info{", "kvs_store_bytes{part=\"files\"}", "kvs_resident_memory_bytes "]
-    {
+    for name in [
+        "kvs_build_info{",
+        "kvs_store_bytes{part=\"files\"}",
+        "kvs_resident_memory_bytes ",
+        "kvs_disk_free_bytes ",
+        "kvs_disk_reserve_bytes ",
+    ] {
         assert!(answered.text.contains(name), "{name} in\n{}", answered.text);
     }
     assert!(answered.text.ends_with("# EOF\n"));

@@ -102,7 +102,15 @@ impl Scrape {
         figures.gauge("digest_ready", "1 once the digest tree covers the store", None, &ready)?;
         let sizes = self.node.store().sizes();
         let sizes = sizes.into_iter().map(|(part, bytes)| ([("part", part)], bytes));
-        figures.gauges("store", "What the store takes, on disk and in memory", BYTES, sizes)
+        figures.gauges("store", "What the store takes, on disk and in memory", BYTES, sizes)?;
+        let settings = self.node.settings();
+        let reserve = settings.disk_reserve.as_len() as u64;
+        let help = "What must stay free of the data directory's disk: below it writes get 507";
+        figures.gauge("disk_reserve", help, BYTES, &reserve)?;
+        match process::free_bytes(&settings.data_dir) {
+            Some(free) => figures.gauge("disk_free", "What is free of it", BYTES, &free),
+            None => Ok(()),
+        }
     }
 
     fn audit(&self, figures: &mut Figures<'_, '_>) -> fmt::Result {
