@@ -14,7 +14,6 @@ use kvs_operator_core::backup::{self, Made, Next, NodeBackups, Seen};
 use kvs_operator_core::crd::{BackupPhase, KvsBackup, KvsBackupStatus};
 use kvs_operator_core::names::Names;
 use kvs_operator_core::observed::Ordinal;
-use tokio::time::Instant;
 
 use crate::nodes::{Api, ApiError, NodeError};
 use crate::reach::{Reached, reach};
@@ -36,7 +35,7 @@ pub fn controller(space: &str, site: &Arc<Site>) -> impl Stream<Item = Worked> +
 
 fn failed(of: &KvsBackup, error: &Error, site: &Site) -> Action {
     if !report::is_stale(error) {
-        site.metrics.failed("api");
+        site.metrics.failed("KvsBackup", "api");
         tracing::warn!(backup = of.name_any(), %error, "a step failed");
     }
     Action::requeue(WAITING)
@@ -47,13 +46,11 @@ async fn reconcile(of: Arc<KvsBackup>, site: Arc<Site>) -> Result<Action, Error>
     if before.phase.is_over() || of.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let began = Instant::now();
+    let _looking = site.metrics.look("KvsBackup");
     let space = of.namespace().unwrap_or_default();
     let reached = reach(&site, &space, &of.spec.cluster).await?;
     let turn = Turn { of: &of, site: &site, names: Names::new(&of.spec.cluster, space), before };
-    let done = turn.take(reached.as_ref()).await;
-    site.metrics.looked(began.elapsed());
-    done
+    turn.take(reached.as_ref()).await
 }
 
 struct Turn<'a> {
@@ -158,7 +155,7 @@ impl Turn<'_> {
                 self.site.tell(self.of, EventType::Normal, "Succeeded", note).await;
             }
             BackupPhase::Failed => {
-                self.site.metrics.failed("backup");
+                self.site.metrics.failed("KvsBackup", "node");
                 self.site.tell(self.of, EventType::Warning, "Failed", said(&status.message)).await;
             }
             _ => return Ok(Action::requeue(UNDER_WAY)),

@@ -9,6 +9,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
+
+/// What was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByKind {
+    kind: &'static str,
+}
 
 /// What a step was for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -16,13 +23,21 @@ struct ByReason {
     reason: &'static str,
 }
 
+/// What failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failing {
+    kind: &'static str,
+    reason: &'static str,
+}
+
 /// The operator's figures.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    looks: Counter,
+    looks: Family<ByKind, Counter>,
+    under_way: Gauge<i64, AtomicI64>,
     steps: Family<ByReason, Counter>,
-    errors: Family<ByReason, Counter>,
+    errors: Family<Failing, Counter>,
     seconds: Histogram,
     leader: Gauge<i64, AtomicI64>,
     unserved: Gauge<i64, AtomicI64>,
@@ -31,16 +46,23 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let looks = Counter::default();
+        let looks = Family::<ByKind, Counter>::default();
+        let under_way = Gauge::default();
         let steps = Family::<ByReason, Counter>::default();
-        let errors = Family::<ByReason, Counter>::default();
+        let errors = Family::<Failing, Counter>::default();
         // From 5 ms to 20 s.
         let seconds = Histogram::new(exponential_buckets(0.005, 2.0, 13));
         let leader = Gauge::default();
         let mut registry = Registry::with_prefix("kvs_operator");
-        registry.register("looks", "Looks at a cluster", looks.clone());
+        registry.register("looks", "Looks at what people asked for, by its kind", looks.clone());
+        let text = "Looks that go on now. For clusters eight are the most: others wait";
+        registry.register("looks_under_way", text, under_way.clone());
         registry.register("steps", "Steps carried out, by what they were for", steps.clone());
-        registry.register("errors", "Looks and steps that failed, by kind", errors.clone());
+        registry.register(
+            "errors",
+            "Looks and steps that failed, by kind and reason",
+            errors.clone(),
+        );
         let text = "Time of a look with its step";
         registry.register_with_unit("look", text, Unit::Seconds, seconds.clone());
         registry.register("leader", "Whether this operator is the one that acts", leader.clone());
@@ -50,15 +72,16 @@ impl Default for Metrics {
         let memory = Gauge::default();
         let text = "Memory of the process in RAM";
         registry.register_with_unit("resident_memory", text, Unit::Bytes, memory.clone());
-        Self { registry, looks, steps, errors, seconds, leader, unserved, memory }
+        Self { registry, looks, under_way, steps, errors, seconds, leader, unserved, memory }
     }
 }
 
 impl Metrics {
-    /// A cluster was looked at.
-    pub fn looked(&self, took: std::time::Duration) {
-        self.looks.inc();
-        self.seconds.observe(took.as_secs_f64());
+    /// An object of this kind is looked at, until what is returned is dropped.
+    #[must_use]
+    pub fn look(&self, kind: &'static str) -> Looking<'_> {
+        self.under_way.inc();
+        Looking { metrics: self, kind, began: Instant::now() }
     }
 
     /// A step was carried out.
@@ -66,9 +89,9 @@ impl Metrics {
         self.steps.get_or_create(&ByReason { reason }).inc();
     }
 
-    /// Something failed.
-    pub fn failed(&self, reason: &'static str) {
-        self.errors.get_or_create(&ByReason { reason }).inc();
+    /// Something failed about an object of this kind.
+    pub fn failed(&self, kind: &'static str, reason: &'static str) {
+        self.errors.get_or_create(&Failing { kind, reason }).inc();
     }
 
     /// Whether this operator is the one that acts.
@@ -91,6 +114,23 @@ impl Metrics {
     }
 }
 
+/// A look that goes on. It is counted when it is over, or broken off.
+#[derive(Debug)]
+pub struct Looking<'a> {
+    metrics: &'a Metrics,
+    kind: &'static str,
+    began: Instant,
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        let Self { metrics, kind, began } = self;
+        metrics.under_way.dec();
+        metrics.looks.get_or_create(&ByKind { kind }).inc();
+        metrics.seconds.observe(began.elapsed().as_secs_f64());
+    }
+}
+
 /// Bytes of memory that the process has in RAM: the line `VmRSS:     1234 kB` (see `proc_pid_status(5)`),
 /// whose unit is 1,024 bytes.
 fn resident() -> Option<i64> {
@@ -107,7 +147,8 @@ mod tests {
     fn every_figure_of_the_operator_that_dashboards_and_alerts_name_is_there() {
         let metrics = Metrics::default();
         metrics.stepped("Rollout");
-        metrics.failed("api");
+        metrics.failed("KvsCluster", "api");
+        drop(metrics.look("KvsCluster"));
         let text = metrics.text();
         for file in [
             include_str!("../../charts/kvs-operator/files/dashboard.json"),
@@ -123,17 +164,25 @@ mod tests {
     #[test]
     fn figures_have_names_with_units() {
         let metrics = Metrics::default();
-        metrics.looked(std::time::Duration::from_millis(7));
+        drop(metrics.look("KvsUser"));
+        let going_on = metrics.look("KvsCluster");
         metrics.stepped("Rollout");
+        metrics.failed("KvsCluster", "api");
         metrics.leads(true);
         let text = metrics.text();
         for line in [
-            "kvs_operator_looks_total 1",
+            "kvs_operator_looks_total{kind=\"KvsUser\"} 1",
+            "kvs_operator_looks_under_way 1",
+            "kvs_operator_errors_total{kind=\"KvsCluster\",reason=\"api\"} 1",
             "kvs_operator_steps_total{reason=\"Rollout\"} 1",
             "kvs_operator_look_seconds_count 1",
             "kvs_operator_leader 1",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }
+        drop(going_on);
+        let text = metrics.text();
+        assert!(text.contains("kvs_operator_looks_total{kind=\"KvsCluster\"} 1"), "{text}");
+        assert!(text.contains("kvs_operator_looks_under_way 0"), "{text}");
     }
 }

@@ -44,7 +44,8 @@ pub async fn reach(site: &Site, space: &str, name: &str) -> Result<Option<Reache
     let clusters: Api<KvsCluster> = Api::namespaced(site.client.clone(), space);
     let Some(cluster) = clusters.get_opt(name).await? else { return Ok(None) };
     let (look, names) = {
-        let blueprint = Blueprint::new(&cluster, &site.build);
+        let build = site.build();
+        let blueprint = Blueprint::new(&cluster, &build);
         (observe::look(site, &blueprint).await?, blueprint.names)
     };
     Ok(Some(Reached { cluster, names, look }))

@@ -18,7 +18,6 @@ use kvs_operator_core::wish::Wish;
 use kvs_operator_core::{compare, names};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::time::Instant;
 
 use crate::act::{self, ActError};
 use crate::nodes::NodeError;
@@ -68,16 +67,14 @@ pub async fn reconcile(
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let began = Instant::now();
-    let turn = Turn::new(&cluster, &site);
-    let done = turn.take().await;
-    site.metrics.looked(began.elapsed());
-    done
+    let _looking = site.metrics.look("KvsCluster");
+    let build = site.build();
+    Turn::new(&cluster, &site, &build).take().await
 }
 
 /// What is done after a failure.
 pub fn failed(cluster: &KvsCluster, error: &ReconcileError, site: &Site) -> Action {
-    site.metrics.failed("api");
+    site.metrics.failed("KvsCluster", "api");
     tracing::warn!(cluster = cluster.name_any(), %error, "a step failed");
     Action::requeue(AGAIN)
 }
@@ -89,8 +86,8 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn new(cluster: &'a KvsCluster, site: &'a Site) -> Self {
-        let blueprint = Blueprint::new(cluster, &site.build);
+    fn new(cluster: &'a KvsCluster, site: &'a Site, build: &'a build::Site) -> Self {
+        let blueprint = Blueprint::new(cluster, build);
         Self { cluster, site, blueprint }
     }
 
@@ -104,7 +101,7 @@ impl<'a> Turn<'a> {
         }
         let trouble = trouble.filter(|error| !is_passing(error)).map(|error| error.to_string());
         if trouble.is_some() {
-            self.site.metrics.failed("step");
+            self.site.metrics.failed("KvsCluster", "step");
         }
         let status = self.tell(&look, kept.as_ref(), &plan, trouble.as_deref()).await?;
         self.hurry(&look, &plan, &status).await;
@@ -223,7 +220,7 @@ impl<'a> Turn<'a> {
         // What is wrong with it is told; until it is right, what is there stays.
         wanted.extend(self.blueprint.config().is_ok().then(|| self.blueprint.live_map()));
         let mut known = Vec::new();
-        let monitor = self.site.build.monitors.then_some(MONITOR);
+        let monitor = self.blueprint.site.monitors.then_some(MONITOR);
         for (version, kind) in KINDS.iter().copied().chain(monitor) {
             known.extend(objects::all(client, &self.blueprint.names, version, kind).await?);
         }

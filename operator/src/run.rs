@@ -67,12 +67,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Star
     });
     let fence = Fence::default();
     let (client, unfenced) = clients(&fence).await?;
-    // Whether there is the kind is asked once: who installs it later restarts the operator.
-    let monitors = client.list_api_group_resources("monitoring.coreos.com/v1").await.is_ok();
     let site = build::Site {
         image: settings.node_image.clone(),
         namespace: settings.namespace.clone(),
-        monitors,
+        monitors: false,
     };
     let site = Arc::new(Site::new(client, fence.clone(), site, settings.name.clone(), metrics));
     let mut holder = Holder::new(unfenced, &settings.namespace, MANAGER, &settings.name, fence);
@@ -103,6 +101,8 @@ async fn lead(
 ) {
     tracing::info!("this operator is the one that acts");
     site.metrics.leads(true);
+    // What it applies depends on it, from the first look on.
+    site.served.look_for_monitors(&site.client).await;
     tokio::select! {
         () = holder.keep(stop) => {}
         () = site.served.follow(&site.client, &site.metrics) => {}

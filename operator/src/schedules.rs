@@ -33,7 +33,7 @@ pub fn controller(space: &str, site: &Arc<Site>) -> impl Stream<Item = Worked> +
 
 fn failed(of: &KvsBackupSchedule, error: &Error, site: &Site) -> Action {
     if !report::is_stale(error) {
-        site.metrics.failed("api");
+        site.metrics.failed("KvsBackupSchedule", "api");
         tracing::warn!(schedule = of.name_any(), %error, "a step failed");
     }
     Action::requeue(AGAIN)
@@ -43,6 +43,7 @@ async fn reconcile(of: Arc<KvsBackupSchedule>, site: Arc<Site>) -> Result<Action
     if of.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    let _looking = site.metrics.look("KvsBackupSchedule");
     let backups: Api<KvsBackup> =
         Api::namespaced(site.client.clone(), &of.namespace().unwrap_or_default());
     let label = format!("{SCHEDULE}={}", of.name_any());

@@ -1,6 +1,7 @@
-//! Whether the API server knows all fields of our kinds. It is asked now and then: CRDs may come later than
-//! the operator.
+//! What the API server knows: all fields of our kinds, and those of others that we would use. It is asked now
+//! and then: CRDs may come later than the operator.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,12 +21,36 @@ const NAMED: usize = 5;
 
 /// What was found last.
 #[derive(Clone, Debug, Default)]
-pub struct Served(Arc<RwLock<Option<String>>>);
+pub struct Served {
+    lacking: Arc<RwLock<Option<String>>>,
+    monitors: Arc<AtomicBool>,
+}
 
 impl Served {
     /// The fields that are dropped, in words; nothing if there are none.
     pub fn lacking(&self) -> Option<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lacking.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it knows `ServiceMonitor`.
+    pub fn monitors(&self) -> bool {
+        self.monitors.load(Ordering::Relaxed)
+    }
+
+    /// Asks whether it knows `ServiceMonitor`. One that does not answer knows what it knew.
+    pub async fn look_for_monitors(&self, client: &Client) {
+        match client.list_api_group_resources("monitoring.coreos.com/v1").await {
+            Ok(list) => {
+                let known = list.resources.iter().any(|one| one.kind == "ServiceMonitor");
+                self.monitors.store(known, Ordering::Relaxed);
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                self.monitors.store(false, Ordering::Relaxed);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the API server does not say which kinds it knows");
+            }
+        }
     }
 
     /// Asks for as long as it is not dropped.
@@ -38,6 +63,7 @@ impl Served {
                 }
             }
             tokio::time::sleep(EVERY).await;
+            self.look_for_monitors(client).await;
         }
     }
 
@@ -52,7 +78,7 @@ impl Served {
         } else {
             tracing::info!("the API server knows all fields");
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.lacking.write().unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 

@@ -22,14 +22,13 @@ pub struct Site {
     pub client: Client,
     /// Whether anything may be written.
     pub fence: Fence,
-    /// Where the operator runs, as far as objects depend on it.
-    pub build: build::Site,
     /// Its name in the certificates that it shows nodes.
     pub name: String,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What the API server knows of our kinds.
     pub served: Served,
+    build: build::Site,
     recorder: Recorder,
 }
 
@@ -51,6 +50,11 @@ impl Site {
         let reporter = Reporter { controller: "kvs-operator".into(), instance: Some(name.clone()) };
         let recorder = Recorder::new(client.clone(), reporter);
         Self { client, fence, build, name, metrics, served: Served::default(), recorder }
+    }
+
+    /// Where the operator runs, as far as objects depend on it.
+    pub fn build(&self) -> build::Site {
+        build::Site { monitors: self.served.monitors(), ..self.build.clone() }
     }
 
     /// Tells people what was done to a cluster, or to whatever else they made.

@@ -18,7 +18,6 @@ use kvs_operator_core::ready::Judged;
 use kvs_operator_core::user::{self, FINALIZER, MARK, Mark, Next, Seen, Step};
 use serde_json::json;
 use thiserror::Error;
-use tokio::time::Instant;
 
 use self::secret::Kept;
 use crate::nodes::{self, ApiError, SWITCHED_OFF};
@@ -43,17 +42,15 @@ pub fn controller(space: &str, site: &Arc<Site>) -> impl Stream<Item = Worked> +
 
 fn failed(of: &KvsUser, error: &Error, site: &Site) -> Action {
     if !report::is_stale(error) {
-        site.metrics.failed("api");
+        site.metrics.failed("KvsUser", "api");
         tracing::warn!(user = of.name_any(), %error, "a step failed");
     }
     Action::requeue(WAITING)
 }
 
 async fn reconcile(of: Arc<KvsUser>, site: Arc<Site>) -> Result<Action, Error> {
-    let began = Instant::now();
-    let done = Turn { of: &of, site: &site }.take().await;
-    site.metrics.looked(began.elapsed());
-    done
+    let _looking = site.metrics.look("KvsUser");
+    Turn { of: &of, site: &site }.take().await
 }
 
 /// A step was not carried out, or it is not known whether it was.
