@@ -3,6 +3,7 @@
 mod absent;
 mod pod;
 mod restorer;
+mod routed;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -61,6 +62,7 @@ pub async fn look(site: &Site, plan: &Blueprint<'_>) -> Result<Look, Error> {
         .collect();
     if let Some(nodes) = &nodes {
         seen.members = nodes.look(&plan.names, &addresses).await;
+        seen.routed = routed::find(&site.client, &plan.names, &seen.members).await?;
     }
     seen.now = site::now();
     let identity = secret.map(|secret| secret.metadata);

@@ -253,7 +253,7 @@ pub struct KvsClusterSpec {
     #[serde(default = "yes")]
     pub network_policy: bool,
 
-    /// Makes a ServiceMonitor, where the cluster knows that kind.
+    /// Makes a ServiceMonitor, where the cluster knows that kind. It has no token: `metrics_public` is to stay on.
     #[serde(default)]
     pub monitoring: bool,
 }

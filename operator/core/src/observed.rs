@@ -25,6 +25,8 @@ pub struct Observed {
     pub members: BTreeMap<Ordinal, MemberSeen>,
     /// The pod that brings a backup back.
     pub restorer: Option<RestorerSeen>,
+    /// Pods whose nodes are drained, and to which Services still lead clients.
+    pub routed: BTreeSet<Ordinal>,
 }
 
 /// The Secret with the cluster file.

@@ -8,7 +8,8 @@ use super::step::{Act, Kind};
 use crate::crd::Mode;
 use crate::observed::{Departure, Life, MemberSeen, Ordinal, PodSeen, Readiness};
 
-/// How long a pod must have been unready before its node refuses writes: by then nobody sends it any.
+/// How long a pod must have been unready, beside being gone from all Services' endpoints, before its node
+/// refuses writes: by then nobody sends it any.
 const UNREADY: Duration = Duration::from_secs(5);
 
 /// Whether a node is on its way out, or is out and that is not noted yet.
@@ -102,7 +103,9 @@ pub(super) fn onward(case: &Case<'_>, ordinal: Ordinal, member: &MemberSeen) -> 
     if !member.draining {
         return Stage::Act(kind, Act::Drain { ordinal, node });
     }
-    if unready_for(case, ordinal).is_none_or(|time| time < UNREADY) {
+    // Machines read the Services' endpoints some time after they are written.
+    let found = case.seen.routed.contains(&ordinal);
+    if found || unready_for(case, ordinal).is_none_or(|time| time < UNREADY) {
         return wait(Shut::Draining(ordinal));
     }
     Stage::Act(kind, Act::Leave { ordinal, node })

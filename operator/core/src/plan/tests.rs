@@ -62,6 +62,7 @@ fn settled(replicas: u32) -> Observed {
         claims: all.clone().map(|ordinal| (ordinal, claim(ordinal))).collect(),
         members: all.map(|ordinal| (ordinal, member(ordinal, replicas))).collect(),
         restorer: None,
+        routed: BTreeSet::new(),
     }
 }
 
@@ -232,6 +233,10 @@ fn a_node_drains_leaves_is_noted_and_only_then_let_go() {
     seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 4_999));
     assert_eq!(waits(&plan(&wish, &seen)), ["Draining"]);
     seen.pods.get_mut(&2).unwrap().ready = Readiness::Lost(UnixMillis(NOW - 5_000));
+    // Whatever the clocks say: as long as clients are led to it, they find one that takes their writes.
+    seen.routed.insert(2);
+    assert_eq!(waits(&plan(&wish, &seen)), ["Draining"]);
+    seen.routed.clear();
     assert_eq!(plan(&wish, &seen).act, Some(Act::Leave { ordinal: 2, node: leaver }));
     seen.members.get_mut(&2).unwrap().departure = Some(Departure::Leaving);
     // A change of mind waits.

@@ -89,6 +89,12 @@ pub(crate) fn terminate(world: &mut World, ordinal: Ordinal) {
     world.say(format!("pod {ordinal} goes"));
 }
 
+/// Services lead to the pods that serve, once their controller has seen which these are.
+pub(crate) fn route(world: &mut World) {
+    let ready = world.pods.values().filter(|pod| pod.is_ready());
+    world.routed = ready.map(|pod| pod.uid.clone()).collect();
+}
+
 /// From the highest down to the partition: the first outdated pod goes, and an unready one holds up
 /// the rest.
 fn roll(world: &mut World, set: &Set, partition: u32) {

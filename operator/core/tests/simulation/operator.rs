@@ -159,6 +159,9 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
         Act::Leave { ordinal, node } => {
             if runs(world, *ordinal, *node) {
                 let now = world.now;
+                if world.routed.contains(&world.pods[ordinal].uid) && !troubled {
+                    world.fault(format!("{ordinal} refuses writes while clients are led to it"));
+                }
                 let pod = world.pods.get_mut(ordinal).unwrap();
                 pod.leaving_since = pod.leaving_since.or(Some(now));
             }

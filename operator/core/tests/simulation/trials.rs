@@ -8,7 +8,7 @@ use kvs_operator_core::plan::{Plan, plan};
 use kvs_operator_core::wish::Wish;
 use rand::RngExt as _;
 
-use crate::controller::{collect, kubelet, sync, terminate};
+use crate::controller::{collect, kubelet, route, sync, terminate};
 use crate::hands;
 use crate::operator::{Pending, SILENT, arrive, look};
 use crate::restore::{self, IN_BACKUP};
@@ -47,6 +47,7 @@ fn happen(world: &mut World) {
         0 | 1 => sync(world),
         2 => {
             collect(world);
+            route(world);
             restore::get_on(world);
         }
         3 | 4 => {

@@ -26,6 +26,8 @@ pub(crate) struct World {
     /// When the controller last looked.
     pub(crate) looked: u64,
     pub(crate) pods: BTreeMap<Ordinal, Pod>,
+    /// The uids of those that Services lead clients to.
+    pub(crate) routed: BTreeSet<String>,
     pub(crate) claims: BTreeMap<Ordinal, Claim>,
     /// What brings a backup back.
     pub(crate) restorer: Option<Restorer>,
@@ -105,6 +107,7 @@ impl World {
             set: None,
             looked: 0,
             pods: BTreeMap::new(),
+            routed: BTreeSet::new(),
             claims: BTreeMap::new(),
             restorer: None,
             disks: BTreeMap::new(),
@@ -158,7 +161,15 @@ impl World {
             claims: self.claims.iter().map(|(at, claim)| (*at, seen_claim(claim))).collect(),
             members: BTreeMap::new(),
             restorer: self.restorer.as_ref().map(seen_restorer),
+            routed: self.routed().collect(),
         }
+    }
+
+    /// Drained pods that Services still lead clients to.
+    fn routed(&self) -> impl Iterator<Item = Ordinal> {
+        let found =
+            self.pods.iter().filter(|(_, pod)| pod.draining && self.routed.contains(&pod.uid));
+        found.map(|(ordinal, _)| *ordinal)
     }
 
     /// The same from a cache, which may lag behind in each kind by itself.
