@@ -7,11 +7,13 @@ mod disaster;
 mod drain;
 mod examples;
 mod fence;
+mod full;
 mod growth;
 mod helm;
 mod identity;
 mod nothing;
 mod operators;
+mod pause;
 mod policies;
 mod production;
 mod refusals;
@@ -65,6 +67,8 @@ enum What {
     CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// Its disks go with their pods.
     MovesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
+    /// It makes disks larger.
+    EnlargesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs Helm.
     NeedsHelm(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It runs `kubectl kvs`.
@@ -175,10 +179,24 @@ static ALL: &[Scenario] = &[
         What::Runs(|site, space| Box::pin(fence::run(site, space))),
     ),
     scenario(
+        "pause",
+        "mode: Paused: a child that is deleted and a change that is asked for are told of and not done, also by \
+         another operator; all of it is once it runs again, no failed request",
+        false,
+        What::Runs(|site, space| Box::pin(pause::run(site, space))),
+    ),
+    scenario(
         "growth",
         "disks grow without a restart, new ones are as large; a driver of disks is played",
         false,
         What::Runs(|site, space| Box::pin(growth::run(site, space))),
+    ),
+    scenario(
+        "full-disks",
+        "disks filled up: writes are refused with the cause, reads go on; larger disks mend it without a restart, \
+         nothing acknowledged lost",
+        false,
+        What::EnlargesDisks(|site, space| Box::pin(full::run(site, space))),
     ),
     scenario(
         "identity-lost",
@@ -374,7 +392,8 @@ pub(crate) fn choose(names: &[String], gate: bool) -> Result<Vec<&'static Scenar
     Ok(ALL.iter().filter(wanted).collect())
 }
 
-/// Runs one, in a namespace of its own; gathers what is needed if it fails.
+/// Runs one, in a namespace of its own; gathers what is needed if it fails. Nothing is left for the next one to
+/// stumble over.
 pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
     let began = Instant::now();
     let shortened = site.is_gate() && matches!(scenario.what, What::Listens(_));
@@ -390,7 +409,6 @@ pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
     match &outcome {
         Ok(seen) => {
             say(&format!("== {}: {:.0} s: {seen}", scenario.name, took.as_secs_f64()));
-            kubernetes::remove_namespace(&site.client, &space).await;
         }
         Err(failure) => {
             say(&format!(
@@ -404,6 +422,7 @@ pub(crate) async fn run(site: &Site, scenario: &'static Scenario) -> Row {
             }
         }
     }
+    kubernetes::remove_namespace(&site.client, &space).await;
     Row { scenario, outcome, not_run: None, shortened, took }
 }
 
@@ -415,6 +434,7 @@ async fn attempt(site: &Site, scenario: &Scenario, space: &str) -> Outcome {
         | What::Listens(run)
         | What::CutsMachines(run)
         | What::MovesDisks(run)
+        | What::EnlargesDisks(run)
         | What::NeedsHelm(run)
         | What::NeedsPlugin(run)
         | What::NeedsBucket(run)
@@ -433,6 +453,9 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
         }
         What::MovesDisks(_) if !site.has_machines() => {
             Some("no disks are known here that go with their pods".into())
+        }
+        What::EnlargesDisks(_) if !site.has_machines() => {
+            Some("no disks are known here that are full and can be enlarged".into())
         }
         What::NeedsBucket(_) if site.s3().is_none() => Some("there is no server of S3 here".into()),
         What::NeedsProgram(_) if !machine::is_there("kvs") => {

@@ -256,6 +256,15 @@ impl Site {
         machine::run(self.script()?, &["signal", signal, pod]).await.map(drop)
     }
 
+    /// Makes a disk of the class `small` larger, as its driver would.
+    ///
+    /// # Errors
+    ///
+    /// The machines cannot be reached, or there is no such disk.
+    pub(crate) async fn enlarge(&self, volume: &str, size: &str) -> Result<(), Failure> {
+        machine::run(self.script()?, &["enlarge", volume, size]).await.map(drop)
+    }
+
     fn script(&self) -> Result<&Path, Failure> {
         let missing = || Failure::new("the machines of this cluster cannot be reached");
         self.machines.as_deref().ok_or_else(missing)

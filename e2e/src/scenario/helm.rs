@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::Value;
 
 use super::Outcome;
@@ -111,6 +111,7 @@ async fn dry_run(site: &Site, space: &str, mut object: Value) -> Result<(), Fail
     }
     let (api, name) = kubernetes::place(&site.client, space, &object);
     let params = PatchParams { dry_run: true, ..PatchParams::apply("helm-dry-run").force() };
+    let params = params.validation(ValidationDirective::Strict);
     api.patch(&name, &params, &Patch::Apply(&object)).await?;
     Ok(())
 }
