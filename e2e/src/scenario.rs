@@ -180,8 +180,8 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "pause",
-        "mode: Paused: a child that is deleted and a change that is asked for are told of and not done, also by \
-         another operator; all of it is once it runs again, no failed request",
+        "mode: Paused: a child that is deleted is not made again and a change that is asked for not done, also \
+         by another operator; all of it is once it runs again, no failed request",
         false,
         What::Runs(|site, space| Box::pin(pause::run(site, space))),
     ),

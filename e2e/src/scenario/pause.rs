@@ -29,10 +29,13 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     looked(&cluster).await?;
     site.end_leader(None).await?;
     cluster.ask_for(json!({ "config": { "revisions": 6 } })).await?;
-    let plan = planned(&looked(&cluster).await?)?;
+    let told = looked(&cluster).await?;
     let same = rotation::uids(&cluster).await? == pods;
     expect(same && services.get_opt(CHILD).await?.is_none(), || {
         format!("pods are {}the same, or {CHILD} is back", if same { "" } else { "not " })
+    })?;
+    expect((told.replicas, told.ready_replicas) == (3, 3), || {
+        format!("{} of {} are told of", told.ready_replicas, told.replicas)
     })?;
     cluster.ask_for(json!({ "mode": "Running" })).await?;
     let done = cluster.settles(4, WITHIN).await?;
@@ -41,8 +44,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "paused: nothing of what was asked for was done, {plan} was told; all of it done {done:.0?} after that; {} \
-         writes and {} reads, none failed; {} keys on every node",
+        "paused: nothing of what was asked for was done, by two operators, and both told how it was; all of it \
+         done within {done:.0?} of the end of that; {} writes and {} reads, none failed; {} keys on every node",
         report.written, report.read, found.keys,
     ))
 }
@@ -56,12 +59,4 @@ async fn looked(cluster: &Cluster) -> Result<KvsClusterStatus, Failure> {
     })
     .await?;
     Ok(status)
-}
-
-/// What the operator says it would do.
-fn planned(status: &KvsClusterStatus) -> Result<String, Failure> {
-    let all = status.conditions.iter();
-    let mut progressing = all.filter(|one| one.type_ == "Progressing" && one.status == "True");
-    let next = progressing.next().map(|one| format!("{}: {}", one.reason, one.message));
-    next.ok_or_else(|| Failure::new("a paused operator does not say what it would do"))
 }
