@@ -134,7 +134,20 @@ pub(super) fn next(case: &Case<'_>) -> Stage {
     if !is_rolling(case, set) {
         return Stage::Done;
     }
-    match broken(case, set).unwrap_or_else(|| in_turn(case, set)) {
+    // What cannot be ended yet waits for others: for the word of one whose turn it is, perhaps.
+    let given_up = broken(case, set).map(|stage| unless_doomed(case, stage));
+    match given_up {
+        Some(stage @ Stage::Act(..)) => stage,
+        waiting => match unless_doomed(case, in_turn(case, set)) {
+            stage @ Stage::Act(..) => stage,
+            stage => waiting.unwrap_or(stage),
+        },
+    }
+}
+
+/// A pod whose disk goes with it is not ended.
+fn unless_doomed(case: &Case<'_>, stage: Stage) -> Stage {
+    match stage {
         Stage::Act(kind, Act::Evict { ordinal, .. } | Act::DeletePod { ordinal, .. })
             if disks::is_doomed(case, ordinal) =>
         {
