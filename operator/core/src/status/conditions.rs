@@ -83,7 +83,9 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
     if let Some(trouble) = told.trouble {
         return said(kind, true, "StepFailed", trouble);
     }
-    if let Some(wait) = told.plan.waits.iter().find(|wait| wait.on.needs_people()) {
+    let for_people = || told.plan.waits.iter().filter(|wait| wait.on.needs_people());
+    let is_wanted = |wait: &&Wait| matches!(wait.on, Shut::Fenced(_));
+    if let Some(wait) = for_people().find(|wait| !is_wanted(wait)) {
         return said(kind, true, wait.on.reason(), wait.on.to_string());
     }
     if let Some((ordinal, why)) = pod_trouble(told) {
@@ -92,27 +94,33 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
         let disk = disk.unwrap_or_default();
         return said(kind, true, "PodFails", format!("pod {ordinal} does not start: {disk}{why}"));
     }
+    if let Some(wait) = told.plan.waits.iter().find(|wait| is_late(wait, told, before)) {
+        return said(kind, true, wait.on.reason(), format!("{}: {}", wait.step, wait.on));
+    }
     if let Some(fields) = told.unserved {
         let message = format!(
             "the API server drops {fields}: its CRDs are older than the operator; apply the operator's"
         );
         return said(kind, true, "CrdsOlder", message);
     }
-    match told.plan.waits.iter().find(|wait| is_late(wait, told, before)) {
-        Some(wait) => said(kind, true, wait.on.reason(), format!("{}: {}", wait.step, wait.on)),
+    // Last: it may stay so for days, and is to hide nothing.
+    match for_people().find(is_wanted) {
+        Some(wait) => said(kind, true, wait.on.reason(), wait.on.to_string()),
         None => said(kind, false, "AsExpected", ""),
     }
 }
 
 fn pod_trouble<'a>(told: &Told<'a>) -> Option<(u32, &'a str)> {
-    let mut pods = told.seen.pods.iter().filter(|(_, pod)| !pod.is_ready());
+    let held = |at: u32| told.cluster.spec.fenced.iter().any(|one| u32::try_from(*one) == Ok(at));
+    let unready = |(at, pod): &(&u32, &PodSeen)| !pod.is_ready() && !held(**at);
+    let mut pods = told.seen.pods.iter().filter(unready);
     pods.find_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_deref()?)))
 }
 
-/// Whether a step waits for longer than the spec allows. A canary may wait for ever, and a backup takes as
-/// long as it is large.
+/// Whether a step waits for longer than the spec allows. A canary may wait for ever, as may who is held down, and
+/// a backup takes as long as it is large.
 fn is_late(wait: &Wait, told: &Told<'_>, before: &KvsClusterStatus) -> bool {
-    if matches!(wait.on, Shut::Canary(_) | Shut::Restoring) {
+    if matches!(wait.on, Shut::Canary(_) | Shut::Restoring | Shut::Fenced(_)) {
         return false;
     }
     let since = before.plan.iter().find(|was| was.step == wait.step);

@@ -72,6 +72,19 @@ fn what_only_people_can_mend_is_said_at_once() {
     assert!(status.message.unwrap().contains("restore the Secret"));
 }
 
+#[test]
+fn a_node_that_is_held_down_hides_nothing_that_is_worse() {
+    let wait = |on| Wait { kind: Kind::Fence, step: "have every pod serve".into(), on };
+    let held =
+        Plan { kind: Some(Kind::Fence), waits: vec![wait(Shut::Fenced(1))], ..Plan::default() };
+    let status = told(&cluster(), &held, 0);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "Fenced".into()));
+    let refused = Shut::Refused("revisions: 300".into());
+    let both = Plan { waits: vec![wait(Shut::Fenced(1)), wait(refused)], ..held };
+    let status = told(&cluster(), &both, 0);
+    assert_eq!(condition(&status, "Degraded"), ("True".into(), "ConfigurationRefused".into()));
+}
+
 /// A node at this ordinal that agreed a second ago with these.
 fn node(ordinal: u32, departure: Option<Departure>, with: &[u32]) -> MemberSeen {
     let id = |ordinal: u32| Uuid::from_u128(u128::from(ordinal) + 1);
