@@ -46,11 +46,13 @@ async fn reconcile(of: Arc<KvsBackup>, site: Arc<Site>) -> Result<Action, Error>
     if before.phase.is_over() || of.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let _looking = site.metrics.look("KvsBackup");
     let space = of.namespace().unwrap_or_default();
-    let reached = reach(&site, &space, &of.spec.cluster).await?;
-    let turn = Turn { of: &of, site: &site, names: Names::new(&of.spec.cluster, space), before };
-    turn.take(reached.as_ref()).await
+    let look = async {
+        let reached = reach(&site, &space, &of.spec.cluster).await?;
+        let names = Names::new(&of.spec.cluster, space.clone());
+        Turn { of: &of, site: &site, names, before }.take(reached.as_ref()).await
+    };
+    site.look("KvsBackup", Box::pin(look)).await
 }
 
 struct Turn<'a> {

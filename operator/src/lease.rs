@@ -42,10 +42,16 @@ impl Holder {
     /// Waits until the lease is this operator's. Nothing if it was told to stop before.
     pub async fn take(&mut self, stop: &CancellationToken) -> Option<()> {
         loop {
-            match self.attempt().await {
-                Ok(true) => return Some(()),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the lease cannot be taken"),
+            let attempt = tokio::time::timeout(GIVE_UP, self.attempt());
+            let attempt = tokio::select! {
+                () = stop.cancelled() => return None,
+                done = attempt => done,
+            };
+            match attempt {
+                Ok(Ok(true)) => return Some(()),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the lease cannot be taken"),
+                Err(_late) => tracing::warn!("the lease cannot be taken in time"),
             }
             tokio::select! {
                 () = stop.cancelled() => return None,

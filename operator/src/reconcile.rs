@@ -27,7 +27,7 @@ use crate::site::Site;
 
 /// While something is under way nodes are asked this often: they tell nobody by themselves.
 const UNDER_WAY: Duration = Duration::from_secs(1);
-/// While nodes do not hold the same.
+/// While nodes do not hold the same, or people are waited for.
 const APART: Duration = Duration::from_secs(3);
 /// Otherwise. What others change is noticed at once; this is for what nobody tells.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -67,9 +67,9 @@ pub async fn reconcile(
     if cluster.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let _looking = site.metrics.look("KvsCluster");
     let build = site.build();
-    Turn::new(&cluster, &site, &build).take().await
+    let turn = Turn::new(&cluster, &site, &build);
+    site.look("KvsCluster", Box::pin(turn.take())).await
 }
 
 /// What is done after a failure.
@@ -107,6 +107,7 @@ impl<'a> Turn<'a> {
         self.hurry(&look, &plan, &status).await;
         let converged = !status.conditions.iter().any(|one| one.reason == "NotInSync");
         Ok(Action::requeue(match () {
+            () if trouble.is_none() && is_for_people(&plan) => APART,
             () if plan.kind.is_some() || trouble.is_some() => UNDER_WAY,
             () if converged && self.cluster.spec.mode == Mode::Hibernated => ASLEEP,
             () if converged => SETTLED,
@@ -146,7 +147,14 @@ impl<'a> Turn<'a> {
             on: Shut::Refused(why),
         });
         let mut plan = match kept {
-            Some(kept) => plan(&Wish::of(self.cluster, &kept.template.hash), &look.seen),
+            Some(kept) => {
+                let mut wish = Wish::of(self.cluster, &kept.template.hash);
+                if refused.is_some() {
+                    // Whom nodes are told to be held down is not written then: nobody is restarted for it.
+                    wish.fenced.clear();
+                }
+                plan(&wish, &look.seen)
+            }
             None => Plan::default(),
         };
         plan.kind = plan.kind.or(refused.as_ref().map(|wait| wait.kind));
@@ -230,7 +238,8 @@ impl<'a> Turn<'a> {
             objects::apply(client, object, live).await?;
         }
         for object in known.iter().filter(|one| !wanted_names.contains(&identify(one))) {
-            if is_ours(object) && !is_used(object, look) {
+            let live = identify(object).1 == self.blueprint.names.live();
+            if is_ours(object) && !live && !is_used(object, look) {
                 objects::delete(client, object).await?;
             }
         }
@@ -285,6 +294,12 @@ impl<'a> Turn<'a> {
             self.site.tell(self.cluster, EventType::Warning, &now.reason, now.message).await;
         }
     }
+}
+
+/// Whether nothing goes on until people have done something.
+fn is_for_people(plan: &Plan) -> bool {
+    let by_people = |wait: &Wait| wait.on.needs_people() || matches!(wait.on, Shut::Canary(_));
+    plan.act.is_none() && !plan.waits.is_empty() && plan.waits.iter().all(by_people)
 }
 
 /// The budget opens again, and whoever wrote in between is seen at the next look.

@@ -101,13 +101,13 @@ async fn lead(
 ) {
     tracing::info!("this operator is the one that acts");
     site.metrics.leads(true);
-    // What it applies depends on it, from the first look on.
-    site.served.look_for_monitors(&site.client).await;
     tokio::select! {
         () = holder.keep(stop) => {}
         () = site.served.follow(&site.client, &site.metrics) => {}
         () = work(settings, site) => tracing::error!("the watches ended"),
     }
+    // It is another one's to say.
+    site.metrics.unserved(0);
     // Only now: whoever has it next finds nothing under way.
     if stop.is_cancelled() {
         holder.let_go().await;
@@ -116,6 +116,8 @@ async fn lead(
 }
 
 async fn work(settings: &Settings, site: &Arc<Site>) {
+    // What is applied depends on it, from the first look on.
+    site.served.look_for_monitors(&site.client).await;
     let spaces = settings.spaces();
     let controllers = spaces.iter().flat_map(|space| {
         [

@@ -43,20 +43,23 @@ async fn reconcile(of: Arc<KvsBackupSchedule>, site: Arc<Site>) -> Result<Action
     if of.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let _looking = site.metrics.look("KvsBackupSchedule");
+    site.look("KvsBackupSchedule", look(&of, &site)).await
+}
+
+async fn look(of: &KvsBackupSchedule, site: &Site) -> Result<Action, Error> {
     let backups: Api<KvsBackup> =
         Api::namespaced(site.client.clone(), &of.namespace().unwrap_or_default());
     let label = format!("{SCHEDULE}={}", of.name_any());
     let made = backups.list(&ListParams::default().labels(&label)).await?.items;
-    let Turn { make, delete, status, again } = turn(&of, &made, site::now());
+    let Turn { make, delete, status, again } = turn(of, &made, site::now());
     if let Some(object) = make {
-        create(&site, &of, object).await?;
+        create(site, of, object).await?;
     }
     for name in delete {
         gone(backups.delete(&name, &DeleteParams::default()).await.map(drop))?;
     }
     if of.status.as_ref() != Some(&status) {
-        report::status(&site.client, &*of, &status).await?;
+        report::status(&site.client, of, &status).await?;
     }
     Ok(Action::requeue(Duration::from_millis(again)))
 }

@@ -1,8 +1,10 @@
 //! What all parts share: the API server, who the operator is, what is counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
+use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt as _};
 use kvs_core::UnixMillis;
@@ -14,6 +16,11 @@ use crate::served::Served;
 
 /// Longest action of an event that Kubernetes takes.
 const ACTION_MAX: usize = 128;
+
+/// A look with its step takes no longer, nodes that do not answer included.
+const LONGEST: Duration = Duration::from_mins(1);
+/// After one that did.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What all parts share.
 #[derive(Clone)]
@@ -55,6 +62,28 @@ impl Site {
     /// Where the operator runs, as far as objects depend on it.
     pub fn build(&self) -> build::Site {
         build::Site { monitors: self.served.monitors(), ..self.build.clone() }
+    }
+
+    /// Counts a look at an object of this kind, and breaks it off where it takes too long: an API server that went
+    /// away without a word answers never, and nobody else looks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of the look.
+    pub async fn look<E>(
+        &self,
+        kind: &'static str,
+        look: impl Future<Output = Result<Action, E>>,
+    ) -> Result<Action, E> {
+        let _looking = self.metrics.look(kind);
+        match tokio::time::timeout(LONGEST, look).await {
+            Ok(done) => done,
+            Err(_late) => {
+                self.metrics.failed(kind, "late");
+                tracing::warn!(kind, "a look took longer than {LONGEST:?}, and begins anew");
+                Ok(Action::requeue(AGAIN))
+            }
+        }
     }
 
     /// Tells people what was done to a cluster, or to whatever else they made.

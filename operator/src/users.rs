@@ -49,8 +49,7 @@ fn failed(of: &KvsUser, error: &Error, site: &Site) -> Action {
 }
 
 async fn reconcile(of: Arc<KvsUser>, site: Arc<Site>) -> Result<Action, Error> {
-    let _looking = site.metrics.look("KvsUser");
-    Turn { of: &of, site: &site }.take().await
+    site.look("KvsUser", Box::pin(Turn { of: &of, site: &site }.take())).await
 }
 
 /// A step was not carried out, or it is not known whether it was.

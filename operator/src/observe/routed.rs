@@ -9,23 +9,30 @@ use kube::{Client, Error};
 use kvs_operator_core::names::Names;
 use kvs_operator_core::observed::{MemberSeen, Ordinal};
 
-/// The ordinals of these pods. Nobody is asked while no node is drained.
-///
-/// # Errors
-///
-/// The API server cannot be asked.
+/// The ordinals of these pods. Nobody is asked while no node is drained; where nobody says, it is all of them.
 pub(super) async fn find(
     client: &Client,
     names: &Names,
     members: &BTreeMap<Ordinal, MemberSeen>,
-) -> Result<BTreeSet<Ordinal>, Error> {
+) -> BTreeSet<Ordinal> {
     let drained = members.iter().filter(|(_, member)| member.draining);
     let drained: BTreeSet<Ordinal> = drained.map(|(ordinal, _)| *ordinal).collect();
     if drained.is_empty() {
-        return Ok(drained);
+        return drained;
     }
+    ask(client, names, &drained).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "whom Services lead clients to cannot be seen");
+        drained
+    })
+}
+
+async fn ask(
+    client: &Client,
+    names: &Names,
+    drained: &BTreeSet<Ordinal>,
+) -> Result<BTreeSet<Ordinal>, Error> {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &names.namespace);
-    let of = ListParams::default().labels(&selector(names, &drained));
+    let of = ListParams::default().labels(&selector(names, drained));
     let slices = slices.list(&of).await?.items;
     let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
     let leading = endpoints
