@@ -19,7 +19,7 @@ use crate::wait::until;
 use crate::{kubernetes, machine};
 
 /// One of each release that is supported beside the one that everything else here runs on.
-const RELEASES: [&str; 3] = ["v1.35.1", "v1.34.3", "v1.33.7"];
+const RELEASES: [&str; 3] = ["v1.35.1", "v1.34.3", "v1.33.13"];
 const WITHIN: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
