@@ -1,22 +1,22 @@
 //! Reads what there is of a cluster, as the plan sees it.
 
 mod absent;
-mod pod;
+pub mod pod;
 mod restorer;
 mod routed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams};
 use kube::{Client, Error, ResourceExt as _};
 use kvs_client::ClusterFile;
 use kvs_core::UnixMillis;
-use kvs_operator_core::build::Blueprint;
+use kvs_operator_core::build::{Blueprint, Live};
 use kvs_operator_core::names::{CLUSTER_FILE, DECOMMISSIONED, NODE, Names, RESTORE, TEMPLATE};
 use kvs_operator_core::observed::{ClaimSeen, Identity, Observed, Ordinal, Restore, SetSeen};
 use kvs_operator_core::quantity;
@@ -85,8 +85,9 @@ pub async fn objects(
     let pods = Api::<Pod>::namespaced(client.clone(), space).list(&ours).await?.items;
     let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), space);
     let claims = claims.list(&ours).await?.items;
-    let by_ordinal =
-        pods.iter().filter_map(|pod| Some((names.ordinal(&pod.name_any())?, pod::seen(pod))));
+    let by_ordinal = pods
+        .iter()
+        .filter_map(|pod| Some((names.ordinal(&pod.name_any())?, pod::seen(pod, names))));
     let claims: BTreeMap<Ordinal, ClaimSeen> = claims
         .iter()
         .filter_map(|claim| Some((names.claim_ordinal(&claim.name_any())?, seen_claim(claim))))
@@ -99,9 +100,18 @@ pub async fn objects(
         pods: by_ordinal.collect(),
         claims,
         restorer,
+        held: held(client, names).await?,
         ..Observed::default()
     };
     Ok((seen, set, pods))
+}
+
+/// Who is told to open nothing when it starts.
+async fn held(client: &Client, names: &Names) -> Result<BTreeSet<Ordinal>, Error> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &names.namespace);
+    let map = maps.get_opt(&names.live()).await?;
+    let map = map.and_then(|map| serde_json::to_value(map).ok()).unwrap_or_default();
+    Ok(Live::read(&map, names).held)
 }
 
 fn identity(

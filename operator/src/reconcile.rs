@@ -9,8 +9,8 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kvs_client::DutyOrder;
-use kvs_operator_core::build::{self, Blueprint, Kept, Template, stateful_set};
-use kvs_operator_core::crd::{ADOPT, KvsCluster, KvsClusterStatus, Mode};
+use kvs_operator_core::build::{self, Blueprint, Kept, Live, Template, stateful_set};
+use kvs_operator_core::crd::{KvsCluster, KvsClusterStatus, Mode};
 use kvs_operator_core::observed::Identity;
 use kvs_operator_core::plan::{Act, Kind, Plan, Shut, Wait, plan};
 use kvs_operator_core::status::{self, Told};
@@ -129,9 +129,8 @@ impl<'a> Turn<'a> {
         let stored = stored.as_ref().and_then(Template::read);
         match self.blueprint.config() {
             Ok(config) => {
-                let adopted = self.cluster.annotations().get(ADOPT).map(String::as_str);
                 let rendered = self.blueprint.template(config);
-                Ok((Some(rendered.in_force(stored, adopted)), None))
+                Ok((Some(self.blueprint.in_force(rendered, stored)), None))
             }
             Err(refused) => {
                 let kept = stored.map(|template| Kept { template, newer: None });
@@ -147,14 +146,7 @@ impl<'a> Turn<'a> {
             on: Shut::Refused(why),
         });
         let mut plan = match kept {
-            Some(kept) => {
-                let mut wish = Wish::of(self.cluster, &kept.template.hash);
-                if refused.is_some() {
-                    // Whom nodes are told to be held down is not written then: nobody is restarted for it.
-                    wish.fenced.clear();
-                }
-                plan(&wish, &look.seen)
-            }
+            Some(kept) => plan(&Wish::of(self.cluster, &kept.template.hash), &look.seen),
             None => Plan::default(),
         };
         plan.kind = plan.kind.or(refused.as_ref().map(|wait| wait.kind));
@@ -165,14 +157,13 @@ impl<'a> Turn<'a> {
     /// The surroundings, then the `StatefulSet`, then the one act.
     async fn step(&self, look: &Look, kept: Option<&Kept>, plan: &Plan) -> Result<(), ActError> {
         let (client, metrics) = (&self.site.client, &self.site.metrics);
-        let pods = look.seen.set.as_ref().map_or(0, |set| set.replicas);
         if let Some(identity) = &look.identity {
             act::own_identity(client, &self.blueprint, identity).await?;
         }
         if look.seen.identity == Identity::Present
             && let Some(kept) = kept
         {
-            self.surround(look, kept, pods).await?;
+            self.surround(look, kept, plan).await?;
         }
         if let (Some(wanted), Some(kept)) = (&plan.set, kept) {
             let object = stateful_set(&self.blueprint, wanted, &kept.template);
@@ -220,30 +211,43 @@ impl<'a> Turn<'a> {
     }
 
     /// Everything but the `StatefulSet`; what is no longer wanted goes.
-    async fn surround(&self, look: &Look, kept: &Kept, pods: u32) -> Result<(), kube::Error> {
+    async fn surround(&self, look: &Look, kept: &Kept, plan: &Plan) -> Result<(), kube::Error> {
         let client = &self.site.client;
+        let pods = look.seen.set.as_ref().map_or(0, |set| set.replicas);
         let mut wanted = self.blueprint.surroundings(pods);
         wanted.push(self.blueprint.config_map(&kept.template.config));
         wanted.push(self.blueprint.template_map(&kept.template));
-        // What is wrong with it is told; until it is right, what is there stays.
-        wanted.extend(self.blueprint.config().is_ok().then(|| self.blueprint.live_map()));
         let mut known = Vec::new();
         let monitor = self.blueprint.site.monitors.then_some(MONITOR);
         for (version, kind) in KINDS.iter().copied().chain(monitor) {
             known.extend(objects::all(client, &self.blueprint.names, version, kind).await?);
         }
+        wanted.push(self.live_map(&known, plan));
         let wanted_names: BTreeSet<(String, String)> = wanted.iter().map(identify).collect();
         for object in wanted {
             let live = known.iter().find(|live| identify(live) == identify(&object));
             objects::apply(client, object, live).await?;
         }
         for object in known.iter().filter(|one| !wanted_names.contains(&identify(one))) {
-            let live = identify(object).1 == self.blueprint.names.live();
-            if is_ours(object) && !live && !is_used(object, look) {
+            if is_ours(object) && !is_used(object, look) {
                 objects::delete(client, object).await?;
             }
         }
         Ok(())
+    }
+
+    /// What nodes are told while they run. What is wrong with their settings is told to people; until it
+    /// is right, nodes keep those that they have.
+    fn live_map(&self, known: &[Value], plan: &Plan) -> Value {
+        let names = &self.blueprint.names;
+        let settings = if self.blueprint.config().is_ok() {
+            self.blueprint.live_settings()
+        } else {
+            let is_it = |object: &&Value| identify(object) == ("ConfigMap".into(), names.live());
+            let there = known.iter().find(is_it);
+            there.map(|map| Live::read(map, names).settings).unwrap_or_default()
+        };
+        self.blueprint.live_map(&Live { settings, held: plan.held.clone() })
     }
 
     /// Says how it is.
@@ -339,12 +343,5 @@ fn is_used(object: &Value, look: &Look) -> bool {
         return false;
     }
     let rolling = look.seen.set.as_ref().is_none_or(|set| set.current != set.update);
-    let mounts = |pod: &k8s_openapi::api::core::v1::Pod| {
-        let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
-        volumes
-            .into_iter()
-            .flatten()
-            .any(|volume| volume.config_map.as_ref().is_some_and(|map| map.name == name))
-    };
-    rolling || look.pods.iter().any(mounts)
+    rolling || look.pods.iter().any(|pod| observe::pod::mounts(pod, &name))
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod identity;
+mod live;
 mod network;
 mod pod;
 mod restore;
@@ -22,6 +23,7 @@ use crate::crd::KvsCluster;
 use crate::names::Names;
 
 pub use self::config::{Config, Refused};
+pub use self::live::Live;
 pub use self::set::stateful_set;
 pub use self::template::{Kept, Template};
 

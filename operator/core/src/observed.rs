@@ -27,6 +27,8 @@ pub struct Observed {
     pub restorer: Option<RestorerSeen>,
     /// Pods whose nodes are drained, and to which Services still lead clients.
     pub routed: BTreeSet<Ordinal>,
+    /// Nodes that are told to open nothing when they start.
+    pub held: BTreeSet<Ordinal>,
 }
 
 /// The Secret with the cluster file.
@@ -82,6 +84,11 @@ pub struct PodSeen {
     pub ready: Readiness,
     /// Why it does not start, in Kubernetes' words.
     pub trouble: Option<String>,
+    /// Whether it has a machine.
+    pub placed: bool,
+    /// Whether it looks when it starts whether it is held down, and takes settings over while it runs. One
+    /// of an older operator's template does not.
+    pub reads_live: bool,
 }
 
 /// Whether a pod serves.

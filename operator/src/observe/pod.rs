@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 use kvs_core::UnixMillis;
+use kvs_operator_core::names::Names;
 use kvs_operator_core::observed::{PodSeen, Readiness};
 
 use crate::site;
@@ -20,7 +21,7 @@ const CRASHES: i32 = 2;
 /// Longest message that is shown of a container.
 const LONGEST: usize = 400;
 
-pub(super) fn seen(pod: &Pod) -> PodSeen {
+pub(super) fn seen(pod: &Pod, names: &Names) -> PodSeen {
     PodSeen {
         uid: pod.uid().unwrap_or_default(),
         resource_version: pod.resource_version().unwrap_or_default(),
@@ -28,7 +29,16 @@ pub(super) fn seen(pod: &Pod) -> PodSeen {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         ready: readiness(pod),
         trouble: trouble(pod),
+        placed: pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()),
+        reads_live: mounts(pod, &names.live()),
     }
+}
+
+/// Whether a ConfigMap is among a pod's volumes.
+pub fn mounts(pod: &Pod, map: &str) -> bool {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    let mut maps = volumes.iter().filter_map(|volume| volume.config_map.as_ref());
+    maps.any(|mounted| mounted.name == map)
 }
 
 pub(super) fn address(pod: &Pod) -> Option<IpAddr> {

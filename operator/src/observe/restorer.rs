@@ -18,11 +18,11 @@ pub(super) async fn find(client: &Client, names: &Names) -> Result<Option<Restor
     let labels =
         format!("app.kubernetes.io/component=restore,app.kubernetes.io/instance={}", names.cluster);
     let found = pods.list(&ListParams::default().labels(&labels)).await?.items;
-    Ok(found.iter().find(|pod| pod.name_any() == names.restorer()).map(seen))
+    Ok(found.iter().find(|pod| pod.name_any() == names.restorer()).map(|pod| seen(pod, names)))
 }
 
-fn seen(pod: &Pod) -> RestorerSeen {
-    let PodSeen { uid, resource_version, terminating, trouble, .. } = pod::seen(pod);
+fn seen(pod: &Pod, names: &Names) -> RestorerSeen {
+    let PodSeen { uid, resource_version, terminating, trouble, .. } = pod::seen(pod, names);
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let outcome = match phase {
         Some("Succeeded") => Some(Outcome::Succeeded),

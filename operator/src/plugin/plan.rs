@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt as _};
 use kvs_operator_core::build::{Blueprint, Site, Template};
-use kvs_operator_core::crd::{ADOPT, KvsCluster, MemberState, MemberStatus};
+use kvs_operator_core::crd::{KvsCluster, MemberState, MemberStatus};
 use kvs_operator_core::forecast::{Forecast, forecast};
 use kvs_operator_core::names::Names;
 use kvs_operator_core::observed::{
@@ -67,8 +67,7 @@ async fn of(here: &Here, asked: KvsCluster) -> Result<Forecast, PluginError> {
     let maps: Api<ConfigMap> = Api::namespaced(here.client.clone(), &here.namespace);
     let kept = maps.get_opt(&names.template()).await?;
     let kept = kept.and_then(|map| Template::read(&serde_json::to_value(map).ok()?));
-    let adopted = cluster.annotations().get(ADOPT).map(String::as_str);
-    let template = blueprint.template(config).in_force(kept, adopted).template;
+    let template = blueprint.in_force(blueprint.template(config), kept).template;
     seen.identity = if seen.claims.is_empty() { Identity::Absent } else { Identity::Present };
     seen.members = members(&names, &status, &seen);
     Ok(forecast(&Wish::of(&cluster, &template.hash), &seen))

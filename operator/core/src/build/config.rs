@@ -1,5 +1,4 @@
-//! The nodes' configuration: a file in a `ConfigMap` that never changes (another content, another name), and
-//! what nodes take over while they run in another one, which does.
+//! The nodes' configuration: a file in a `ConfigMap` that never changes (another content, another name).
 
 use std::iter;
 use std::path::Path;
@@ -44,11 +43,8 @@ impl Config {
     }
 }
 
-/// The name of the file with what nodes take over while they run.
-pub(super) const LIVE_FILE: &str = "live.yaml";
-
 /// Settings, as a file has them.
-fn file(settings: &Map<String, Value>) -> String {
+pub(super) fn file(settings: &Map<String, Value>) -> String {
     serde_json::to_string_pretty(settings).unwrap_or_default() + "\n"
 }
 
@@ -87,18 +83,6 @@ impl Blueprint<'_> {
     pub fn config_map(&self, config: &Config) -> Value {
         let fields = json!({ "immutable": true, "data": { "config.yaml": config.text } });
         self.object("v1", "ConfigMap", &config.name, fields)
-    }
-
-    /// The `ConfigMap` of what nodes take over while they run, and of who is held down.
-    pub fn live_map(&self) -> Value {
-        let spec = &self.cluster.spec;
-        let mut settings = spec.config.0.clone();
-        settings.retain(|name, _| may_be_live(name));
-        let fenced = spec.fenced.iter().filter_map(|ordinal| u32::try_from(*ordinal).ok());
-        let fenced: Vec<_> = fenced.map(|ordinal| self.names.pod(ordinal)).collect();
-        settings.insert("fenced".into(), json!(fenced));
-        let fields = json!({ "data": { LIVE_FILE: file(&settings) } });
-        self.object("v1", "ConfigMap", &self.names.live(), fields)
     }
 
     fn decided(&self) -> Map<String, Value> {

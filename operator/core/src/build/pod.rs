@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::config::LIVE_FILE;
-use super::{Blueprint, Config, merge, plain};
+use super::{Blueprint, Config, live, merge, plain};
 use crate::crd::TlsMode;
 use crate::names::{CLIENT_PORT, PEER_PORT};
 
@@ -93,7 +92,7 @@ impl Blueprint<'_> {
         merge(
             &mut container,
             json!({
-                "args": ["run", "/etc/kvs/config/config.yaml", "--live", format!("/etc/kvs/live/{LIVE_FILE}")],
+                "args": ["run", "/etc/kvs/config/config.yaml", "--live", format!("/etc/kvs/live/{}", live::FILE)],
                 "ports": [
                     { "name": "client", "containerPort": CLIENT_PORT, "protocol": "TCP" },
                     { "name": "peer", "containerPort": PEER_PORT, "protocol": "TCP" },
@@ -129,13 +128,14 @@ impl Blueprint<'_> {
         container
     }
 
-    /// Starting may take an hour: a store that recovers is not to be killed for it. Readiness is the
-    /// node's own judgement; only a process that answers nothing is started again.
+    /// Starting may take a week: neither a store that recovers is to be killed for it, nor a node that is
+    /// held down. Readiness is the node's own judgement; only a process that answered and answers nothing
+    /// any more is started again.
     fn probes(&self) -> Value {
         let scheme = if self.cluster.spec.tls.mode == TlsMode::Off { "HTTP" } else { "HTTPS" };
         let get = |path: &str| json!({ "path": path, "port": "client", "scheme": scheme });
         json!({
-            "startupProbe": { "httpGet": get("/livez"), "periodSeconds": 1, "failureThreshold": 3600 },
+            "startupProbe": { "httpGet": get("/livez"), "periodSeconds": 1, "failureThreshold": 604_800 },
             "readinessProbe": { "httpGet": get("/readyz"), "periodSeconds": 2, "failureThreshold": 1 },
             "livenessProbe": {
                 "httpGet": get("/livez"), "periodSeconds": 10, "timeoutSeconds": 5,

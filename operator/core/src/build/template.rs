@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Blueprint, Config, hash};
+use crate::crd::ADOPT;
 
 /// What pods are made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,14 +46,37 @@ impl Blueprint<'_> {
     pub fn template(&self, config: Config) -> Template {
         let pod = self.pod(&config);
         let hash = hash(&pod);
-        Template { pod, config, hash, asked: self.asked() }
+        Template { pod, config, hash, asked: self.asked(true) }
     }
 
-    fn asked(&self) -> String {
+    /// What is in force: what is kept, until something else is asked for or the newer one is adopted.
+    pub fn in_force(&self, rendered: Template, kept: Option<Template>) -> Kept {
+        let adopted = self.cluster.metadata.annotations.as_ref().and_then(|all| all.get(ADOPT));
+        let is_asked = |kept: &Template| kept.asked == self.asked(self.reads_live(&kept.pod));
+        match kept.filter(|kept| is_asked(kept) && kept.hash != rendered.hash) {
+            Some(kept) if adopted != Some(&rendered.hash) => {
+                Kept { newer: Some(rendered.hash), template: kept }
+            }
+            _ => Kept { template: rendered, newer: None },
+        }
+    }
+
+    /// Whether pods of a template take settings over while they run. To those of an older operator's each
+    /// setting comes with a restart.
+    fn reads_live(&self, pod: &Value) -> bool {
+        let live = self.names.live();
+        let volumes = pod["spec"]["volumes"].as_array();
+        volumes.into_iter().flatten().any(|volume| volume["configMap"]["name"] == json!(live))
+    }
+
+    /// A hash of what pods depend on, with or without what they take over while they run.
+    pub(super) fn asked(&self, reads_live: bool) -> String {
         let mut spec = super::plain(&self.cluster.spec);
         if let Value::Object(fields) = &mut spec {
             fields.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
-            drop_live(fields);
+            if reads_live {
+                drop_live(fields);
+            }
         }
         hash(&spec)
     }
@@ -89,18 +113,5 @@ impl Template {
         let config = Config { text: text("config.yaml")?, name: text("config")? };
         let template = Self { hash: text("hash")?, asked: text("asked")?, config, pod };
         (hash(&template.pod) == template.hash).then_some(template)
-    }
-
-    /// What is in force: what is kept, until something else is asked for or the newer one is adopted.
-    pub fn in_force(self, kept: Option<Self>, adopted: Option<&str>) -> Kept {
-        match kept {
-            Some(kept) if kept.asked == self.asked && kept.hash != self.hash => {
-                if adopted == Some(self.hash.as_str()) {
-                    return Kept { template: self, newer: None };
-                }
-                Kept { newer: Some(self.hash), template: kept }
-            }
-            _ => Kept { template: self, newer: None },
-        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
+use crate::crd::ADOPT;
 use crate::plan::SetWanted;
 
 fn cluster(spec: Value) -> KvsCluster {
@@ -87,7 +88,7 @@ fn objects(spec: Value) -> Vec<Value> {
     let mut all = blueprint.surroundings(2);
     all.push(blueprint.config_map(&template.config));
     all.push(blueprint.template_map(&template));
-    all.push(blueprint.live_map());
+    all.push(blueprint.live_map(&Live { settings: blueprint.live_settings(), ..Live::default() }));
     all.push(stateful_set(&blueprint, &wanted, &template));
     all.extend(blueprint.restorer("c"));
     all
@@ -191,7 +192,9 @@ fn what_nodes_take_over_while_they_run_changes_no_pod() {
 fn the_nodes_take_what_they_are_to_take_over_while_they_run() {
     let (cluster, site) = (cluster(everything()), site());
     let blueprint = Blueprint::new(&cluster, &site);
-    let map = blueprint.live_map();
+    let written = Live { settings: blueprint.live_settings(), held: [1].into() };
+    let map = blueprint.live_map(&written);
+    assert_eq!(Live::read(&map, &blueprint.names), written);
     let (main, name) = (blueprint.config().unwrap().text, std::path::Path::new("file"));
     let live = map["data"]["live.yaml"].as_str().map(|live| (name, live));
     let files = kvs_config::Files { main: Some((name, &main)), live };
@@ -225,12 +228,40 @@ fn a_newer_operator_leaves_pods_alone_until_it_is_told_or_the_spec_changes() {
     let mut now = kept.clone();
     now.pod["spec"]["new"] = json!(true);
     now.hash = hash(&now.pod);
-    let still = now.clone().in_force(Some(kept.clone()), None);
+    let still = then.in_force(now.clone(), Some(kept.clone()));
     assert_eq!((still.template, still.newer.clone()), (kept.clone(), Some(now.hash.clone())));
-    let adopted = now.clone().in_force(Some(kept.clone()), still.newer.as_deref());
+    let mut adopting = cluster_then.clone();
+    adopting.metadata.annotations = Some([(ADOPT.to_owned(), now.hash.clone())].into());
+    let adopted = Blueprint::new(&adopting, &site).in_force(now.clone(), Some(kept.clone()));
     assert_eq!((adopted.template, adopted.newer), (now.clone(), None));
-    let other = Template { asked: "other".into(), ..now };
-    assert_eq!(other.clone().in_force(Some(kept), None).template, other);
+    let cluster_other = cluster(json!({ "image": "kvs:other" }));
+    let other = Blueprint::new(&cluster_other, &site);
+    let rendered = other.template(other.config().unwrap());
+    assert_eq!(other.in_force(rendered.clone(), Some(kept)).template, rendered);
+}
+
+/// What an operator made whose pods took nothing over while they ran.
+fn without_live(blueprint: &Blueprint<'_>) -> Template {
+    let mut kept = blueprint.template(blueprint.config().unwrap());
+    let volumes = kept.pod["spec"]["volumes"].as_array_mut().unwrap();
+    volumes.retain(|volume| volume["name"] != "live");
+    (kept.hash, kept.asked) = (hash(&kept.pod), blueprint.asked(false));
+    kept
+}
+
+#[test]
+fn pods_that_take_nothing_over_while_they_run_get_each_setting_by_a_restart() {
+    let (then, site) = (cluster(json!({ "config": { "log_level": "debug" } })), site());
+    let blueprint = Blueprint::new(&then, &site);
+    let kept = without_live(&blueprint);
+    let in_force = |cluster: &KvsCluster| {
+        let blueprint = Blueprint::new(cluster, &site);
+        blueprint.in_force(blueprint.template(blueprint.config().unwrap()), Some(kept.clone()))
+    };
+    // A newer operator restarts nobody, whatever is set.
+    assert_eq!(in_force(&then).template, kept);
+    let louder = cluster(json!({ "config": { "log_level": "trace" } }));
+    assert_ne!(in_force(&louder).template, kept);
 }
 
 #[test]

@@ -38,6 +38,7 @@ impl<'a> Course<'a> {
     /// Takes a step, and lets time pass. Nothing came of it: it says so.
     pub(super) fn take(&mut self, next: &Plan, changes: bool) -> bool {
         let before = self.seen.clone();
+        self.seen.held.clone_from(&next.held);
         match (&next.set, &next.act) {
             (Some(wanted), _) if changes => self.set(wanted),
             (_, Some(act)) => self.act(act),
@@ -180,12 +181,14 @@ impl<'a> Course<'a> {
             resource_version: "1".into(),
             revision,
             terminating: false,
-            ready: if self.is_fenced(ordinal) {
+            ready: if self.is_held(ordinal) {
                 Readiness::Never
             } else {
                 Readiness::Since(self.seen.now)
             },
             trouble: None,
+            placed: true,
+            reads_live: true,
         };
         self.seen.pods.insert(ordinal, pod);
         let claim = self.seen.claims.entry(ordinal).or_insert_with(|| empty(ordinal, set.size));
@@ -193,14 +196,14 @@ impl<'a> Course<'a> {
             self.newcomers += 1;
             Uuid::from_u128(u128::MAX - self.newcomers)
         });
-        if !self.is_fenced(ordinal) {
+        if !self.is_held(ordinal) {
             let name = self.wish.names.pod(ordinal);
             self.join(ordinal, node, &name);
         }
     }
 
-    fn is_fenced(&self, ordinal: Ordinal) -> bool {
-        self.wish.fenced.contains(&ordinal)
+    fn is_held(&self, ordinal: Ordinal) -> bool {
+        self.seen.held.contains(&ordinal)
     }
 
     fn join(&mut self, ordinal: Ordinal, node: Uuid, name: &str) {
@@ -233,7 +236,7 @@ impl<'a> Course<'a> {
         let now = self.seen.now;
         for (ordinal, pod) in &mut self.seen.pods {
             let held = self.seen.members.get(ordinal).is_some_and(|member| member.draining)
-                || self.wish.fenced.contains(ordinal);
+                || self.seen.held.contains(ordinal);
             if !matches!(pod.ready, Readiness::Since(_)) && !held {
                 (pod.ready, pod.trouble) = (Readiness::Since(now), None);
             }
@@ -283,4 +286,5 @@ fn same(before: &Observed, after: &Observed) -> bool {
         && before.claims == after.claims
         && before.members == after.members
         && before.restorer == after.restorer
+        && before.held == after.held
 }

@@ -73,6 +73,11 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn plan(&self) -> Plan {
+        let plan = self.step();
+        Plan { held: fence::held(self, &plan), ..plan }
+    }
+
+    fn step(&self) -> Plan {
         if let Some(plan) = restore::first(self) {
             return plan;
         }

@@ -28,6 +28,8 @@ pub enum Shut {
     PodUnready(Ordinal, Option<String>),
     /// People hold it down.
     Fenced(Ordinal),
+    /// Its pod is of a template that knows nothing of being held down.
+    OldTemplate(Ordinal),
     /// Its node does not answer the operator.
     Silent(Ordinal),
     /// Its node is not caught up.
@@ -70,6 +72,7 @@ impl Shut {
             Self::SetUnsettled => "StatefulSetUnsettled",
             Self::PodAbsent(_) | Self::PodGoing(_) | Self::PodUnready(..) => "PodNotReady",
             Self::Fenced(_) => "Fenced",
+            Self::OldTemplate(_) => "OldTemplate",
             Self::Silent(_) | Self::NobodyAnswers => "NoAnswer",
             Self::CatchingUp(_) => "CatchingUp",
             Self::NotAgreed(..) => "NotAgreed",
@@ -95,6 +98,7 @@ impl Shut {
                 | Self::IdentityUnusable(_)
                 | Self::Refused(_)
                 | Self::Fenced(_)
+                | Self::OldTemplate(_)
                 | Self::Dead(..)
                 | Self::Lives(_)
                 | Self::Serves(_)
@@ -123,6 +127,11 @@ impl fmt::Display for Shut {
             Self::Fenced(at) => {
                 write!(f, "node {at} is held down: take it out of spec.fenced to let it go on")
             }
+            Self::OldTemplate(at) => write!(
+                f,
+                "pod {at} is of an older operator's template, whose nodes cannot be held down: take it \
+                 out of spec.fenced, or let `kubectl kvs adopt` give pods the newer template"
+            ),
             Self::Silent(at) => write!(f, "node {at} does not answer on its peer port"),
             Self::CatchingUp(at) => write!(f, "node {at} has not caught up yet"),
             Self::NotAgreed(one, other) => {
@@ -205,7 +214,7 @@ impl Case<'_> {
         match pod.ready {
             _ if pod.terminating => Err(Shut::PodGoing(ordinal)),
             Readiness::Since(_) => Ok(pod),
-            _ if self.wish.fenced.contains(&ordinal) => Err(Shut::Fenced(ordinal)),
+            _ if self.is_held(ordinal) => Err(Shut::Fenced(ordinal)),
             _ => Err(Shut::PodUnready(ordinal, pod.trouble.clone())),
         }
     }

@@ -46,7 +46,7 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     if case.wish.canary.is_some() || case.wish.mode != Mode::Running {
         return false;
     }
-    let dead = |pod: &PodSeen| is_outdated(set, pod) && is_hopeless(pod);
+    let dead = |pod: &PodSeen| is_outdated(set, pod) && is_hopeless(case, set, pod);
     let pods = &case.seen.pods;
     let Some(partition) = set.partition else {
         // Until the last of them is made anew.
@@ -61,9 +61,21 @@ fn is_stuck(case: &Case<'_>, set: &SetSeen) -> bool {
     served && pods.range(..partition).any(|(_, pod)| hopeless(pod))
 }
 
-/// Whether a pod never served, and is known not to be about to: one that has just been made is.
-fn is_hopeless(pod: &PodSeen) -> bool {
+/// Whether a pod never served, and is known not to be about to: one that has just been made is. One that
+/// has no machine may get its own back, and is not given what fails for others.
+fn is_hopeless(case: &Case<'_>, set: &SetSeen, pod: &PodSeen) -> bool {
+    never_will(pod) && (pod.placed || !fails(case, set))
+}
+
+fn never_will(pod: &PodSeen) -> bool {
     pod.ready == Readiness::Never && pod.trouble.is_some()
+}
+
+/// Whether the newer revision is seen not to work: not that its pod waits for another disk.
+fn fails(case: &Case<'_>, set: &SetSeen) -> bool {
+    let waits = |at: &Ordinal| case.seen.claims.get(at).is_none_or(|claim| claim.deleting);
+    let mut pods = case.seen.pods.iter();
+    pods.any(|(at, pod)| !is_outdated(set, pod) && never_will(pod) && !waits(at))
 }
 
 /// Whether some pods have an older revision.
@@ -79,6 +91,9 @@ fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bo
     match case.seen.pods.get(&next) {
         Some(pod) if !pod.terminating && !is_outdated(set, pod) => true,
         _ if held(case, next, replicas).is_some() || disks::is_doomed(case, next) => false,
+        // Its controller makes it anew then. If it were deleted, it would be what it is before anybody
+        // looks again.
+        Some(pod) if !pod.terminating && !pod.placed => unserved(case, set, next, pod).is_ok(),
         Some(pod) if !pod.terminating => case.wish.does_without(Gate::Readiness, case.seen.now),
         Some(pod) if pod.ready == Readiness::Never => unserved(case, set, next, pod).is_ok(),
         _ => proven(case, set, next).is_ok(),
@@ -89,7 +104,11 @@ fn may_lower(case: &Case<'_>, set: &SetSeen, next: Ordinal, replicas: u32) -> bo
 /// above may be waiting for it: for its word, if one of them lost its disk.
 fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal, pod: &PodSeen) -> Result<(), Shut> {
     let nobody = !case.seen.pods.values().any(PodSeen::is_ready);
-    if nobody || is_hopeless(pod) { made(case, set, next) } else { proven(case, set, next) }
+    if nobody || is_hopeless(case, set, pod) {
+        made(case, set, next)
+    } else {
+        proven(case, set, next)
+    }
 }
 
 /// The partition above pods that were made again before it was lowered, and serve: its controller
@@ -163,7 +182,7 @@ fn broken(case: &Case<'_>, set: &SetSeen) -> Option<Stage> {
     let given_up = |(ordinal, pod): &(&Ordinal, &PodSeen)| {
         is_outdated(set, pod)
             && (pod.revision != set.current || set.partition.is_none_or(|from| **ordinal >= from))
-            && is_hopeless(pod)
+            && is_hopeless(case, set, pod)
             && !pod.terminating
             && **ordinal < set.replicas
     };

@@ -1,5 +1,6 @@
 //! What a step can be.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use uuid::Uuid;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub kind: Option<Kind>,
     /// What would be done, and cannot be yet.
     pub waits: Vec<Wait>,
+    /// Nodes that are to open nothing when they start. They are told so before the act is carried out.
+    pub held: BTreeSet<Ordinal>,
 }
 
 /// What a `StatefulSet` is to be, as far as it changes.

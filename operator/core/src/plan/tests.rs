@@ -63,6 +63,7 @@ fn settled(replicas: u32) -> Observed {
         members: all.map(|ordinal| (ordinal, member(ordinal, replicas))).collect(),
         restorer: None,
         routed: BTreeSet::new(),
+        held: BTreeSet::new(),
     }
 }
 
@@ -74,6 +75,8 @@ fn pod() -> PodSeen {
         terminating: false,
         ready: Readiness::Since(UnixMillis(NOW - 10_000)),
         trouble: None,
+        placed: true,
+        reads_live: true,
     }
 }
 
@@ -172,6 +175,30 @@ fn a_pod_that_only_starts_is_not_given_up_while_a_change_is_stuck() {
     assert_eq!((starts.set.unwrap().partition, starts.act), (Some(2), None));
     let crashes = plan(&wish(3), &stuck(Some("CrashLoopBackOff")));
     assert_eq!(crashes.set.unwrap().partition, None);
+}
+
+#[test]
+fn a_pod_whose_machine_is_away_is_not_given_what_fails_for_others() {
+    let mut seen = stuck(Some("Unschedulable"));
+    seen.pods.get_mut(&0).unwrap().placed = false;
+    let waits = plan(&wish(3), &seen);
+    assert_eq!((waits.set.unwrap().partition, waits.act), (Some(2), None));
+    // Nor when it is its turn.
+    seen.pods.insert(1, seen.pods[&0].clone());
+    seen.pods.insert(0, pod());
+    let waits = plan(&wish(3), &seen);
+    assert_eq!((waits.set.unwrap().partition, waits.act), (Some(2), None));
+}
+
+#[test]
+fn a_pod_whose_machine_is_away_gets_what_works_for_others() {
+    let mut seen = stuck(Some("Unschedulable"));
+    seen.pods.insert(2, PodSeen { revision: "s".into(), ..pod() });
+    let away = PodSeen { placed: false, ..seen.pods[&0].clone() };
+    seen.pods.insert(1, away);
+    seen.pods.insert(0, pod());
+    let lowers = plan(&wish(3), &seen);
+    assert_eq!((lowers.set.unwrap().partition, lowers.act), (Some(1), None));
 }
 
 #[test]

@@ -111,8 +111,8 @@ fn degraded(told: &Told<'_>, before: &KvsClusterStatus) -> Said {
 }
 
 fn pod_trouble<'a>(told: &Told<'a>) -> Option<(u32, &'a str)> {
-    let held = |at: u32| told.cluster.spec.fenced.iter().any(|one| u32::try_from(*one) == Ok(at));
-    let unready = |(at, pod): &(&u32, &PodSeen)| !pod.is_ready() && !held(**at);
+    let held = &told.seen.held;
+    let unready = |(at, pod): &(&u32, &PodSeen)| !pod.is_ready() && !held.contains(at);
     let mut pods = told.seen.pods.iter().filter(unready);
     pods.find_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_deref()?)))
 }

@@ -163,6 +163,8 @@ fn a_pod_that_waits_for_its_disk_says_so() {
             terminating: false,
             ready: crate::observed::Readiness::Never,
             trouble: Some("Unschedulable: none fits".into()),
+            placed: false,
+            reads_live: true,
         },
     );
     seen.claims.insert(

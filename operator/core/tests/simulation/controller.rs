@@ -140,10 +140,14 @@ pub(crate) fn kubelet(world: &mut World, ordinal: Ordinal) {
         world.say(format!("pod {ordinal} has gone"));
         return;
     }
+    if !world.placed.contains(&pod.uid) {
+        place(world, ordinal);
+        return;
+    }
     let broken = pod.revision.starts_with(BROKEN);
     let claim = world.claims.get(&ordinal).filter(|claim| !claim.deleting).cloned();
     if pod.runs.is_none() && !broken {
-        if world.wish.fenced.contains(&ordinal) {
+        if world.held.contains(&ordinal) {
             return;
         }
         let Some(claim) = claim.filter(|claim| world.unreadable.as_ref() != Some(&claim.uid))
@@ -156,6 +160,18 @@ pub(crate) fn kubelet(world: &mut World, ordinal: Ordinal) {
         probe(world, ordinal, &mut pod);
     }
     world.pods.insert(ordinal, pod);
+}
+
+/// The scheduler finds a machine: the one that its disk is on, if that is there.
+fn place(world: &mut World, ordinal: Ordinal) {
+    let goes = world.claims.get(&ordinal).is_none_or(|claim| claim.deleting);
+    if goes || world.stranded.contains(&ordinal) {
+        return;
+    }
+    let version = world.fresh_version();
+    let pod = world.pods.get_mut(&ordinal).unwrap();
+    pod.version = version;
+    world.placed.insert(pod.uid.clone());
 }
 
 /// Whether it serves, by its own word.

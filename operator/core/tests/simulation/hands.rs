@@ -5,7 +5,8 @@ use kvs_operator_core::observed::Ordinal;
 use crate::world::World;
 
 /// The disk of a running member cannot be read any more, while at least two others serve. What it
-/// alone had is lost.
+/// alone had is lost, and what beside it only one had that leaves: that one hands over what it had when
+/// it was told to, and what it takes after that it holds for nobody.
 pub(crate) fn break_a_disk(world: &mut World) {
     if world.unreadable.is_some() {
         return;
@@ -22,7 +23,12 @@ pub(crate) fn break_a_disk(world: &mut World) {
     let number: Vec<usize> = (0..members.len()).collect();
     let Some(which) = world.pick(&number) else { return };
     let (ordinal, claim) = members[which].clone();
-    let others = || world.disks.iter().filter(|(other, disk)| **other != claim && !disk.left);
+    let leaves = |other: &String| {
+        let on_it = world.pods.values().find(|pod| pod.runs.as_ref() == Some(other));
+        on_it.is_some_and(|pod| pod.leaving_since.is_some())
+    };
+    let counts = |other: &String| *other != claim && !leaves(other);
+    let others = || world.disks.iter().filter(|(other, disk)| counts(other) && !disk.left);
     let held = |write: &u32| others().any(|(_, disk)| disk.data.contains(write));
     let lost: Vec<u32> =
         world.disks[&claim].data.iter().copied().filter(|write| !held(write)).collect();

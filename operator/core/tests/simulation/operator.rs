@@ -1,16 +1,20 @@
 //! The operator: looks, plans, looks again without a cache, and writes once. It may be killed between.
 
-use kvs_operator_core::observed::Observed;
+use std::collections::BTreeSet;
+
+use kvs_operator_core::observed::{Observed, Ordinal};
 use kvs_operator_core::plan::{Act, Plan, SetWanted, plan};
 use kvs_operator_core::wish::Wish;
 
-use crate::controller::terminate;
+use crate::controller::{sync, terminate};
 use crate::restore;
 use crate::world::{Claim, Set, World};
 
 /// What it is about to write, and whether others were ready when it looked.
 pub(crate) struct Pending {
-    write: Write,
+    /// Who is to open nothing when it starts: that is written first.
+    held: BTreeSet<Ordinal>,
+    write: Option<Write>,
     /// Whether trouble may have come since it looked.
     troubled: bool,
 }
@@ -28,11 +32,16 @@ pub(crate) const SILENT: u32 = 5;
 pub(crate) fn look(world: &mut World, wish: &Wish, silent: u32) -> Option<Pending> {
     let mut cached = world.stale();
     cached.members = world.members(silent);
-    write_of(&plan(wish, &cached), &cached)?;
+    pending(plan(wish, &cached), &cached)?;
     let mut seen = world.objects();
     seen.members = world.members(silent);
-    let write = write_of(&plan(wish, &seen), &seen)?;
-    Some(Pending { write, troubled: false })
+    pending(plan(wish, &seen), &seen)
+}
+
+fn pending(plan: Plan, seen: &Observed) -> Option<Pending> {
+    let write = write_of(&plan, seen);
+    let writes = write.is_some() || plan.held != seen.held;
+    writes.then_some(Pending { held: plan.held, write, troubled: false })
 }
 
 fn write_of(plan: &Plan, seen: &Observed) -> Option<Write> {
@@ -57,14 +66,26 @@ impl Pending {
     }
 }
 
-/// The write arrives.
-pub(crate) fn arrive(world: &mut World, pending: Pending) {
+/// The writes arrive. It may be killed between them.
+pub(crate) fn arrive(world: &mut World, pending: Pending, killed: u32) {
+    if world.held != pending.held {
+        world.say(format!("operator: held are {:?}", pending.held));
+        world.held = pending.held;
+    }
+    if world.held.len() > 1 {
+        world.fault(format!("{:?} are held down at once", world.held));
+    }
+    if world.chance(killed) {
+        world.say("operator: killed between two writes".to_owned());
+        return;
+    }
     match pending.write {
-        Write::Set(wanted) => set(world, wanted),
-        Write::Act(act) => {
+        Some(Write::Set(wanted)) => set(world, wanted),
+        Some(Write::Act(act)) => {
             world.say(format!("operator: {act:?}"));
             carry_out(world, &act, pending.troubled);
         }
+        None => {}
     }
 }
 
@@ -133,7 +154,7 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
                 if world.is_ready(*ordinal) {
                     world.fault(format!("pod {ordinal} serves and is deleted"));
                 }
-                terminate(world, *ordinal);
+                delete_pod(world, *ordinal);
             }
         }
         Act::Drain { ordinal, node } => {
@@ -167,6 +188,20 @@ fn carry_out(world: &mut World, act: &Act, troubled: bool) {
             }
         }
         Act::Forget { ordinal, node } => forget(world, *ordinal, *node),
+    }
+}
+
+/// One that has no machine is gone at once, and its controller makes it anew before anybody looks again.
+fn delete_pod(world: &mut World, ordinal: Ordinal) {
+    terminate(world, ordinal);
+    let renewed = world.claims.get(&ordinal).is_some_and(|claim| claim.deleting);
+    if world.placed.contains(&world.pods[&ordinal].uid) || renewed {
+        return;
+    }
+    let revision = world.pods.remove(&ordinal).unwrap().revision;
+    sync(world);
+    if world.pods.get(&ordinal).is_some_and(|pod| pod.revision == revision) {
+        world.fault(format!("pod {ordinal} was deleted, and is what it was"));
     }
 }
 

@@ -76,16 +76,33 @@ fn happen(world: &mut World) {
 fn trouble(world: &mut World) {
     let pods: Vec<u32> = world.pods.keys().copied().collect();
     let Some(ordinal) = world.pick(&pods) else { return };
+    if world.chance(20) {
+        strand(world, ordinal);
+        return;
+    }
     if world.chance(70) { world.crash(ordinal) } else { terminate(world, ordinal) }
+}
+
+/// A machine goes, with the pod on it, or all that went are back.
+fn strand(world: &mut World, ordinal: u32) {
+    if !world.stranded.is_empty() {
+        world.say("machines: all are back".to_owned());
+        world.stranded.clear();
+        return;
+    }
+    world.say(format!("machines: that of {ordinal} goes"));
+    world.stranded.insert(ordinal);
+    terminate(world, ordinal);
 }
 
 /// People lay hands on single nodes.
 fn handle(world: &mut World) {
     match world.rng.random_range(0..5) {
         0 | 1 => {
-            let ordinal = world.rng.random_range(0..world.wish.replicas);
-            world.say(format!("people: hold {ordinal} down"));
-            world.wish.fenced = [ordinal].into();
+            let one = world.rng.random_range(0..world.wish.replicas);
+            let other = world.rng.random_range(0..world.wish.replicas);
+            world.say(format!("people: hold {one} and {other} down"));
+            world.wish.fenced = [one, other].into();
         }
         2 => world.wish.fenced.clear(),
         3 => hands::break_a_disk(world),
@@ -125,7 +142,7 @@ fn operate(world: &mut World, troubles: bool, killed: u32) -> bool {
         return true;
     }
     meanwhile(world, &mut pending, troubles);
-    arrive(world, pending);
+    arrive(world, pending, killed / 4);
     true
 }
 
@@ -170,6 +187,7 @@ fn calm(world: &mut World) -> Result<(), String> {
     world.wish.canary = None;
     world.wish.template = "good".into();
     world.wish.fenced.clear();
+    world.stranded.clear();
     hands::replace(world);
     world.say("people: calm".to_owned());
     let mut quiet = 0;

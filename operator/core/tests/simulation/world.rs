@@ -36,6 +36,12 @@ pub(crate) struct World {
     pub(crate) written: u32,
     /// The claim whose disk nobody can read any more.
     pub(crate) unreadable: Option<String>,
+    /// Nodes that are told to open nothing when they start.
+    pub(crate) held: BTreeSet<Ordinal>,
+    /// Ordinals whose disk's machine is away: pods are made for them, and have no machine.
+    pub(crate) stranded: BTreeSet<Ordinal>,
+    /// The uids of pods that have a machine.
+    pub(crate) placed: BTreeSet<String>,
     /// Writes that were on such a disk alone.
     pub(crate) lost: BTreeSet<u32>,
     /// What the API server showed lately.
@@ -113,6 +119,9 @@ impl World {
             disks: BTreeMap::new(),
             written: 0,
             unreadable: None,
+            held: BTreeSet::new(),
+            stranded: BTreeSet::new(),
+            placed: BTreeSet::new(),
             lost: BTreeSet::new(),
             past: Vec::new(),
             disrupted: BTreeSet::new(),
@@ -157,11 +166,38 @@ impl World {
             now: UnixMillis(self.now),
             identity: if self.identity { Identity::Present } else { Identity::Absent },
             set: self.set.as_ref().map(seen_set),
-            pods: self.pods.iter().map(|(ordinal, pod)| (*ordinal, seen_pod(pod))).collect(),
+            pods: self
+                .pods
+                .iter()
+                .map(|(ordinal, pod)| (*ordinal, self.seen(*ordinal, pod)))
+                .collect(),
             claims: self.claims.iter().map(|(at, claim)| (*at, seen_claim(claim))).collect(),
             members: BTreeMap::new(),
             restorer: self.restorer.as_ref().map(seen_restorer),
             routed: self.routed().collect(),
+            held: self.held.clone(),
+        }
+    }
+
+    fn seen(&self, ordinal: Ordinal, pod: &Pod) -> PodSeen {
+        let waits = pod.runs.is_none() && pod.ready == Readiness::Never;
+        let claim_goes = self.claims.get(&ordinal).is_some_and(|claim| claim.deleting);
+        let placed = self.placed.contains(&pod.uid);
+        let trouble = match () {
+            () if pod.revision.starts_with(BROKEN) => Some("it never starts"),
+            () if waits && claim_goes => Some("Unschedulable: its claim is being deleted"),
+            () if waits && !placed => Some("Unschedulable: no machine is there"),
+            () => None,
+        };
+        PodSeen {
+            uid: pod.uid.clone(),
+            resource_version: pod.version.to_string(),
+            revision: pod.revision.clone(),
+            terminating: pod.terminating,
+            ready: pod.ready,
+            trouble: trouble.map(str::to_owned),
+            placed,
+            reads_live: true,
         }
     }
 
@@ -243,17 +279,6 @@ fn seen_set(set: &Set) -> SetSeen {
         update: set.update.clone(),
         observed: set.observed,
         deleting: false,
-    }
-}
-
-fn seen_pod(pod: &Pod) -> PodSeen {
-    PodSeen {
-        uid: pod.uid.clone(),
-        resource_version: pod.version.to_string(),
-        revision: pod.revision.clone(),
-        terminating: pod.terminating,
-        ready: pod.ready,
-        trouble: pod.revision.starts_with(BROKEN).then(|| "it never starts".to_owned()),
     }
 }
 
