@@ -156,6 +156,13 @@ fn a_node_that_is_held_down_opens_nothing_until_it_is_taken_out() {
     // What is wrong is said, and frees nobody.
     std::fs::write(&live, "fenced: []\nrevisions: 5\n").unwrap();
     node.line_with("live.yaml:2: revisions: this needs a restart");
+    // Nor does it if the file that names it is gone, which nobody may have meant.
+    std::fs::remove_file(&live).unwrap();
+    assert!(node.line_with("configuration file is gone").contains("live.yaml"));
+    let (config, text) = (machine.path("node1.yaml"), "# Not a word about that.\n");
+    let own = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, own + text).unwrap();
+    node.line_with("configuration file is gone");
     std::fs::write(&live, "fenced: [other]\n").unwrap();
     node.line_with("held down no longer");
     node.line_with("is ready at");

@@ -102,8 +102,10 @@ pub(super) struct Reload {
     sources: Sources,
     effective: Effective,
     logging: Logging,
-    /// The configuration files.
+    /// The configuration files, when they were last looked at.
     seen: Vec<FileState>,
+    /// The same, when the settings in force were read from them.
+    read: Vec<FileState>,
     /// The cluster file and certificates.
     secrets: Vec<FileState>,
     /// What clients are shown, which looks at its files by itself.
@@ -114,7 +116,7 @@ impl Reload {
     pub(super) fn new(sources: Sources, effective: Effective, logging: Logging) -> Self {
         let seen = configuration_states(&sources);
         let secrets = secret_states(&effective.settings);
-        Self { sources, effective, logging, seen, secrets, tls: None }
+        Self { sources, effective, logging, read: seen.clone(), seen, secrets, tls: None }
     }
 
     /// What is told of new certificates for clients from now on.
@@ -133,9 +135,7 @@ impl Reload {
     }
 
     fn has_changed(&self) -> bool {
-        // A file that is gone is about to be written anew, or nobody's intent.
-        let is_there = file_state(self.sources.file.as_deref()).is_some();
-        is_there && configuration_states(&self.sources) != self.seen
+        configuration_states(&self.sources) != self.seen
     }
 
     async fn if_changed(&mut self, node: &Node) {
@@ -180,14 +180,26 @@ impl Reload {
         }
     }
 
-    /// What the files say now, if that is right.
+    /// What the files say now, if that is right and all are there that were. A file that is gone is about
+    /// to be written anew, or nobody's intent.
     fn load(&mut self) -> Option<Effective> {
         self.seen = configuration_states(&self.sources);
+        let paths = [&self.sources.file, &self.sources.live].into_iter().flatten();
+        let states = self.read.iter().zip(&self.seen);
+        if let Some((path, _)) =
+            paths.zip(states).find(|(_, (was, is))| was.is_some() && is.is_none())
+        {
+            let path = path.display();
+            tracing::warn!(%path, "a configuration file is gone; all stays as it was");
+            return None;
+        }
         let wrong = |error: LoadError| {
             let reason = chain(&error);
             tracing::error!(reason, "the configuration is wrong; all stays as it was");
         };
-        self.sources.load().map_err(wrong).ok()
+        let effective = self.sources.load().map_err(wrong).ok()?;
+        self.read.clone_from(&self.seen);
+        Some(effective)
     }
 
     fn take_over(&mut self, effective: &Effective, node: &Node) {
@@ -219,7 +231,8 @@ impl Reload {
 
 /// The states of the files that settings are in.
 fn configuration_states(sources: &Sources) -> Vec<FileState> {
-    [&sources.file, &sources.live].map(|path| file_state(path.as_deref())).to_vec()
+    let files = [&sources.file, &sources.live].into_iter().flatten();
+    files.map(|path| file_state(Some(path))).collect()
 }
 
 /// The states of the cluster file and of the certificates.
