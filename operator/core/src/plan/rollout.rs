@@ -111,12 +111,14 @@ fn unserved(case: &Case<'_>, set: &SetSeen, next: Ordinal, pod: &PodSeen) -> Res
     }
 }
 
-/// The partition above pods that were made again before it was lowered, and serve: its controller
-/// would restart them, whatever else is down.
+/// The partition above pods that kept what they had after it was lowered, since they were made again
+/// before, or had no machine then, and that serve or may begin to: their controller would restart them,
+/// whatever else is down.
 fn raised(case: &Case<'_>, set: &SetSeen, now: u32) -> u32 {
-    let serves = |pod: &PodSeen| is_outdated(set, pod) && pod.is_ready();
-    let beyond = case.seen.pods.range(now..).filter(|(_, pod)| serves(pod));
-    beyond.map(|(ordinal, _)| ordinal + 1).max().unwrap_or(now)
+    let may_serve = |pod: &PodSeen| pod.placed && !pod.terminating && !never_will(pod);
+    let mut beyond = case.seen.pods.range(now..).rev();
+    let last = beyond.find(|(_, pod)| is_outdated(set, pod) && may_serve(pod));
+    last.map_or(now, |(ordinal, _)| ordinal + 1)
 }
 
 /// Whether those whose turn it was have the new template.

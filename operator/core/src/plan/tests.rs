@@ -202,6 +202,15 @@ fn a_pod_whose_machine_is_away_gets_what_works_for_others() {
 }
 
 #[test]
+fn a_pod_that_got_its_machine_back_behind_the_partition_is_in_front_of_it_again() {
+    let mut seen = stuck(None);
+    seen.set.as_mut().unwrap().partition = Some(1);
+    seen.pods.insert(1, PodSeen { ready: Readiness::Never, ..pod() });
+    seen.pods.insert(0, pod());
+    assert_eq!(plan(&wish(3), &seen).set.unwrap().partition, Some(2));
+}
+
+#[test]
 fn who_is_paused_is_left_alone() {
     let paused = Wish { mode: Mode::Paused, ..wish(1) };
     assert_eq!(plan(&paused, &rolling(3)), Plan::default());

@@ -108,8 +108,6 @@ fn handle(world: &mut World) {
         3 => hands::break_a_disk(world),
         _ => hands::replace(world),
     }
-    let replicas = world.wish.replicas;
-    world.wish.fenced.retain(|ordinal| *ordinal < replicas);
 }
 
 /// People change their mind.
@@ -130,6 +128,9 @@ fn change(world: &mut World) {
         "people: {} {:?} {} {:?}",
         wish.replicas, wish.mode, wish.template, wish.canary
     ));
+    // The API server takes no others.
+    let replicas = wish.replicas;
+    wish.fenced.retain(|ordinal| *ordinal < replicas);
     world.wish = wish;
 }
 
