@@ -26,7 +26,7 @@ const EVERYWHERE: &[&str] = &[
 /// How long a namespace of an earlier run may take to go.
 const LEFTOVER: Duration = Duration::from_mins(2);
 /// The field manager of what scenarios apply.
-const MANAGER: &str = "kvs-e2e";
+pub(crate) const MANAGER: &str = "kvs-e2e";
 
 /// Objects of a kind, in a namespace if it has some.
 pub(crate) fn api(

@@ -3,12 +3,17 @@
 mod kinds;
 mod table;
 
+use std::time::Duration;
+
 use kube::Error;
+use kube::api::{DeleteParams, Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
 use super::Outcome;
 use crate::failure::{Failure, expect};
+use crate::kubernetes;
 use crate::site::Site;
+use crate::wait::until;
 
 use self::table::{CHANGES, NAMES, SPECS, Wrong};
 
@@ -87,13 +92,28 @@ async fn change_refused(
         spec["mode"] = json!("Paused");
         Ok(object("changing", &spec))
     };
-    crate::kubernetes::apply_object(&site.client, space, &read(from)?).await?;
-    let collection = format!("{space}/kvsclusters/changing");
-    let api = crate::kubernetes::api(&site.client, space, "kvs.kalzu.dev/v1alpha1", "KvsCluster");
-    let live = api.get("changing").await?;
-    let mut to = read(wrong.what)?;
-    to["metadata"]["resourceVersion"] = json!(live.metadata.resource_version);
-    let answered = answer(site, "PUT", &collection, &to).await;
-    api.delete("changing", &kube::api::DeleteParams::default()).await?;
-    says(answered, wrong)
+    says(changed(site, space, &read(from)?, &read(wrong.what)?).await?, wrong)
+}
+
+/// What the API server says to a change that is applied as `kubectl apply` does: the operator
+/// writes the status meanwhile, and an update with a version of its own would only be told that.
+async fn changed(
+    site: &Site,
+    space: &str,
+    from: &Value,
+    to: &Value,
+) -> Result<Result<(), Error>, Failure> {
+    kubernetes::apply_object(&site.client, space, from).await?;
+    let (api, name) = kubernetes::place(&site.client, space, from);
+    let asks = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply(kubernetes::MANAGER).force().dry_run()
+    };
+    let answered = api.patch(&name, &asks, &Patch::Apply(to)).await.map(drop);
+    api.delete(&name, &DeleteParams::default()).await?;
+    until("it is gone", Duration::from_secs(30), async || {
+        Ok(api.get_opt(&name).await?.is_none().then_some(()))
+    })
+    .await?;
+    Ok(answered)
 }

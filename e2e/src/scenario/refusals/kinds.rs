@@ -1,12 +1,10 @@
 //! The kinds beside `KvsCluster`: each rule, judged by the API server itself.
 
-use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use super::table::Wrong;
-use super::{answer, says};
+use super::{answer, changed, says};
 use crate::failure::Failure;
-use crate::kubernetes;
 use crate::site::Site;
 
 const BACKUP: &str = "KvsBackup";
@@ -84,33 +82,13 @@ pub(super) async fn run(site: &Site, space: &str) -> Result<usize, Failure> {
         says(answered, &Wrong { what: name, says: words })?;
     }
     for (kind, from, to, words) in CHANGES {
-        change(site, space, kind, (from, to), words).await?;
+        let read = |text: &str| -> Result<Value, Failure> {
+            Ok(object(kind, "changing", &serde_saphyr::from_str(text)?))
+        };
+        let answered = changed(site, space, &read(from)?, &read(to)?).await?;
+        says(answered, &Wrong { what: to, says: words })?;
     }
     Ok(SPECS.len() + NAMES.len() + CHANGES.len())
-}
-
-async fn change(
-    site: &Site,
-    space: &str,
-    kind: &str,
-    (from, to): (&str, &'static str),
-    words: &'static str,
-) -> Result<(), Failure> {
-    let api = kubernetes::api(&site.client, space, "kvs.kalzu.dev/v1alpha1", kind);
-    let before = object(kind, "changing", &serde_saphyr::from_str(from)?);
-    let before = serde_json::from_value(before)?;
-    api.create(&PostParams::default(), &before).await?;
-    let live = api.get("changing").await?;
-    let mut after = object(kind, "changing", &serde_saphyr::from_str(to)?);
-    after["metadata"]["resourceVersion"] = json!(live.metadata.resource_version);
-    let one = format!("{}/changing", path(space, kind));
-    let answered = answer(site, "PUT", &one, &after).await;
-    api.delete("changing", &DeleteParams::default()).await?;
-    crate::wait::until("it is gone", std::time::Duration::from_secs(30), async || {
-        Ok(api.get_opt("changing").await?.is_none().then_some(()))
-    })
-    .await?;
-    says(answered, &Wrong { what: to, says: words })
 }
 
 fn path(space: &str, kind: &str) -> String {
