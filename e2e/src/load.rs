@@ -21,6 +21,8 @@ pub(crate) struct Order {
 /// What came of it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// What was ordered: writes a second, and reads.
+    pub(crate) ordered: [u32; 2],
     /// How long it ran.
     pub(crate) seconds: f64,
     /// Writes that were acknowledged.

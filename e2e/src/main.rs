@@ -108,6 +108,7 @@ async fn drive(run: &Run) -> Result<(), Failure> {
             report::write(path, &run.on, &site, &rows).await?;
         }
     }
+    say(&report::summary(&rows));
     let failed: Vec<_> = rows.iter().filter(|row| row.outcome.is_err()).collect();
     match failed.len() {
         0 => Ok(()),

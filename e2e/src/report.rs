@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::machine;
@@ -12,6 +13,10 @@ use crate::site::Site;
 const HEAD: &str = "# Scenarios on a real Kubernetes\n\nMade by `make e2e`; do not edit. Each row tells \
                     on which commit it ran, and on which Kubernetes.\n\n| scenario | bar | | seconds \
                     | seen | on |\n| --- | --- | --- | ---: | --- | --- |\n";
+
+const PASSED: &str = "passed";
+/// How many characters of what was seen fit beside the rest.
+const SEEN: usize = 100;
 
 /// Writes the table.
 ///
@@ -30,6 +35,36 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
     Ok(std::fs::write(path, format!("{HEAD}{table}"))?)
 }
 
+/// What came of each, for whoever watches: scenario, result, seconds and the beginning of what was seen; and how
+/// long all took.
+pub(crate) fn summary(rows: &[Row]) -> String {
+    let lines = rows.iter().map(|row| {
+        let (result, seen) = told(row);
+        let seen: String = seen.chars().take(SEEN).collect();
+        let seconds = row.took.as_secs_f64();
+        format!("{:18} {result:22} {seconds:5.0} s  {seen}\n", row.scenario.name)
+    });
+    let all: Duration = rows.iter().map(|row| row.took).sum();
+    let (minutes, seconds) = (all.as_secs() / 60, all.as_secs() % 60);
+    let passed = rows.iter().filter(|row| told(row).0 == PASSED).count();
+    format!(
+        "{}{passed} of {} passed, in {minutes} min {seconds} s",
+        lines.collect::<String>(),
+        rows.len()
+    )
+}
+
+/// The result, and what was seen, on one line.
+fn told(row: &Row) -> (&'static str, String) {
+    let (result, seen) = match (&row.not_run, &row.outcome) {
+        (Some(reason), _) => ("not run", reason.clone()),
+        (None, Ok(seen)) if row.shortened => ("shortened: not passed", seen.clone()),
+        (None, Ok(seen)) => (PASSED, seen.clone()),
+        (None, Err(failure)) => ("**failed**", failure.to_string()),
+    };
+    (result, seen.replace('\n', " "))
+}
+
 /// The rows of a table, by scenario.
 fn earlier(text: &str) -> BTreeMap<String, String> {
     let rows = text.lines().filter_map(|line| {
@@ -40,17 +75,13 @@ fn earlier(text: &str) -> BTreeMap<String, String> {
 }
 
 fn line(row: &Row, on: &str) -> String {
-    let (result, seen) = match &row.outcome {
-        Ok(seen) if row.shortened => ("shortened: not passed", seen.clone()),
-        Ok(seen) => ("passed", seen.clone()),
-        Err(failure) => ("**failed**", failure.to_string()),
-    };
+    let (result, seen) = told(row);
     let Scenario { name, bar, .. } = row.scenario;
     let mut text = format!("| {name} | {bar} |");
-    let seen = row.not_run.clone().unwrap_or(seen).replace('\n', " ").replace('|', "\\|");
+    let seen = seen.replace('|', "\\|");
     // Writing to a String cannot fail.
     let _ = match &row.not_run {
-        Some(_) => write!(text, " not run | | {seen} | |"),
+        Some(_) => write!(text, " {result} | | {seen} | |"),
         None => write!(text, " {result} | {:.0} | {seen} | {on} |", row.took.as_secs_f64()),
     };
     text
@@ -58,8 +89,6 @@ fn line(row: &Row, on: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -68,8 +97,10 @@ mod tests {
         let (outcome, took) = (Ok("nothing".to_owned()), Duration::ZERO);
         let mut row = Row { scenario, outcome, not_run: None, shortened: true, took };
         assert!(line(&row, "here").contains("| shortened: not passed | 0 | nothing |"));
+        assert!(summary(std::slice::from_ref(&row)).ends_with("0 of 1 passed, in 0 min 0 s"));
         row.shortened = false;
         assert!(line(&row, "here").contains("| passed | 0 | nothing |"));
+        assert!(summary(std::slice::from_ref(&row)).ends_with("1 of 1 passed, in 0 min 0 s"));
     }
 
     #[test]

@@ -106,9 +106,9 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "silence",
-        "settled for five minutes, and for five under 200 writes/s: the operator writes nothing but its lease \
-         and reads less than once a second; a restart of it adds no write; children that are edited or deleted \
-         come back within 5 s",
+        "five minutes with one cluster that is settled and one under 200 writes/s: the operator writes nothing \
+         but its lease and reads less than once a second; a restart of it adds no write; children that are \
+         edited or deleted come back within 5 s",
         true,
         What::Listens(|site, space| Box::pin(silence::run(site, space))),
     ),
@@ -226,9 +226,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "broken-change",
-        "an image that never starts or ends at once, a refused configuration: Degraded names the cause within \
-         60 s, the others serve, an old pod that restarts stays as it was, reverting heals; so are named a \
-         wrong storage class, a garbled certificate and an absent Secret",
+        "an image that never starts or ends at once, a configuration that the operator refuses, one that only \
+         nodes refuse: Degraded names the cause within 60 s, the others serve, an old pod that restarts stays as \
+         it was, reverting heals; so are named, on new clusters, a wrong storage class, a garbled certificate and \
+         an absent Secret",
         false,
         What::Runs(|site, space| Box::pin(broken::run(site, space))),
     ),
@@ -461,9 +462,7 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
         What::NeedsProgram(_) if !machine::is_there("kvs") => {
             Some("there is no kvs on the path".into())
         }
-        What::NeedsVersions(_) if site.versions().is_none() => Some(
-            "API servers of other releases are started on machines of e2e/cluster alone".into(),
-        ),
+        What::NeedsVersions(_) => versions::obstacle(site),
         What::NeedsPlugin(_) if !machine::is_there("kubectl-kvs") => {
             Some("there is no kubectl-kvs here".into())
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::seq::IndexedRandom as _;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +22,8 @@ const EXAMPLES: usize = 20;
 #[derive(Debug)]
 pub(super) struct Traffic {
     ledger: Ledger,
+    /// Writes a second, and reads.
+    ordered: [u32; 2],
     counts: Arc<Counts>,
     began: Instant,
     took: Option<Duration>,
@@ -65,7 +67,8 @@ impl Traffic {
             }
         }
         tasks.close();
-        Self { ledger, counts, began: Instant::now(), took: None, stop, tasks }
+        let ordered = [order.writes, order.reads];
+        Self { ledger, ordered, counts, began: Instant::now(), took: None, stop, tasks }
     }
 
     pub(super) const fn flows(&self) -> bool {
@@ -91,6 +94,7 @@ impl Traffic {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
         Report {
+            ordered: self.ordered,
             seconds: self.took.unwrap_or_else(|| self.began.elapsed()).as_secs_f64(),
             written: load(&counts.written),
             read: load(&counts.read),
@@ -101,6 +105,13 @@ impl Traffic {
     }
 }
 
+/// Whoever was held up by a slow answer makes up for it: over time the rate is the one that was ordered.
+fn steady(pace: Duration) -> Interval {
+    let mut ticks = interval(pace);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    ticks
+}
+
 /// Time between two requests of one worker.
 fn pace(each_second: u32) -> Option<Duration> {
     (each_second > 0).then(|| Duration::from_secs(1) * WORKERS / each_second)
@@ -108,8 +119,7 @@ fn pace(each_second: u32) -> Option<Duration> {
 
 impl Worker {
     async fn write(self, pace: Duration) {
-        let mut ticks = interval(pace);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = steady(pace);
         for entry in self.keys.iter().cycle() {
             ticks.tick().await;
             let number = entry.next();
@@ -126,8 +136,7 @@ impl Worker {
     }
 
     async fn read(self, pace: Duration) {
-        let mut ticks = interval(pace);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = steady(pace);
         loop {
             ticks.tick().await;
             let Some(entry) = self.keys.choose(&mut rand::rng()) else { return };

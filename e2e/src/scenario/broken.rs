@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use crate::failure::{Failure, expect};
@@ -15,6 +15,8 @@ use crate::wait::until;
 /// Within which a cause is named.
 const NAMED: Duration = Duration::from_mins(1);
 const WITHIN: Duration = Duration::from_mins(2);
+/// A Secret with a certificate that is none.
+const GARBLED: &str = "garbled";
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
@@ -25,19 +27,29 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     // A program that has a command `run`, too, and knows nothing of what a node is given with it.
     let ends = image(&cluster, &site.image("kvs-e2e"), "unexpected argument").await?;
     let config = configuration(&cluster).await?;
+    garbled_certificate(site, space).await?;
+    let tls = json!({ "tls": { "mode": "Secret", "secretName": GARBLED } });
+    let node = change(&cluster, tls, json!({ "tls": null }), "tls.crt").await?;
     let report = agent.end_without_failure().await?;
+    let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     let (class, certificate, secret) =
         tokio::try_join!(class(site, space), certificate(site, space), secret(site, space))?;
     let all = [
         ("image", absent),
         ("image that ends", ends),
         ("configuration", config),
+        ("configuration that nodes alone refuse", node),
         ("storage class", class),
         ("certificate", certificate),
         ("Secret", secret),
     ];
     let all = all.map(|(what, (said, after))| format!("{what} after {after:.0?}: “{said}”"));
-    Ok(format!("{}; {} writes meanwhile, none failed", all.join("; "), report.written))
+    Ok(format!(
+        "{}; {} writes meanwhile, none failed; {} keys on every node",
+        all.join("; "),
+        report.written,
+        found.keys,
+    ))
 }
 
 type Named = (String, Duration);
@@ -45,11 +57,16 @@ type Named = (String, Duration);
 /// An image that does not come up, and what is said of it.
 async fn image(cluster: &Cluster, bad: &str, cause: &str) -> Result<Named, Failure> {
     let good = cluster.site.image("kvs");
-    cluster.ask_for(json!({ "image": bad })).await?;
+    change(cluster, json!({ "image": bad }), json!({ "image": good }), cause).await
+}
+
+/// A change that one pod is tried with and does not start with, what is said of it, and the change back.
+async fn change(cluster: &Cluster, bad: Value, good: Value, cause: &str) -> Result<Named, Failure> {
+    cluster.ask_for(bad).await?;
     let named = cluster.says("Degraded", "True", cause, NAMED).await?;
     serves(cluster, 2).await?;
     old_pods_stay_old(cluster).await?;
-    cluster.ask_for(json!({ "image": good })).await?;
+    cluster.ask_for(good).await?;
     cluster.settles(3, WITHIN).await?;
     Ok(named)
 }
@@ -103,6 +120,7 @@ async fn configuration(cluster: &Cluster) -> Result<Named, Failure> {
     cluster.ask_for(json!({ "config": { "revisions": 300 } })).await?;
     let named = cluster.says("Degraded", "True", "revisions", NAMED).await?;
     serves(cluster, 3).await?;
+    old_pods_stay_old(cluster).await?;
     cluster.ask_for(json!({ "config": { "revisions": null } })).await?;
     cluster.settles(3, WITHIN).await?;
     Ok(named)
@@ -124,15 +142,19 @@ async fn with_tls(site: &Site, space: &str, name: &str, secret: &str) -> Result<
     Ok(cluster)
 }
 
-/// The pod starts, and the node itself refuses its certificate.
-async fn certificate(site: &Site, space: &str) -> Result<Named, Failure> {
+/// What looks like a certificate to Kubernetes, and to no node.
+async fn garbled_certificate(site: &Site, space: &str) -> Result<(), Failure> {
     let object = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "garbled" },
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": GARBLED },
         "type": "kubernetes.io/tls",
         "stringData": { "tls.crt": "no certificate", "tls.key": "no key" },
     });
-    kubernetes::apply_object(&site.client, space, &object).await?;
-    let cluster = with_tls(site, space, "garbled", "garbled").await?;
+    Ok(kubernetes::apply_object(&site.client, space, &object).await?)
+}
+
+/// The pod starts, and the node itself refuses its certificate.
+async fn certificate(site: &Site, space: &str) -> Result<Named, Failure> {
+    let cluster = with_tls(site, space, "garbled", GARBLED).await?;
     cluster.says("Degraded", "True", "tls.crt", NAMED).await
 }
 

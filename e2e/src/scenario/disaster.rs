@@ -33,13 +33,14 @@ async fn written(site: &Site, space: &str) -> Result<(Cluster, Agent, Report), F
     Ok((cluster, agent, report))
 }
 
-/// Waits until all is well, and says how long that took from `began`.
+/// Waits until all is well, by what nodes agreed about since `began`, and says how long that took from then.
 async fn recovers(
     cluster: &Cluster,
     agent: &Agent,
     began: Instant,
 ) -> Result<(Duration, u64), Failure> {
     cluster.settles(3, PATIENCE).await?;
+    cluster.agrees_since(began, agent, None, PATIENCE).await?;
     let took = began.elapsed();
     let found = agent.find(&cluster.addresses().await?, BAR).await?;
     expect(took <= BAR, || format!("converged after {took:.1?}, not within {BAR:?}"))?;
@@ -156,6 +157,7 @@ pub(super) async fn cut_off(site: &Site, space: &str) -> Outcome {
     site.on_machine(&number, &["nft", "delete table inet cut"]).await?;
     let began = Instant::now();
     cluster.settles(3, PATIENCE).await?;
+    cluster.agrees_since(began, &agent, None, PATIENCE).await?;
     let took = began.elapsed();
     let (outside, inside) = (agent.end().await?, within.end().await?);
     expect(inside.failed == 0 && inside.written > 1_000, || {

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Outcome;
@@ -34,7 +34,7 @@ async fn with_operator(site: &Site, space: &str, agent: &Agent) -> Result<Durati
     let began = Instant::now();
     kubernetes::apply(&site.client, space, SMALLEST).await?;
     cluster.settles(3, Duration::from_secs(90)).await?;
-    is_one_store(&cluster, agent).await?;
+    is_one_store(&cluster, agent, began).await?;
     Ok(began.elapsed())
 }
 
@@ -47,20 +47,25 @@ async fn without_operator(site: &Site, space: &str, agent: &Agent) -> Result<Dur
         Ok(cluster.of::<StatefulSet>().get_opt("alone").await?)
     })
     .await?;
-    let done = alone(site, &cluster, agent).await;
+    let done = alone(site, &cluster, agent, began).await;
     let took = began.elapsed();
     site.scale_operator(2).await?;
     done?;
     Ok(took)
 }
 
-async fn alone(site: &Site, cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
+async fn alone(
+    site: &Site,
+    cluster: &Cluster,
+    agent: &Agent,
+    began: Instant,
+) -> Result<(), Failure> {
     stop_operators(site, cluster).await?;
     until("three pods are ready", Duration::from_secs(90), async || {
         Ok((ready(cluster).await? == 3).then_some(()))
     })
     .await?;
-    is_one_store(cluster, agent).await
+    is_one_store(cluster, agent, began).await
 }
 
 async fn ready(cluster: &Cluster) -> Result<usize, Failure> {
@@ -95,7 +100,7 @@ async fn stop_operators(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
 
 /// A key that is written through one node is read from all, and each node says that the two others are
 /// members and hold what it holds.
-async fn is_one_store(cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
+async fn is_one_store(cluster: &Cluster, agent: &Agent, since: Instant) -> Result<(), Failure> {
     let token = cluster.root_token().await?;
     let at = cluster.addresses().await?;
     let (first, url) = (at.first().cloned().unwrap_or_default(), "/kv/e2e/hello");
@@ -110,21 +115,5 @@ async fn is_one_store(cluster: &Cluster, agent: &Agent) -> Result<(), Failure> {
         Ok(Some(()))
     })
     .await?;
-    until("every node agrees with the two others", Duration::from_secs(30), async || {
-        for node in &at {
-            let said = agent.ask("GET", &format!("{node}/cluster"), None, Some(&token)).await?;
-            agrees(&serde_json::from_str(&said.body)?)?;
-        }
-        Ok(Some(()))
-    })
-    .await?;
-    Ok(())
-}
-
-/// Whether a node serves and has agreed with two others that it reaches.
-fn agrees(status: &Value) -> Result<(), Failure> {
-    let peers = status["peers"].as_array().cloned().unwrap_or_default();
-    let agreed = |peer: &Value| peer["standing"] == "joined" && peer["agreed"].is_u64();
-    let all = peers.len() == 2 && peers.iter().all(agreed);
-    expect(status["life"] == "serving" && all, || format!("it says {status}"))
+    cluster.agrees_since(since, agent, Some(&token), Duration::from_secs(30)).await
 }

@@ -8,9 +8,10 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Error, ResourceExt as _};
 use kvs_operator_core::crd::KvsCluster;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::Site;
-use crate::failure::Failure;
+use super::{Agent, Site};
+use crate::failure::{Failure, expect};
 use crate::wait::until;
 use crate::{kubernetes, machine};
 
@@ -254,6 +255,33 @@ impl Cluster {
         Ok(took)
     }
 
+    /// Waits until every node that serves clients says that it holds what each of the others held at an instant
+    /// after `since`. The condition alone may rest on what they agreed about before.
+    ///
+    /// # Errors
+    ///
+    /// Not within this time, with what a node said last.
+    pub(crate) async fn agrees_since(
+        &self,
+        since: Instant,
+        agent: &Agent,
+        token: Option<&str>,
+        within: Duration,
+    ) -> Result<(), Failure> {
+        until("every node agrees with all others", within, async || {
+            let all = self.addresses().await?;
+            for node in &all {
+                let passed = since.elapsed();
+                let said = agent.ask("GET", &format!("{node}/cluster"), None, token).await?;
+                let said = serde_json::from_str(&said.body)?;
+                agrees(&said, all.len().saturating_sub(1), passed)?;
+            }
+            Ok(Some(()))
+        })
+        .await
+        .map(drop)
+    }
+
     /// Waits for a condition; gives its reason and message.
     ///
     /// # Errors
@@ -279,6 +307,18 @@ impl Cluster {
         })
         .await
     }
+}
+
+/// Whether a node serves, and has agreed within this time with so many others that are members.
+fn agrees(said: &Value, others: usize, within: Duration) -> Result<(), Failure> {
+    let peers = said["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let members: Vec<_> = peers.iter().filter(|peer| peer["standing"] == "joined").collect();
+    let lately = |peer: &&Value| {
+        let age = peer["agreed_age"].as_u64().map(Duration::from_millis);
+        age.is_some_and(|age| age < within)
+    };
+    let all = members.len() == others && members.iter().all(lately);
+    expect(said["life"] == "serving" && all, || format!("it says {said}"))
 }
 
 /// What a node takes little with.
