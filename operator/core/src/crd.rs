@@ -150,8 +150,12 @@ pub struct KvsClusterSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
-        inner(regex(pattern = UUID)),
-        extend("x-kubernetes-list-type" = "set")
+        inner(length(max = 36)),
+        extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = rules(&[(
+            &format!("self.all(id, id.matches('{UUID}'))"),
+            "spec.forget has ids of nodes, such as 0190b6f2-4c1e-7000-8000-000000000001, not names of pods: \
+             `kubectl kvs members` shows them",
+        )]))
     )]
     pub forget: Vec<String>,
 

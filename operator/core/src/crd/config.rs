@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::rule::rules;
+
 /// Settings that follow from what the operator makes. They are not people's to choose.
 const DECIDED: &[&str] = &[
     "node_id",
@@ -21,6 +23,12 @@ const DECIDED: &[&str] = &[
     "tls",
     "peer_tls",
 ];
+
+/// Where a schema has its rules.
+const RULES: &str = "x-kubernetes-validations";
+/// How long the text of a size or duration may be: the largest number of 64 bits, a unit, and zeros before. The API
+/// server wants a bound to tell what a rule costs.
+const QUANTITY_LENGTH: u8 = 32;
 
 /// The nodes' settings, by their own names. Empty, all are as the node's defaults say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,8 +70,9 @@ impl JsonSchema for NodeConfig {
 /// Leaves what the API server takes. Defaults stay the node's: they may differ between its releases.
 fn simplify(property: &mut Value) {
     let Value::Object(fields) = property else { return };
+    quantity(fields);
     fields.retain(|name, _| {
-        ["type", "description", "pattern", "enum", "items", "properties", "oneOf"]
+        ["type", "description", "maxLength", RULES, "enum", "items", "properties", "oneOf"]
             .contains(&name.as_str())
     });
     one_type(fields);
@@ -74,6 +83,18 @@ fn simplify(property: &mut Value) {
     if let Some(items) = fields.get_mut("items") {
         simplify(items);
     }
+}
+
+/// A pattern says to nobody what to write instead. A rule with the same pattern does.
+fn quantity(fields: &mut Map<String, Value>) {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let (Some(pattern), Some(title)) = (text("pattern"), text("title")) else { return };
+    let units = pattern.split_once('(').and_then(|(_, units)| units.split_once(')'));
+    let units = units.map(|(units, _)| units.replace('|', ", ")).unwrap_or_default();
+    let message = format!("write {title}: a whole number and its unit, one of {units}");
+    let rule = rules(&[(&format!("self.matches('{pattern}')"), &message)]);
+    fields.insert("maxLength".into(), json!(QUANTITY_LENGTH));
+    fields.insert(RULES.into(), rule);
 }
 
 /// `null` for a setting without a value is written by leaving it out.
