@@ -63,7 +63,7 @@ enum What {
     ReadsAudit(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It reads the audit log for so long that CI does it for a shorter time than the bar says.
     Listens(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
-    /// It cuts machines off, or freezes what runs there.
+    /// It cuts machines off, or freezes or kills what runs there.
     CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// Its disks go with their pods.
     MovesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
@@ -166,10 +166,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "killed-resize",
-        "3→5→3 under writes with the operator ended 20 times at random, 4 of these by SIGKILL, and the status \
-         erased in a step: nothing acknowledged lost, no failed request",
+        "3→5→3 under writes with the operator killed by SIGKILL 20 times at random, and the status erased in a \
+         step: nothing acknowledged lost, claims deleted only after proof, no failed request",
         false,
-        What::Runs(|site, space| Box::pin(resize::killed(site, space))),
+        What::CutsMachines(|site, space| Box::pin(resize::killed(site, space))),
     ),
     scenario(
         "fence",
@@ -449,7 +449,7 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
             Some("the audit log cannot be read here".into())
         }
         What::CutsMachines(_) if !site.has_machines() => {
-            Some("machines cannot be cut off here".into())
+            Some("machines cannot be reached here".into())
         }
         What::MovesDisks(_) if !site.has_machines() => {
             Some("no disks are known here that go with their pods".into())
