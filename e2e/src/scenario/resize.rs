@@ -271,11 +271,12 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
     Ok(format!(
         "3→5→3 {rounds} times in {:.0?} with the operator killed by SIGKILL {KILLS} times, {} of these with its \
          pod, and the status erased in a step; {claims} claims deleted, each marked as left before; {} writes, \
-         none failed; {} keys on every node",
+         none failed; {} keys of checksum {:.16} on every node",
         began.elapsed(),
         KILLS / LEASED,
         report.written,
         found.keys,
+        found.digest,
     ))
 }
 
