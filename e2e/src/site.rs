@@ -32,6 +32,8 @@ pub(crate) const OPERATOR_SPACE: &str = "kvs-system";
 pub(crate) const OPERATOR: &str = "kvs-operator";
 /// All that is applied to install it.
 const INSTALL: &str = include_str!("../../install.yaml");
+/// Kinds of Prometheus' operator, which is not there itself.
+const MONITORING: &str = include_str!("../fixtures/monitoring.yaml");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a program ends by that was killed by SIGKILL.
@@ -124,10 +126,29 @@ impl Site {
     ///
     /// The API server refuses, or the operator does not start.
     pub(crate) async fn install(&self) -> Result<(), Failure> {
+        self.define_monitors().await?;
         let took = self.apply_operator().await?;
         self.scale_operator(2).await?;
         let (leader, waited) = self.leader(Duration::from_secs(90)).await?;
         say(&format!("operator installed in {took:.1?}, {leader} acts after {waited:.1?}"));
+        Ok(())
+    }
+
+    /// Defines the kinds of Prometheus' operator where they are not: those that somebody brought say more. The
+    /// operator asks for them when it begins to act, and every two minutes.
+    async fn define_monitors(&self) -> Result<(), Failure> {
+        for object in kubernetes::objects(MONITORING)? {
+            let (api, name) = kubernetes::place(&self.client, "", &object);
+            if api.get_opt(&name).await?.is_none() {
+                kubernetes::apply_object(&self.client, "", &object).await?;
+            }
+        }
+        until("the kinds of Prometheus' operator are known", Duration::from_secs(30), async || {
+            let known = self.client.list_api_group_resources("monitoring.coreos.com/v1").await?;
+            let is_known = |kind: &str| known.resources.iter().any(|one| one.kind == kind);
+            Ok((is_known("ServiceMonitor") && is_known("PrometheusRule")).then_some(()))
+        })
+        .await?;
         Ok(())
     }
 
