@@ -247,7 +247,8 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "policies",
-        "selectors of NetworkPolicies match exactly the pods that are meant",
+        "selectors of NetworkPolicies match exactly the pods that are meant, and the ports are those of the pods: \
+         clients may come from anywhere",
         false,
         What::Runs(|site, space| Box::pin(policies::run(site, space))),
     ),
