@@ -254,7 +254,7 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "drain",
-        "every machine emptied in turn under load: the pod waits for its disk, the others serve, \
+        "every machine emptied of all its pods in turn under load: the pod waits for its disk, the others serve, \
          converged 30 s after the machine is back; no failed request",
         false,
         What::Runs(|site, space| Box::pin(drain::run(site, space))),
