@@ -290,9 +290,9 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "upgrade",
-        "the first release's charts and definitions to today's under load: running pods are left alone until \
-         `kubectl kvs adopt`, no failed request, nothing acknowledged lost; uninstalled and installed again, \
-         with definitions, data and identity",
+        "the first release's charts to today's under load, and definitions after them, which the operator asks \
+         for: running pods are left alone until `kubectl kvs adopt`, no failed request, nothing acknowledged lost; \
+         uninstalled and installed again, with definitions, data and identity",
         false,
         What::NeedsHelm(|site, space| Box::pin(upgrade::run(site, space))),
     ),
