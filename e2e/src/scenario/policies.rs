@@ -101,8 +101,8 @@ async fn open(
     ports: Option<Vec<NetworkPolicyPort>>,
 ) -> Result<Open, Failure> {
     let mut who = Vec::new();
-    for peer in peers.iter().flatten() {
-        who.push(meant_by(cluster, peer).await?);
+    for peer in peers.into_iter().flatten() {
+        who.push(meant_by(cluster, &peer).await?);
     }
     // A rule without peers is about anybody.
     if who.is_empty() {

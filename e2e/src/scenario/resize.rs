@@ -265,7 +265,7 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
         claims_are(&cluster, 3).await?;
         Ok(rounds)
     };
-    let (rounds, claims) = proven(&cluster, 3, both).await?;
+    let (rounds, claims) = proven(&cluster, 3, Box::pin(both)).await?;
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
