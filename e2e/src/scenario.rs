@@ -147,8 +147,8 @@ static ALL: &[Scenario] = &[
     scenario(
         "production",
         "examples/kubernetes/production.yaml with five nodes on three machines: a change under load waits \
-         after one pod and is promoted; its ServiceMonitor comes back when it is edited or deleted; every command of `kubectl kvs` that only looks is used, and none \
-         shows a Secret",
+         after one pod and is promoted; its ServiceMonitor comes back when it is edited or deleted; \
+         every command of `kubectl kvs` that only looks is used, and none shows a Secret",
         false,
         What::NeedsPlugin(|site, space| Box::pin(production::run(site, space))),
     ),

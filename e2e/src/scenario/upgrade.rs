@@ -180,7 +180,8 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     Ok(format!(
         "charts of {FIRST} to today's, with today's images for both: CrdsOlder said after {told:.0?}, until \
          today's definitions came; no pod restarted by it, UpdateAvailable said, adopted in {adopted:.0?}; {} \
-         writes and {} reads, none failed; all uninstalled and installed again, back in {back:.0?} with {} keys on every node",
+         writes and {} reads, none failed; all uninstalled and installed again, back in {back:.0?} \
+         with {} keys on every node",
         report.written, report.read, found.keys,
     ))
 }
