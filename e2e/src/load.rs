@@ -51,8 +51,11 @@ pub(crate) struct Check {
 pub(crate) struct Checked {
     /// Keys with an acknowledged write.
     pub(crate) keys: u64,
-    /// Of all looks, those that did not find it, or anything later.
+    /// Of all looks, those that did not find it, or anything later; and nodes that have something else than the
+    /// first one.
     pub(crate) wrong: u64,
+    /// Of all keys with their versions and values, as the first node has them.
+    pub(crate) digest: String,
     /// The first of them, in words.
     pub(crate) examples: Vec<String>,
 }

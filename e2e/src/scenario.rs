@@ -63,7 +63,7 @@ enum What {
     ReadsAudit(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// It reads the audit log for so long that CI does it for a shorter time than the bar says.
     Listens(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
-    /// It cuts machines off, or freezes what runs there.
+    /// It cuts machines off, or freezes or kills what runs there.
     CutsMachines(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
     /// Its disks go with their pods.
     MovesDisks(for<'a> fn(&'a Site, &'a str) -> Running<'a>),
@@ -147,8 +147,8 @@ static ALL: &[Scenario] = &[
     scenario(
         "production",
         "examples/kubernetes/production.yaml with five nodes on three machines: a change under load waits \
-         after one pod and is promoted; every command of `kubectl kvs` that only looks is used, and none \
-         shows a Secret",
+         after one pod and is promoted; its ServiceMonitor comes back when it is edited or deleted; \
+         every command of `kubectl kvs` that only looks is used, and none shows a Secret",
         false,
         What::NeedsPlugin(|site, space| Box::pin(production::run(site, space))),
     ),
@@ -166,10 +166,10 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "killed-resize",
-        "3→5→3 under writes with the operator ended 20 times at random, 4 of these by SIGKILL, and the status \
-         erased in a step: nothing acknowledged lost, no failed request",
+        "3→5→3 under writes with the operator killed by SIGKILL 20 times at random, and the status erased in a \
+         step: nothing acknowledged lost, claims deleted only after proof, no failed request",
         false,
-        What::Runs(|site, space| Box::pin(resize::killed(site, space))),
+        What::CutsMachines(|site, space| Box::pin(resize::killed(site, space))),
     ),
     scenario(
         "fence",
@@ -248,13 +248,14 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "policies",
-        "selectors of NetworkPolicies match exactly the pods that are meant",
+        "selectors of NetworkPolicies match exactly the pods that are meant, and the ports are those of the pods: \
+         clients may come from anywhere",
         false,
         What::Runs(|site, space| Box::pin(policies::run(site, space))),
     ),
     scenario(
         "drain",
-        "every machine emptied in turn under load: the pod waits for its disk, the others serve, \
+        "every machine emptied of all its pods in turn under load: the pod waits for its disk, the others serve, \
          converged 30 s after the machine is back; no failed request",
         false,
         What::Runs(|site, space| Box::pin(drain::run(site, space))),
@@ -290,9 +291,9 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "upgrade",
-        "the first release's charts and definitions to today's under load: running pods are left alone until \
-         `kubectl kvs adopt`, no failed request, nothing acknowledged lost; uninstalled and installed again, \
-         with definitions, data and identity",
+        "the first release's charts to today's under load, and definitions after them, which the operator asks \
+         for: running pods are left alone until `kubectl kvs adopt`, no failed request, nothing acknowledged lost; \
+         uninstalled and installed again, with definitions, data and identity",
         false,
         What::NeedsHelm(|site, space| Box::pin(upgrade::run(site, space))),
     ),
@@ -450,7 +451,7 @@ fn obstacle(site: &Site, scenario: &Scenario) -> Option<String> {
             Some("the audit log cannot be read here".into())
         }
         What::CutsMachines(_) if !site.has_machines() => {
-            Some("machines cannot be cut off here".into())
+            Some("machines cannot be reached here".into())
         }
         What::MovesDisks(_) if !site.has_machines() => {
             Some("no disks are known here that go with their pods".into())

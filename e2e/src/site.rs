@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Error};
 use serde_json::json;
@@ -22,7 +22,7 @@ pub(crate) use self::bucket::Bucket;
 pub(crate) use self::cluster::Cluster;
 
 use crate::audit::Audit;
-use crate::failure::Failure;
+use crate::failure::{Failure, expect};
 use crate::wait::until;
 use crate::{Run, kubernetes, machine, say};
 
@@ -32,7 +32,19 @@ pub(crate) const OPERATOR_SPACE: &str = "kvs-system";
 pub(crate) const OPERATOR: &str = "kvs-operator";
 /// All that is applied to install it.
 const INSTALL: &str = include_str!("../../install.yaml");
+/// Kinds of Prometheus' operator, which is not there itself.
+const MONITORING: &str = include_str!("../fixtures/monitoring.yaml");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a program ends by that was killed by SIGKILL.
+const KILLED: i32 = 137;
+/// Within which a machine starts a program again that ended for the first time.
+const STARTED_AGAIN: Duration = Duration::from_secs(30);
+
+/// How the one container of an operator's pod is.
+fn first_container(pod: &Pod) -> Option<ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first().cloned()
+}
 
 /// What scenarios run on.
 #[derive(Clone)]
@@ -114,10 +126,29 @@ impl Site {
     ///
     /// The API server refuses, or the operator does not start.
     pub(crate) async fn install(&self) -> Result<(), Failure> {
+        self.define_monitors().await?;
         let took = self.apply_operator().await?;
         self.scale_operator(2).await?;
         let (leader, waited) = self.leader(Duration::from_secs(90)).await?;
         say(&format!("operator installed in {took:.1?}, {leader} acts after {waited:.1?}"));
+        Ok(())
+    }
+
+    /// Defines the kinds of Prometheus' operator where they are not: those that somebody brought say more. The
+    /// operator asks for them when it begins to act, and every two minutes.
+    async fn define_monitors(&self) -> Result<(), Failure> {
+        for object in kubernetes::objects(MONITORING)? {
+            let (api, name) = kubernetes::place(&self.client, "", &object);
+            if api.get_opt(&name).await?.is_none() {
+                kubernetes::apply_object(&self.client, "", &object).await?;
+            }
+        }
+        until("the kinds of Prometheus' operator are known", Duration::from_secs(30), async || {
+            let known = self.client.list_api_group_resources("monitoring.coreos.com/v1").await?;
+            let is_known = |kind: &str| known.resources.iter().any(|one| one.kind == kind);
+            Ok((is_known("ServiceMonitor") && is_known("PrometheusRule")).then_some(()))
+        })
+        .await?;
         Ok(())
     }
 
@@ -177,6 +208,29 @@ impl Site {
             self.signal("KILL", &leader).await?;
         }
         self.end_leader(Some(0)).await
+    }
+
+    /// Kills the operator that acts by a signal that it never sees, and waits until its machine has started it
+    /// again in its pod: the lease is still that pod's, so that it acts again at once.
+    ///
+    /// # Errors
+    ///
+    /// Its machine cannot be reached; it ended otherwise, or is not started again.
+    pub(crate) async fn crash_leader(&self) -> Result<(), Failure> {
+        let (leader, _) = self.leader(Duration::from_secs(30)).await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), OPERATOR_SPACE);
+        let before = first_container(&pods.get(&leader).await?).map_or(0, |one| one.restart_count);
+        self.signal("KILL", &leader).await?;
+        let (ended, _) = until("the operator is started again", STARTED_AGAIN, async || {
+            let now = first_container(&pods.get(&leader).await?).filter(|one| {
+                let runs = one.state.as_ref().is_some_and(|state| state.running.is_some());
+                runs && one.restart_count > before
+            });
+            Ok(now.map(|one| one.last_state.and_then(|last| last.terminated)))
+        })
+        .await?;
+        let code = ended.map(|ended| ended.exit_code);
+        expect(code == Some(KILLED), || format!("{leader} was to be killed, and ended by {code:?}"))
     }
 
     /// What [`Site::kill_leader`] does, in words.

@@ -3,15 +3,16 @@
 use std::fs;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::ResourceExt as _;
-use kube::api::ListParams;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Outcome;
 use super::rolling::{never_two_down, replaced};
 use crate::failure::{Failure, expect};
+use crate::kubernetes;
 use crate::site::{Agent, Authority, Cluster, Site};
 use crate::wait::until;
 
@@ -22,6 +23,9 @@ const LOAD: u32 = 100;
 const WITHIN: Duration = Duration::from_mins(3);
 /// Lines of Secrets that are shorter may be found anywhere.
 const LONG: usize = 40;
+/// Within which a `ServiceMonitor` comes back: it is not watched, for most clusters do not know that kind, and a
+/// settled cluster is looked at every 30 s.
+const BACK: Duration = Duration::from_secs(45);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let authority = Authority::new(site, space, "authority").await?;
@@ -37,6 +41,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
                 "resources": { "requests": { "cpu": "50m", "memory": "64Mi" } },
                 // Each node is asked for what was written, by a name of its own.
                 "service": { "perPod": true },
+                "monitoring": true,
             }),
         )
         .await?;
@@ -44,7 +49,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let made = cluster.settles(5, WITHIN).await?;
     let (token, url) = (cluster.root_token().await?, format!("https://orders.{space}.svc:8080"));
     agent.load_as(&token, &url, LOAD).await?;
-    let changed = canary(&cluster).await?;
+    let (changed, monitored) = tokio::try_join!(canary(&cluster), monitored(&cluster))?;
+    not_monitored(&cluster).await?;
     let report = agent.end_without_failure().await?;
     let nodes: Vec<String> =
         (0..NODES).map(|ordinal| format!("https://orders-{ordinal}.{space}.svc:8080")).collect();
@@ -53,7 +59,8 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let kept = gathered(&cluster).await?;
     Ok(format!(
         "{NODES} nodes with TLS in {made:.0?}; a change waited after one pod, was promoted and done in \
-         {changed:.0?}; {} writes and {} reads, none failed; {} keys on every node; kubectl kvs plan, status, \
+         {changed:.0?}; its ServiceMonitor was back {monitored:.0?} after it was edited or deleted, and gone once \
+         switched off; {} writes and {} reads, none failed; {} keys on every node; kubectl kvs plan, status, \
          promote, members, logs, backup, gather: {kept} lines of Secrets, none in the archive",
         report.written, report.read, found.keys,
     ))
@@ -76,6 +83,61 @@ async fn canary(cluster: &Cluster) -> Result<Duration, Failure> {
     cluster.plugin(&["promote", "orders"]).await?;
     never_two_down(cluster, NODES, replaced(cluster, &before)).await?;
     Ok(began.elapsed())
+}
+
+fn monitors(cluster: &Cluster) -> Api<DynamicObject> {
+    let Cluster { site, space, .. } = cluster;
+    kubernetes::api(&site.client, space, "monitoring.coreos.com/v1", "ServiceMonitor")
+}
+
+/// Its `ServiceMonitor` leads to ports that are there, and comes back when it is edited, and when it is deleted. How
+/// long that takes at most.
+async fn monitored(cluster: &Cluster) -> Result<Duration, Failure> {
+    let (monitors, name) = (monitors(cluster), cluster.name.as_str());
+    let (made, _) =
+        until("there is a ServiceMonitor", WITHIN, async || Ok(monitors.get_opt(name).await?))
+            .await?;
+    let wanted = made.data["spec"].clone();
+    let endpoints = json!([{ "port": "client", "path": "/metrics", "scheme": "https" }]);
+    expect(wanted["endpoints"] == endpoints, || format!("the ServiceMonitor: {wanted}"))?;
+    let labels = wanted["selector"]["matchLabels"].as_object().into_iter().flatten();
+    let labels: Vec<String> =
+        labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or("?"))).collect();
+    let meant = ListParams::default().labels(&labels.join(","));
+    let services = cluster.of::<Service>().list(&meant).await?.items;
+    expect(!labels.is_empty() && services.iter().any(has_client), || {
+        format!("the ServiceMonitor is about {} Services without the port", services.len())
+    })?;
+
+    let is_back = async |other: Option<String>| {
+        let ((), took) = until("the ServiceMonitor is as it was", BACK, async || {
+            let now = monitors.get_opt(name).await?.filter(|now| now.uid() != other);
+            Ok(now.filter(|now| now.data["spec"] == wanted).map(drop))
+        })
+        .await?;
+        Ok::<Duration, Failure>(took)
+    };
+    let edit = Patch::Merge(json!({ "spec": { "endpoints": [] } }));
+    let edited = monitors.patch(name, &PatchParams::default(), &edit).await?;
+    expect(edited.data["spec"] != wanted, || "the ServiceMonitor was not edited".into())?;
+    let mended = is_back(None).await?;
+    monitors.delete(name, &DeleteParams::default()).await?;
+    Ok(mended.max(is_back(made.uid()).await?))
+}
+
+fn has_client(service: &Service) -> bool {
+    let ports = service.spec.iter().filter_map(|spec| spec.ports.as_ref()).flatten();
+    ports.into_iter().any(|port| port.name.as_deref() == Some("client"))
+}
+
+/// Once it is no longer asked for, the `ServiceMonitor` goes.
+async fn not_monitored(cluster: &Cluster) -> Result<(), Failure> {
+    cluster.ask_for(json!({ "monitoring": false })).await?;
+    until("the ServiceMonitor is gone", BACK, async || {
+        Ok(monitors(cluster).get_opt(&cluster.name).await?.is_none().then_some(()))
+    })
+    .await
+    .map(drop)
 }
 
 /// How many of its pods are none of these.

@@ -1,13 +1,17 @@
 //! More nodes, fewer nodes, none for a while: under writes.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::ResourceExt as _;
-use kvs_operator_core::names::DECOMMISSIONED;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kvs_operator_core::names::{DECOMMISSIONED, NODE};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Outcome;
 use crate::failure::{Failure, expect};
@@ -17,6 +21,10 @@ use crate::wait::until;
 
 /// Operators that are killed take their time.
 const WITHIN: Duration = Duration::from_mins(8);
+/// Claims of the nodes that come and go, where there are three or five.
+const LEAVE: [&str; 2] = ["data-db-3", "data-db-4"];
+/// Within which a watch tells what a list told already.
+const TOLD: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
@@ -24,14 +32,17 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
     cluster.settles(3, Duration::from_secs(90)).await?;
     agent.load("db", 200, 200).await?;
     let more = to(&cluster, 5).await?;
-    let fewer = to(&cluster, 3).await?;
-    let claims = claims_are(&cluster, 3).await?;
+    let leaving = async {
+        let fewer = to(&cluster, 3).await?;
+        Ok((fewer, claims_are(&cluster, 3).await?))
+    };
+    let ((fewer, claims), _) = proven(&cluster, 3, leaving).await?;
     let changed = change_of_mind(&cluster).await?;
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, two claims deleted {claims:.0?} later, 3→2→3 \
-         twice mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
+        "3→5 in {more:.0?}, 5→3 in {fewer:.0?}, {LEAVE:?} alone deleted {claims:.0?} later, each marked as \
+         left before; 3→2→3 twice mid-way in {changed:.0?}; {} writes, none failed; {} keys on every node",
         report.written, found.keys,
     ))
 }
@@ -49,6 +60,91 @@ async fn claims_are(cluster: &Cluster, count: usize) -> Result<Duration, Failure
     })
     .await?;
     Ok(took)
+}
+
+/// Does something that ends with so many claims. Whichever went meanwhile was marked as that of a node that has
+/// left before it was deleted, and they are those of [`LEAVE`], each at least once; how often one went.
+async fn proven<T>(
+    cluster: &Cluster,
+    count: usize,
+    doing: impl Future<Output = Result<T, Failure>>,
+) -> Result<(T, usize), Failure> {
+    let mut claims = Claims::of(cluster).await?;
+    let watching = async {
+        loop {
+            claims.follow(cluster, None).await?;
+        }
+    };
+    let done = tokio::select! {
+        fault = watching => fault,
+        done = doing => done,
+    }?;
+    timeout(TOLD, claims.follow(cluster, Some(count))).await??;
+    let gone: BTreeSet<&str> = claims.gone.iter().map(String::as_str).collect();
+    expect(gone == BTreeSet::from(LEAVE), || format!("the claims that were deleted: {gone:?}"))?;
+    Ok((done, claims.gone.len()))
+}
+
+/// The claims of a cluster, as a watch tells of them.
+struct Claims {
+    version: String,
+    /// Those that nobody deleted, and whether it is marked on each that its node has left.
+    there: BTreeMap<String, bool>,
+    gone: Vec<String>,
+}
+
+impl Claims {
+    async fn of(cluster: &Cluster) -> Result<Self, Failure> {
+        let ours = ListParams::default().labels(&cluster.label());
+        let list = cluster.of::<PersistentVolumeClaim>().list(&ours).await?;
+        let there = list.items.iter().map(|claim| (claim.name_any(), has_left(claim))).collect();
+        let version = list.metadata.resource_version.unwrap_or_default();
+        Ok(Self { version, there, gone: Vec::new() })
+    }
+
+    /// Follows them until there are so many, or for as long as a watch lasts.
+    async fn follow(&mut self, cluster: &Cluster, count: Option<usize>) -> Result<(), Failure> {
+        let ours = WatchParams::default().labels(&cluster.label());
+        let api = cluster.of::<PersistentVolumeClaim>();
+        let mut events = pin!(api.watch(&ours, &self.version).await?);
+        while count != Some(self.there.len()) {
+            let Some(event) = events.try_next().await? else { break };
+            self.take(event)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: WatchEvent<PersistentVolumeClaim>) -> Result<(), Failure> {
+        let (claim, is_gone) = match event {
+            WatchEvent::Added(claim) | WatchEvent::Modified(claim) => (claim, false),
+            WatchEvent::Deleted(claim) => (claim, true),
+            WatchEvent::Bookmark(mark) => {
+                self.version = mark.metadata.resource_version;
+                return Ok(());
+            }
+            WatchEvent::Error(status) => return Err(Failure::new(status.message)),
+        };
+        let name = claim.name_any();
+        self.version = claim.resource_version().unwrap_or_default();
+        if !is_gone && claim.metadata.deletion_timestamp.is_none() {
+            self.there.insert(name, has_left(&claim));
+            return Ok(());
+        }
+        // What was marked when it was deleted, and not what was marked since.
+        let proven = self.there.get(&name).is_some_and(|left| *left);
+        expect(proven, || format!("{name} was deleted without a mark that its node has left"))?;
+        if is_gone {
+            self.there.remove(&name);
+            self.gone.push(name);
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is marked that the node has left whose data is on this claim, and not another one.
+fn has_left(claim: &PersistentVolumeClaim) -> bool {
+    let (node, left) = (claim.annotations().get(NODE), claim.annotations().get(DECOMMISSIONED));
+    left.is_some_and(|left| !left.is_empty()) && left == node
 }
 
 /// To two, and back to three: once the third is drained, and once it has left.
@@ -125,12 +221,12 @@ pub(super) async fn nothing_retained(site: &Site, space: &str) -> Outcome {
     Ok(format!("disk and identity gone {took:.0?} after the KvsCluster was deleted"))
 }
 
-/// Ends of the operator while the cluster is resized.
-const ENDS: u32 = 20;
-/// Every fifth of them is a kill: whoever is killed holds the lease until it has run out.
-const KILLED: u32 = 5;
+/// How often the operator is killed while the cluster is resized.
+const KILLS: u32 = 20;
+/// Every tenth time its pod goes with it: its lease is nobody's until it has run out, and that takes its time.
+const LEASED: u32 = 10;
 
-/// 3→5→3, with the operator that acts ended again and again, and the status erased.
+/// 3→5→3, with the operator that acts killed again and again, and the status erased.
 pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
     let (cluster, agent) = (Cluster::new(site, space, "db"), Agent::start(site, space).await?);
     cluster.make(json!({ "storage": { "retain": "DeleteOnScaleDown" } })).await?;
@@ -147,32 +243,40 @@ pub(super) async fn killed(site: &Site, space: &str) -> Outcome {
         Ok::<u32, Failure>(rounds)
     };
     let killing = async {
-        for end in 1..=ENDS {
-            sleep(Duration::from_millis(rand::random_range(1_000..8_000))).await;
-            if end.is_multiple_of(KILLED) {
+        for kill in 1..=KILLS {
+            sleep(Duration::from_millis(rand::random_range(500..3_500))).await;
+            if kill.is_multiple_of(LEASED) {
                 site.kill_leader().await?;
             } else {
+                // It acts again in its pod, whose lease it is. A pod's second restart would be put off by its
+                // machine, so the next kill is of another pod.
+                site.crash_leader().await?;
                 site.end_leader(Some(0)).await?;
             }
-            if end == ENDS / 2 {
+            if kill == KILLS / 2 {
                 erase_status(&cluster).await?;
             }
         }
         killed.set(true);
         Ok::<(), Failure>(())
     };
-    let (rounds, ()) = tokio::try_join!(resizing, killing)?;
-    claims_are(&cluster, 3).await?;
+    let both = async {
+        let (rounds, ()) = tokio::try_join!(resizing, killing)?;
+        claims_are(&cluster, 3).await?;
+        Ok(rounds)
+    };
+    let (rounds, claims) = proven(&cluster, 3, Box::pin(both)).await?;
     let report = agent.end_without_failure().await?;
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     Ok(format!(
-        "3→5→3 {rounds} times in {:.0?} with the operator ended {ENDS} times, {} of these {}, and the status \
-         erased in a step; {} writes, none failed; {} keys on every node",
+        "3→5→3 {rounds} times in {:.0?} with the operator killed by SIGKILL {KILLS} times, {} of these with its \
+         pod, and the status erased in a step; {claims} claims deleted, each marked as left before; {} writes, \
+         none failed; {} keys of checksum {:.16} on every node",
         began.elapsed(),
-        ENDS / KILLED,
-        site.how_killed(),
+        KILLS / LEASED,
         report.written,
         found.keys,
+        found.digest,
     ))
 }
 

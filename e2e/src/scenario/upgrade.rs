@@ -105,10 +105,23 @@ async fn is_today(site: &Site) -> Result<bool, Failure> {
 
 /// The operator of these charts, for all namespaces as people have it, with this image for nodes.
 async fn operator(site: &Site, space: &str, charts: &str, nodes: &str) -> Result<(), Failure> {
+    operator_with(site, space, charts, nodes, true).await
+}
+
+/// The same, with its definitions or those that are there. It is another pod than with the others: an operator asks
+/// what is defined when it begins to act, and then every two minutes.
+async fn operator_with(
+    site: &Site,
+    space: &str,
+    charts: &str,
+    nodes: &str,
+    definitions: bool,
+) -> Result<(), Failure> {
     let image = site.image("kvs-operator");
     let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
     let values = format!(
-        "image.repository={repository},image.tag={tag},nodeImage={nodes},podAnnotations.of={charts}"
+        "image.repository={repository},image.tag={tag},nodeImage={nodes},podAnnotations.of={charts},\
+         crds.install={definitions},podAnnotations.definitions=d-{definitions}"
     );
     let chart = format!("{charts}/kvs-operator");
     let upgrade = ["upgrade", "--install", "kvs-operator", &chart, "-n", space, "--wait"];
@@ -134,9 +147,16 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     let pods = cluster.uids().await?;
     agent.load("db", 200, 200).await?;
 
-    // A newer operator has a newer image for nodes.
+    // A newer operator has a newer image for nodes; whoever forgets the definitions is told.
+    operator_with(site, space, TODAY, &site.next_image(), false).await?;
+    expect(!is_today(site).await?, || "definitions came that were not to be installed".into())?;
+    let dropped = format!("KvsCluster.spec.{NEW_FIELD}");
+    let (_, told) = cluster.says("Degraded", "True", "CrdsOlder", WITHIN).await?;
+    cluster.says("Degraded", "True", &dropped, WITHIN).await?;
     operator(site, space, TODAY, &site.next_image()).await?;
     expect(is_today(site).await?, || "the upgrade brought no definitions".into())?;
+    // An operator that asked before all was known asks again two minutes later.
+    cluster.says("Degraded", "False", "", Duration::from_mins(3)).await?;
     cluster.says("UpdateAvailable", "True", "kubectl kvs adopt", WITHIN).await?;
     release(space, TODAY).await?;
     cluster.settles(3, WITHIN).await?;
@@ -158,9 +178,10 @@ async fn life(site: &Site, space: &str) -> Result<String, Failure> {
     let found = agent.find(&cluster.addresses().await?, Duration::from_secs(30)).await?;
     uninstalled(&cluster, "db").await?;
     Ok(format!(
-        "charts and definitions of {FIRST} to today's, with today's images for both: no pod restarted by it, \
-         UpdateAvailable said, adopted in {adopted:.0?}; {} writes and {} reads, none failed; all uninstalled \
-         and installed again, back in {back:.0?} with {} keys on every node",
+        "charts of {FIRST} to today's, with today's images for both: CrdsOlder said after {told:.0?}, until \
+         today's definitions came; no pod restarted by it, UpdateAvailable said, adopted in {adopted:.0?}; {} \
+         writes and {} reads, none failed; all uninstalled and installed again, back in {back:.0?} \
+         with {} keys on every node",
         report.written, report.read, found.keys,
     ))
 }

@@ -122,14 +122,18 @@ impl Cluster {
         Api::namespaced(self.site.client.clone(), &self.space)
     }
 
+    /// The label that all have which are made for it.
+    pub(crate) fn label(&self) -> String {
+        format!("app.kubernetes.io/instance={}", self.name)
+    }
+
     /// Its claims.
     ///
     /// # Errors
     ///
     /// The API server does not answer.
     pub(crate) async fn claims(&self) -> Result<Vec<PersistentVolumeClaim>, Error> {
-        let label = format!("app.kubernetes.io/instance={}", self.name);
-        Ok(self.of().list(&ListParams::default().labels(&label)).await?.items)
+        Ok(self.of().list(&ListParams::default().labels(&self.label())).await?.items)
     }
 
     /// Where its nodes answer clients.
