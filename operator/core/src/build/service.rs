@@ -6,9 +6,13 @@ use super::{Blueprint, merge};
 use crate::crd::TlsMode;
 use crate::names::{CLIENT_PORT, PEER_PORT};
 
+/// The label of the one Service by which figures are fetched: each node is behind several, and is to be asked once. It
+/// is the one that has every node, also those that are not ready.
+const SCRAPED: &str = "kvs.kalzu.dev/scraped";
+
 /// Nodes find each other by it, ready or not.
 pub(super) fn peers(blueprint: &Blueprint<'_>) -> Value {
-    let fields = json!({ "spec": {
+    let fields = json!({ "metadata": { "labels": { SCRAPED: "true" } }, "spec": {
         "clusterIP": "None",
         "publishNotReadyAddresses": true,
         "selector": blueprint.names.selector(),
@@ -54,8 +58,10 @@ fn client_port() -> Value {
 /// What Prometheus' operator scrapes by.
 pub(super) fn monitor(blueprint: &Blueprint<'_>) -> Value {
     let scheme = if blueprint.cluster.spec.tls.mode == TlsMode::Off { "http" } else { "https" };
+    let mut which = json!(blueprint.names.selector());
+    which[SCRAPED] = json!("true");
     let fields = json!({ "spec": {
-        "selector": { "matchLabels": blueprint.names.selector() },
+        "selector": { "matchLabels": which },
         "endpoints": [{ "port": "client", "path": "/metrics", "scheme": scheme }],
     } });
     blueprint.object("monitoring.coreos.com/v1", "ServiceMonitor", &blueprint.names.cluster, fields)

@@ -104,6 +104,20 @@ fn every_field_is_one_that_the_oldest_supported_release_knows() {
 }
 
 #[test]
+fn each_node_is_scraped_by_the_one_service_that_has_those_that_are_not_ready_too() {
+    let all = objects(everything());
+    let of = |kind: &'static str| all.iter().filter(move |object| object["kind"] == kind);
+    let monitor = of("ServiceMonitor").next().unwrap();
+    let wanted = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap();
+    let matches = |object: &&Value| {
+        wanted.iter().all(|(name, value)| object["metadata"]["labels"].get(name) == Some(value))
+    };
+    let name = |service: &Value| service["metadata"]["name"].clone();
+    assert_eq!(of("Service").count(), 4);
+    assert_eq!(of("Service").filter(matches).map(name).collect::<Vec<_>>(), ["db-peers"]);
+}
+
+#[test]
 fn the_first_disk_of_a_backup_is_as_the_stateful_set_would_make_it() {
     let (cluster, site) = (cluster(everything()), site());
     let blueprint = Blueprint::new(&cluster, &site);
