@@ -30,9 +30,20 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
     let before = std::fs::read_to_string(path).unwrap_or_default();
     let mut lines = earlier(&before);
     lines.extend(rows.iter().map(|row| (row.scenario.name.to_owned(), line(row, &on))));
-    let known = scenario::names().filter_map(|name| lines.get(name).cloned());
-    let table: String = known.map(|line| line + "\n").collect();
-    Ok(std::fs::write(path, format!("{HEAD}{table}"))?)
+    let known: Vec<&String> = scenario::names().filter_map(|name| lines.get(name)).collect();
+    let seconds = known.iter().filter_map(|line| seconds(line)).sum();
+    let all = minutes(Duration::from_secs(seconds));
+    let table: String = known.into_iter().map(|line| format!("{line}\n")).collect();
+    Ok(std::fs::write(path, format!("{HEAD}{table}\nAll rows together: {all}.\n"))?)
+}
+
+/// How long the scenario of a row took.
+fn seconds(row: &str) -> Option<u64> {
+    row.split(" | ").nth(3)?.parse().ok()
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
 }
 
 /// What came of each, for whoever watches: scenario, result, seconds and the beginning of what was seen; and how
@@ -45,13 +56,8 @@ pub(crate) fn summary(rows: &[Row]) -> String {
         format!("{:18} {result:22} {seconds:5.0} s  {seen}\n", row.scenario.name)
     });
     let all: Duration = rows.iter().map(|row| row.took).sum();
-    let (minutes, seconds) = (all.as_secs() / 60, all.as_secs() % 60);
     let passed = rows.iter().filter(|row| told(row).0 == PASSED).count();
-    format!(
-        "{}{passed} of {} passed, in {minutes} min {seconds} s",
-        lines.collect::<String>(),
-        rows.len()
-    )
+    format!("{}{passed} of {} passed, in {}", lines.collect::<String>(), rows.len(), minutes(all),)
 }
 
 /// The result, and what was seen, on one line.
@@ -108,5 +114,7 @@ mod tests {
         let table = format!("{HEAD}| drain | a bar | passed | 7 | all | here |\n");
         let rows = earlier(&table);
         assert_eq!(rows["drain"], "| drain | a bar | passed | 7 | all | here |");
+        assert_eq!(seconds(&rows["drain"]), Some(7));
+        assert_eq!(seconds("| drain | a bar | not run | | no disks | |"), None);
     }
 }

@@ -32,6 +32,7 @@ pub(super) async fn run(site: &Site, space: &str) -> Outcome {
         others += drained?;
         let began = Instant::now();
         cluster.settles(3, WITHIN).await?;
+        cluster.agrees_since(began, &agent, None, WITHIN).await?;
         slowest = slowest.max(began.elapsed());
         machines += 1;
     }
@@ -57,7 +58,7 @@ pub(super) async fn floating(site: &Site, space: &str) -> Outcome {
         let pod = cluster.of::<Pod>().get(name).await?;
         let machine = machine_of(&pod).unwrap_or_default();
         cordon(site, &machine, true).await?;
-        let came_up = elsewhere(&cluster, &pod, &machine).await;
+        let came_up = elsewhere(&cluster, &agent, &pod, &machine).await;
         cordon(site, &machine, false).await?;
         slowest = slowest.max(came_up?);
         moved += 1;
@@ -77,7 +78,12 @@ pub(super) fn machine_of(pod: &Pod) -> Option<String> {
 }
 
 /// The pod is evicted and comes up on another machine, while its own takes none.
-async fn elsewhere(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<Duration, Failure> {
+async fn elsewhere(
+    cluster: &Cluster,
+    agent: &Agent,
+    pod: &Pod,
+    machine: &str,
+) -> Result<Duration, Failure> {
     let began = evicted(&cluster.of(), pod).await?;
     until("the pod is on another machine", WITHIN, async || {
         let now = cluster.of::<Pod>().get_opt(&pod.name_any()).await?;
@@ -86,6 +92,7 @@ async fn elsewhere(cluster: &Cluster, pod: &Pod, machine: &str) -> Result<Durati
     })
     .await?;
     cluster.settles(3, WITHIN).await?;
+    cluster.agrees_since(began, agent, None, WITHIN).await?;
     Ok(began.elapsed())
 }
 

@@ -29,7 +29,12 @@ const OPERATORS: &[&str] = &[
     "image.pullPolicy=Never,image.tag=x,nodeImage=y:z,imagePullSecrets[0].name=pull",
     "nodeSelector.disk=fast,priorityClassName=high,podLabels.team=a,podAnnotations.note=b",
     "tolerations[0].key=a,tolerations[0].operator=Exists",
-    "monitoring.dashboard=true",
+    "monitoring.dashboard=true,monitoring.serviceMonitor=true,monitoring.prometheusRule=true,monitoring.labels.team=a",
+    "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]\
+     .matchExpressions[0].key=disk,affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution\
+     .nodeSelectorTerms[0].matchExpressions[0].operator=Exists",
+    "image.repository=example.org/kvs-operator,global.region=here",
+    "resources.requests.cpu=1,resources.limits.memory=1Gi,resources.claims[0].name=x",
 ];
 const CLUSTERS: &[&str] = &[
     "name=other",
@@ -40,7 +45,18 @@ const CLUSTERS: &[&str] = &[
     "identitySecret=mine,caConfigMap=authority,bootstrap.fromBackup.target=s3://backups/db,\
      bootstrap.fromBackup.name=kvs-0190b6f24c1e-20261123T030000000Z,bootstrap.fromBackup.secretName=key",
     "rollout.canary=1,rollout.timeoutMinutes=30",
-    "resources.requests.memory=1Gi,nodeSelector.disk=fast,podLabels.team=a",
+    "resources.requests.memory=1Gi,resources.limits.cpu=2,nodeSelector.disk=fast,podLabels.team=a,podAnnotations.note=b",
+    "labels.team=a,annotations.note=b,global.region=here",
+    "image=example.org/kvs:1,imagePullPolicy=Always,imagePullSecrets[0].name=pull,priorityClassName=high",
+    "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey=rack,\
+     tolerations[0].key=a,tolerations[0].operator=Exists,topologySpread[0].maxSkew=1,\
+     topologySpread[0].topologyKey=rack,topologySpread[0].whenUnsatisfiable=DoNotSchedule",
+    "env[0].name=RUST_BACKTRACE,env[0].value=full,service.annotations.note=b",
+    "fenced={1},forget={0190b6f2-4c1e-7000-8000-000000000001}",
+    "rollout.override.gate=Agreement,rollout.override.expires=2026-12-31T12:00:00Z",
+    "identitySecret=mine,bootstrap.fromBackup.target=s3://backups/db,bootstrap.fromBackup.secretName=key,\
+     bootstrap.fromBackup.name=kvs-0190b6f24c1e-20261123T030000000Z,\
+     bootstrap.fromBackup.endpoint=https://s3.example.org,bootstrap.fromBackup.region=here",
 ];
 /// Values that are not to.
 const WRONG: &[(&str, &str)] = &[
@@ -163,4 +179,41 @@ pub(super) async fn uninstalled(cluster: &Cluster, release: &str) -> Result<(), 
     expect(disks == 3 && identity.is_some(), || {
         format!("{disks} disks are left, identity: {}", identity.is_some())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATOR: &str = include_str!("../../../charts/kvs-operator/values.schema.json");
+    const CLUSTER: &str = include_str!("../../../charts/kvs-cluster/values.schema.json");
+    /// What the kinds below have in them is Kubernetes' or the nodes' own.
+    const WHOLE: &[&str] = &["affinity", "config"];
+
+    /// The values of a schema that have none below them.
+    fn values(schema: &Value, path: &str) -> Vec<String> {
+        let below = schema["properties"].as_object().filter(|_| !WHOLE.contains(&path));
+        let Some(below) = below else { return vec![path.to_owned()] };
+        let named = |name: &String| {
+            if path.is_empty() { name.clone() } else { format!("{path}.{name}") }
+        };
+        below.iter().flat_map(|(name, schema)| values(schema, &named(name))).collect()
+    }
+
+    /// Whether a permutation sets this, or something in it.
+    fn sets(permutation: &str, value: &str) -> bool {
+        let parts = permutation.split(',').filter_map(|part| part.trim().strip_prefix(value));
+        parts.into_iter().any(|rest| rest.starts_with(['=', '.', '[']))
+    }
+
+    #[test]
+    fn every_value_of_the_charts_is_in_a_permutation() {
+        for (schema, permutations) in [(OPERATOR, OPERATORS), (CLUSTER, CLUSTERS)] {
+            let schema = serde_json::from_str(schema).unwrap();
+            let mut absent = values(&schema, "");
+            assert!(absent.len() > 20);
+            absent.retain(|value| !permutations.iter().any(|one| sets(one, value)));
+            assert_eq!(absent, Vec::<String>::new());
+        }
+    }
 }
