@@ -33,8 +33,8 @@ pub(crate) async fn write(path: &Path, on: &str, site: &Site, rows: &[Row]) -> R
     let known: Vec<&String> = scenario::names().filter_map(|name| lines.get(name)).collect();
     let seconds = known.iter().filter_map(|line| seconds(line)).sum();
     let all = minutes(Duration::from_secs(seconds));
-    let table: String = known.into_iter().map(|line| format!("{line}\n")).collect();
-    Ok(std::fs::write(path, format!("{HEAD}{table}\nAll rows together: {all}.\n"))?)
+    let table = known.into_iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+    Ok(std::fs::write(path, format!("{HEAD}{table}\n\nAll rows together: {all}.\n"))?)
 }
 
 /// How long the scenario of a row took.
@@ -57,7 +57,7 @@ pub(crate) fn summary(rows: &[Row]) -> String {
     });
     let all: Duration = rows.iter().map(|row| row.took).sum();
     let passed = rows.iter().filter(|row| told(row).0 == PASSED).count();
-    format!("{}{passed} of {} passed, in {}", lines.collect::<String>(), rows.len(), minutes(all),)
+    format!("{}{passed} of {} passed, in {}", lines.collect::<String>(), rows.len(), minutes(all))
 }
 
 /// The result, and what was seen, on one line.
