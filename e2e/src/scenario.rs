@@ -207,8 +207,8 @@ static ALL: &[Scenario] = &[
     ),
     scenario(
         "disk-lost",
-        "a claim deleted with its pod, then a machine gone for good and its member replaced: a new member \
-         fills itself, nothing acknowledged lost",
+        "a claim deleted with its pod, then a machine gone for good and its member replaced, then a disk wiped: \
+         a new member fills itself, within 30 s of a disk's loss, nothing acknowledged lost",
         false,
         What::NeedsPlugin(|site, space| Box::pin(disaster::disk(site, space))),
     ),

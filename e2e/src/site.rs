@@ -319,6 +319,15 @@ impl Site {
         machine::run(self.script()?, &["enlarge", volume, size]).await.map(drop)
     }
 
+    /// Empties a disk that no program has open.
+    ///
+    /// # Errors
+    ///
+    /// The machines cannot be reached, or there is no such disk.
+    pub(crate) async fn wipe(&self, volume: &str) -> Result<(), Failure> {
+        machine::run(self.script()?, &["wipe", volume]).await.map(drop)
+    }
+
     fn script(&self) -> Result<&Path, Failure> {
         let missing = || Failure::new("the machines of this cluster cannot be reached");
         self.machines.as_deref().ok_or_else(missing)

@@ -93,12 +93,13 @@ pub(super) async fn disk(site: &Site, space: &str) -> Outcome {
     if let Some(node) = &forgotten {
         cluster.ask_for(json!({ "forget": [node] })).await?;
     }
-    let (took, keys) = recovers(&cluster, &agent, began).await?;
+    let (took, _) = recovers(&cluster, &agent, began).await?;
     let moved = machine_gone(&cluster, &agent).await?;
+    let (wiped, keys) = wiped(&cluster, &agent).await?;
     Ok(format!(
         "{pod} with an empty disk converged after {took:.1?}, its old node {} given up; with another \
-         machine gone for good, `kubectl kvs replace` and {moved:.0?}; {} writes before, {keys} keys on \
-         every node",
+         machine gone for good, `kubectl kvs replace` and {moved:.0?}; the same disk, but wiped: {wiped}; {} \
+         writes before, {keys} keys on every node",
         forgotten.as_deref().unwrap_or("unknown"),
         report.written,
     ))
@@ -127,6 +128,35 @@ async fn replaced(cluster: &Cluster, pod: &Pod) -> Result<Duration, Failure> {
     let new = claims.get("data-db-1").await?;
     expect(new.uid() != old.uid(), || "the pod is back on its old disk".into())?;
     Ok(began.elapsed())
+}
+
+/// A disk is there and all that was on it is not, as after a repair: the node is a new one on its old claim.
+async fn wiped(cluster: &Cluster, agent: &Agent) -> Result<(String, u64), Failure> {
+    let (site, pod) = (&cluster.site, cluster.of::<Pod>().get("db-0").await?);
+    if !site.has_machines() {
+        let keys = agent.find(&cluster.addresses().await?, BAR).await?.keys;
+        return Ok(("not run, disks cannot be reached here".into(), keys));
+    }
+    let claims = cluster.of::<PersistentVolumeClaim>();
+    let claim = claims.get("data-db-0").await?;
+    let old = node_of(&claim).ok_or_else(|| Failure::new("data-db-0 does not say whose it is"))?;
+    let volume = claim.spec.and_then(|spec| spec.volume_name).unwrap_or_default();
+    let machine = machine_of(&pod);
+    drain::cordon(site, &machine, true).await?;
+    let done = async {
+        cluster.delete_pod(&pod).await?;
+        drain::waits(cluster, &pod).await?;
+        site.wipe(&volume).await
+    };
+    let done = done.await;
+    drain::cordon(site, &machine, false).await?;
+    done?;
+    let began = Instant::now();
+    cluster.ask_for(json!({ "forget": [old] })).await?;
+    let (took, keys) = recovers(cluster, agent, began).await?;
+    let new = node_of(&claims.get("data-db-0").await?);
+    expect(new.as_ref().is_some_and(|new| *new != old), || format!("the claim is of {new:?}"))?;
+    Ok((format!("converged after {took:.1?}"), keys))
 }
 
 fn node_of(claim: &PersistentVolumeClaim) -> Option<String> {
