@@ -3,6 +3,7 @@
 mod schema;
 mod values;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kvs_operator_core::crd;
@@ -63,16 +64,31 @@ fn every_panel_and_every_alert_has_a_query() {
     for panel in panels {
         assert!(panel["targets"][0]["expr"].as_str().is_some_and(|query| query.contains("kvs_")));
     }
-    let alerts = yaml("kvs-operator/files/alerts.yaml");
-    for group in alerts["groups"].as_array().unwrap() {
-        for rule in group["rules"].as_array().unwrap() {
-            for field in ["alert", "expr"] {
-                assert!(rule[field].is_string(), "{rule}");
-            }
-            assert!(
-                rule["annotations"]["summary"].is_string()
-                    && rule["labels"]["severity"].is_string()
-            );
+    for rule in alerts() {
+        for field in ["alert", "expr"] {
+            assert!(rule[field].is_string(), "{rule}");
         }
+        assert!(
+            rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string()
+        );
     }
+}
+
+fn alerts() -> Vec<Value> {
+    let groups = yaml("kvs-operator/files/alerts.yaml")["groups"].as_array().unwrap().clone();
+    groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn every_alert_is_seen_to_fire() {
+    // promtool judges what is expected there; that something is expected of each is judged here.
+    let tests = yaml("kvs-operator/files/alerts_test.yaml");
+    let tests = tests["tests"].as_array().unwrap().iter();
+    let judged = tests.flat_map(|test| test["alert_rule_test"].as_array().unwrap());
+    let fires = judged.filter(|judged| judged["exp_alerts"].is_array());
+    let fires: BTreeSet<_> = fires.map(|judged| judged["alertname"].as_str().unwrap()).collect();
+    let alerts = alerts();
+    let named: BTreeSet<_> = alerts.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
+    assert!(named.len() > 10);
+    assert_eq!(named, fires);
 }
