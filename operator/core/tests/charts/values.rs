@@ -43,8 +43,8 @@ helm install kvs-operator charts/kvs-operator --namespace kvs-system --create-na
 
 The definitions of its kinds are part of the release, with a switch (`crds.install`), and stay when it is
 uninstalled, as do clusters and their disks. With `watchNamespaces` the operator has rights in these
-namespaces alone; whoever installs it then needs no rights in the whole cluster but those for the definitions,
-which somebody else may install: `kubectl apply -f crds/`.
+namespaces alone, and to its lease in its own. With `userRoles: false` as well, whoever installs it needs no rights in
+the whole cluster but those for the definitions, which somebody else may install: `kubectl apply -f crds/`.
 
 ## Values
 
