@@ -34,7 +34,7 @@ const OPERATORS: &[&str] = &[
      .matchExpressions[0].key=disk,affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution\
      .nodeSelectorTerms[0].matchExpressions[0].operator=Exists",
     "image.repository=example.org/kvs-operator,global.region=here",
-    "resources.requests.cpu=1,resources.limits.memory=1Gi,resources.claims[0].name=x",
+    "resources.requests.cpu=1,resources.limits.memory=1Gi",
 ];
 const CLUSTERS: &[&str] = &[
     "name=other",
@@ -63,6 +63,7 @@ const WRONG: &[(&str, &str)] = &[
     ("kvs-operator", "replica=1"),
     ("kvs-operator", "image.pullPolicy=Sometimes"),
     ("kvs-operator", "watchNamespaces=a"),
+    ("kvs-operator", "resources.claims[0].name=x"),
     ("kvs-cluster", "replicas=0"),
     ("kvs-cluster", "storage.class=fast"),
     ("kvs-cluster", "config.port=1"),
