@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use super::rule::rules;
 
 /// CPU and memory of each pod.
+///
+/// Of each at most eight: an API server 1.33 overlooks how short an amount is, and takes the rule about it for no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
     /// What a machine must have free for it, such as `cpu: 500m` and `memory: 1Gi`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16))]
+    #[schemars(extend("maxProperties" = 8))]
     pub requests: BTreeMap<String, Amount>,
 
     /// What it may take at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16))]
+    #[schemars(extend("maxProperties" = 8))]
     pub limits: BTreeMap<String, Amount>,
 }
 
